@@ -1,0 +1,35 @@
+"""The only room that imports the driver: connect, pool, named statements, the border."""
+
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import class_row, dict_row, namedtuple_row, scalar_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
+from agentpg.db.connect import Database, configured, connect, connect_async
+from agentpg.db.pool import AsyncPool, Pool
+from agentpg.db.query import Statements, compose_script, identifier, literal
+
+__all__ = [
+    "AsyncConnection",
+    "AsyncPool",
+    "Connection",
+    "Database",
+    "Jsonb",
+    "Pool",
+    "Statements",
+    "class_row",
+    "compose_script",
+    "configured",
+    "connect",
+    "connect_async",
+    "dict_row",
+    "driver_errors",
+    "identifier",
+    "is_connection_lost",
+    "is_refused_value",
+    "literal",
+    "namedtuple_row",
+    "scalar_row",
+    "server_message",
+    "tuple_row",
+]

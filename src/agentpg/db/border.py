@@ -1,0 +1,102 @@
+"""The border: the driver's errors become ours here, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import PoolTimeout
+
+from agentpg.errors import (
+    AgentpgError,
+    DatabaseError,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    InvalidTask,
+    LoginRefused,
+    PermissionDenied,
+    SchemaMismatch,
+    ServerInRecovery,
+    ServerStarting,
+    TooManyConnections,
+)
+
+# While connecting, libpq gives no SQLSTATE, only the server's text. Where a text is not
+# recognised (another language, say) the error is still DatabaseUnavailable with it.
+_WHILE_CONNECTING: tuple[tuple[str, type[AgentpgError]], ...] = (
+    (r"starting up|shutting down|not yet accepting", ServerStarting),
+    (r"too many (clients|connections)|connection slots", TooManyConnections),
+    (r"database .* does not exist", DatabaseMissing),
+    (r"authentication failed|no pg_hba.conf|no password|role .* does not exist", LoginRefused),
+)
+
+
+@contextmanager
+def driver_errors(target: str) -> Iterator[None]:
+    """Within it, an error of the driver is raised as the most specific of ours."""
+    try:
+        yield
+    except PoolTimeout:
+        raise TooManyConnections(target=target) from None
+    except psycopg.Error as error:
+        raise translate(error, target) from error
+
+
+def translate(error: psycopg.Error, target: str) -> AgentpgError:
+    """Our error for one of the driver's."""
+    if is_connection_lost(error):
+        return _while_connecting(error, target)
+    match error:
+        case pg.ReadOnlySqlTransaction():
+            return ServerInRecovery(target=target)
+        case pg.InsufficientPrivilege():
+            return PermissionDenied(server_message(error))
+        case pg.UndefinedTable() | pg.InvalidSchemaName() | pg.UndefinedColumn():
+            return SchemaMismatch(
+                server_message(error), schema=server_message(error), found="?", wanted="?"
+            )
+        case pg.CheckViolation() | pg.NotNullViolation() | pg.StringDataRightTruncation():
+            return InvalidTask(server_message(error))
+    return DatabaseError(server_message(error))
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the connection is gone or could not be made; trying again may help."""
+    if isinstance(error, DatabaseUnavailable | PoolTimeout):
+        return True
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    code = error.sqlstate
+    # Classes 08 (connection), 53300 (too many), 57P01..57P03 (shut down, crash, starting).
+    return code is None or code.startswith(("08", "57P")) or code == "53300"
+
+
+def is_refused_value(error: BaseException) -> bool:
+    """Whether the server refused one of the values themselves; trying again cannot help."""
+    return isinstance(error, psycopg.DataError | psycopg.IntegrityError)
+
+
+def server_message(error: BaseException) -> str:
+    """The first line of what the server said, without its context."""
+    text = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
+def _while_connecting(error: BaseException, target: str) -> AgentpgError:
+    text = str(error).strip()
+    reason = _last_reason(text)
+    for pattern, kind in _WHILE_CONNECTING:
+        if re.search(pattern, text, re.IGNORECASE):
+            return kind(reason, target=target)
+    return DatabaseUnavailable(reason, target=target)
+
+
+def _last_reason(text: str) -> str:
+    """What libpq says last: the server's own FATAL line, or the system's reason."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wanted = [line for line in lines if "FATAL:" in line or "failed:" in line] or lines[:1]
+    last = wanted[-1] if wanted else "the connection was lost"
+    return re.sub(r"^.*?(?:FATAL:\s*|failed:\s*(?:error:\s*)?)", "", last)

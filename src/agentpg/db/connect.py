@@ -1,0 +1,109 @@
+"""Open connections, synchronous and asynchronous, with the same manners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from agentpg.db.border import driver_errors
+from agentpg.errors import SettingError
+from agentpg.settings import Settings, libpq_variables
+
+# A dead peer is noticed within about half a minute instead of the kernel's two hours.
+_MANNERS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where one installation is: a libpq connection string and the name of the schema.
+
+    An empty `dsn` means libpq's own defaults and variables.
+    """
+
+    dsn: str
+    schema: str = "agentic_ai"
+
+    def conninfo(self, application_name: str) -> str:
+        """The whole connection string; what the user said wins over our manners."""
+        said = _parse(self.dsn)
+        service = {} if "service" in said else {"application_name": application_name[:63]}
+        return make_conninfo("", **{**_MANNERS, **service, **said})
+
+    def target(self) -> str:
+        """The server and database in words, for messages; never the password."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        if said.get("service") and not said.get("host"):
+            return f"service {said['service']}"
+        host = said.get("host") or said.get("hostaddr") or "the local socket"
+        database = said.get("dbname") or said.get("user") or ""
+        return f"{host}:{said.get('port') or 5432}/{database}".rstrip("/")
+
+
+def configured(settings: Settings) -> Database | None:
+    """The database that the settings or libpq's variables name; None if none does."""
+    libpq = _parameters(libpq_variables())
+    naming = {"host", "hostaddr", "port", "dbname", "user", "service"}
+    if not settings.dsn and not naming & libpq.keys():
+        return None
+    said = {**libpq, **_parse(settings.dsn)}
+    return Database(make_conninfo("", **said), settings.schema_name)
+
+
+def connect(
+    database: Database, application_name: str = "agentpg", *, autocommit: bool = True
+) -> Connection[TupleRow]:
+    """A synchronous connection. Raises DatabaseUnavailable or one of its kinds."""
+    with driver_errors(database.target()):
+        return psycopg.connect(database.conninfo(application_name), autocommit=autocommit)
+
+
+async def connect_async(
+    database: Database, application_name: str = "agentpg", *, autocommit: bool = True
+) -> AsyncConnection[TupleRow]:
+    """An asynchronous connection. Raises DatabaseUnavailable or one of its kinds."""
+    with driver_errors(database.target()):
+        return await AsyncConnection.connect(
+            database.conninfo(application_name), autocommit=autocommit
+        )
+
+
+def _parse(dsn: str) -> dict[str, Any]:
+    try:
+        return dict(conninfo_to_dict(dsn))
+    except psycopg.ProgrammingError:
+        raise SettingError(
+            "it is not a connection string",
+            hint="Write it as postgresql://user@host:port/database "
+            "or as host=… port=… dbname=… user=….",
+            name="AGENTPG_DSN",
+            source="the settings",
+        ) from None
+
+
+def _parameters(variables: dict[str, str]) -> dict[str, str]:
+    """libpq's variables as connection parameters: PGHOST is host."""
+    keywords = {
+        default.envvar.decode(): default.keyword.decode()
+        for default in psycopg.pq.Conninfo.get_defaults()
+        if default.envvar
+    }
+    return {keywords[name]: value for name, value in variables.items() if name in keywords}
+
+
+def _environment_defaults() -> dict[str, str]:
+    return {
+        default.keyword.decode(): default.val.decode()
+        for default in psycopg.pq.Conninfo.get_defaults()
+        if default.val
+    }

@@ -1,0 +1,93 @@
+"""Pools of connections that grow on demand and check nothing out that is dead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from agentpg.db.border import driver_errors
+from agentpg.db.connect import Database, connect, connect_async
+
+# How long a caller waits for a connection of a full pool before it gets an error.
+_CHECKOUT_SECONDS = 30.0
+
+
+class AsyncPool:
+    """An asynchronous pool; its first connection is made when it is first used."""
+
+    def __init__(self, database: Database, application_name: str, size: int) -> None:
+        self._database = database
+        self._name = application_name
+        self._size = size
+        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Borrow a connection in autocommit mode; the driver's errors become ours."""
+        pool = self._pool or await self._open()
+        with driver_errors(self._database.target()):
+            async with pool.connection() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def _open(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+        # A connection made by hand first says at once what is wrong; the pool itself
+        # would only say, after its time-out, that it got no connection.
+        await (await connect_async(self._database, self._name)).close()
+        if self._pool is None:
+            pool = AsyncConnectionPool(
+                self._database.conninfo(self._name),
+                kwargs={"autocommit": True},
+                min_size=1,
+                max_size=self._size,
+                timeout=_CHECKOUT_SECONDS,
+                open=False,
+            )
+            self._pool = pool
+            await pool.open()
+        return self._pool
+
+
+class Pool:
+    """A synchronous pool; its first connection is made when it is first used."""
+
+    def __init__(self, database: Database, application_name: str, size: int) -> None:
+        self._database = database
+        self._name = application_name
+        self._size = size
+        self._pool: ConnectionPool[Connection[TupleRow]] | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[TupleRow]]:
+        """Borrow a connection in autocommit mode; the driver's errors become ours."""
+        pool = self._pool or self._open()
+        with driver_errors(self._database.target()), pool.connection() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _open(self) -> ConnectionPool[Connection[TupleRow]]:
+        connect(self._database, self._name).close()
+        if self._pool is None:
+            self._pool = ConnectionPool(
+                self._database.conninfo(self._name),
+                kwargs={"autocommit": True},
+                min_size=1,
+                max_size=self._size,
+                timeout=_CHECKOUT_SECONDS,
+                open=True,
+            )
+        return self._pool

@@ -1,0 +1,79 @@
+"""Named statements: SQL lives in `sql/`, and code refers to it by name.
+
+A file of statements looks like this:
+
+    -- name: cancel_pending
+    -- Cancel tasks that have not started.
+    UPDATE {schema}.tasks SET …;
+
+`{schema}` and other names in braces become quoted identifiers; values are parameters,
+written `%(name)s`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+from psycopg import sql
+from psycopg.sql import Composed
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+class Statements:
+    """The statements of one file of `sql/`, bound to one schema.
+
+    >>> Statements("tasks", "agentic_ai")["no_such_name"]
+    Traceback (most recent call last):
+    KeyError: 'sql/tasks.sql has no statement no_such_name'
+    """
+
+    __slots__ = ("_bound", "_file", "_schema")
+
+    def __init__(self, file: str, schema: str) -> None:
+        self._file = file
+        self._schema = schema
+        self._bound: dict[str, Composed] = {}
+
+    def __getitem__(self, name: str) -> Composed:
+        """The statement `name`, ready to execute."""
+        if name not in self._bound:
+            self._bound[name] = self.compose(name)
+        return self._bound[name]
+
+    def compose(self, name: str, **identifiers: str) -> Composed:
+        """The statement `name` with further identifiers filled in."""
+        statements = read_statements(self._file)
+        if name not in statements:
+            raise KeyError(f"sql/{self._file}.sql has no statement {name}")
+        names = {"schema": self._schema, **identifiers}
+        quoted = {key: sql.Identifier(value) for key, value in names.items()}
+        return sql.SQL(statements[name]).format(**quoted)
+
+
+@cache
+def read_statements(file: str) -> dict[str, str]:
+    """Name to text, for each statement of one file."""
+    text = (resources.files("agentpg.sql") / f"{file}.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)
+    return {
+        name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def compose_script(text: str, **identifiers: str) -> Composed:
+    """A whole script, such as a migration, with its identifiers in braces filled in."""
+    quoted = {key: sql.Identifier(value) for key, value in identifiers.items()}
+    return sql.SQL(text).format(**quoted)
+
+
+def identifier(*parts: str) -> str:
+    """A quoted name, as text to show: identifier("agentic_ai", "tasks")."""
+    return sql.Identifier(*parts).as_string(None)
+
+
+def literal(value: object) -> str:
+    """A quoted value, as text to show."""
+    return sql.Literal(value).as_string(None)

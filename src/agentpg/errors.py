@@ -1,0 +1,272 @@
+"""Everything that agentpg can fail with, in one tree.
+
+AgentpgError                    exit 1   failed
+├── UsageError                  exit 2   wrong usage
+│   ├── SettingError                     a setting has a wrong name or value
+│   ├── AppNotFound                      --app names nothing that can be loaded
+│   ├── InvalidTask                      a task that can't be submitted
+│   │   ├── PayloadNotJson
+│   │   └── PayloadTooLarge
+│   ├── IdempotencyConflict              one key, two payloads
+│   └── NoDatabase                       no database is configured
+├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
+│   ├── ServerStarting
+│   ├── ServerInRecovery
+│   ├── TooManyConnections
+│   ├── LoginRefused
+│   └── DatabaseMissing
+├── Refused                     exit 4   refused for safety
+│   ├── WrongMajorVersion                a data folder of another PostgreSQL
+│   ├── SchemaMismatch                   the schema is missing, older or newer
+│   ├── MigrationChanged                 an applied migration has another text now
+│   ├── AdoptionRefused
+│   └── PermissionDenied                 the role may not do this
+├── TaskNotFound
+├── TaskFailed                           a task that was waited for did not complete
+├── WrongState                           the task is not in a state that allows this
+├── WaitTimedOut
+├── ResultNotJson                        what a handler returned can't be stored
+├── ResultTooLarge
+├── HandlerStopped                       raised inside a handler that must stop
+├── EmbeddedServerError                  the private server does not start or stop
+└── DatabaseError                        any other error of the database
+
+Each class holds its sentence, its hint and its exit code. A sentence says what failed
+with its value, in lower case and without a full stop; a hint is a sentence that says
+what to do. Both are templates, so that they can be shown in the reader's language.
+"""
+
+from __future__ import annotations
+
+from agentpg.language import N_, Translate, untranslated
+
+
+class AgentpgError(Exception):
+    """The root of the tree; catch it to catch all that agentpg raises."""
+
+    sentence = "{reason}"
+    hint = ""
+    exit_code = 1
+
+    def __init__(self, reason: str = "", *, hint: str | None = None, **values: object) -> None:
+        self.values: dict[str, object] = {"reason": reason, **values}
+        if hint is not None:
+            self.hint = hint
+        super().__init__(self.message())
+
+    def message(self, translate: Translate = untranslated) -> str:
+        """What failed, with its values."""
+        values = {name: translate(v) if name == "reason" else v for name, v in self._texts()}
+        return translate(self.sentence).format_map(values)
+
+    def advice(self, translate: Translate = untranslated) -> str:
+        """What to do about it; empty where nothing is known to help."""
+        return translate(self.hint).format_map(self.values) if self.hint else ""
+
+    def _texts(self) -> list[tuple[str, str]]:
+        return [(name, str(value)) for name, value in self.values.items()]
+
+
+class UsageError(AgentpgError, ValueError):
+    """A command or a call has a wrong argument."""
+
+    exit_code = 2
+
+
+class SettingError(UsageError):
+    """A setting has a wrong name or value."""
+
+    sentence = N_("the setting {name} in {source} is wrong: {reason}")
+    hint = N_("`agentpg config show` lists every setting with its meaning.")
+
+
+class AppNotFound(UsageError):
+    """`--app` names nothing that can be loaded."""
+
+    sentence = N_("cannot load the app {app!s}: {reason}")
+    hint = N_("Give it as module:variable, for example --app my_agents:app.")
+
+
+class InvalidTask(UsageError):
+    """A task that cannot be submitted."""
+
+    sentence = N_("the task was not submitted: {reason}")
+
+
+class PayloadNotJson(InvalidTask):
+    """A payload that has no JSON form."""
+
+    sentence = N_("the payload is not JSON: {reason}")
+    hint = N_("Use objects, arrays, strings, finite numbers, booleans and null.")
+
+
+class PayloadTooLarge(InvalidTask):
+    """A payload over the limit."""
+
+    sentence = N_("the payload has {size_bytes} bytes, over the limit of {limit_bytes}")
+    hint = N_("Store it elsewhere and submit its address, or raise AGENTPG_PAYLOAD_LIMIT.")
+
+
+class IdempotencyConflict(UsageError):
+    """The same idempotency key was used for another payload."""
+
+    sentence = N_(
+        "the idempotency key {key} of {agent_name}/{task_type} was used for another payload, "
+        "by task {task_id}"
+    )
+    hint = N_("Use a new key for new work; the same key means the same work.")
+
+
+class NoDatabase(UsageError):
+    """No database is configured."""
+
+    sentence = N_("no database is configured")
+    hint = N_(
+        "Start a private server with `agentpg up` or `agentpg server start`, "
+        "or set AGENTPG_DSN or PGHOST to use your own."
+    )
+
+
+class DatabaseUnavailable(AgentpgError):
+    """The server cannot be reached, or not now."""
+
+    sentence = N_("cannot reach the database at {target}: {reason}")
+    hint = N_("Check that the server runs there and that the address is right.")
+    exit_code = 3
+
+
+class ServerStarting(DatabaseUnavailable):
+    """The server is starting up or shutting down."""
+
+    sentence = N_("the database at {target} is starting up or shutting down")
+    hint = N_("Try again in a few seconds.")
+
+
+class ServerInRecovery(DatabaseUnavailable):
+    """The server only reads: it is a standby or still in recovery."""
+
+    sentence = N_("the database at {target} is in recovery and takes no writes")
+    hint = N_("Use the primary's address, or wait until recovery has ended.")
+
+
+class TooManyConnections(DatabaseUnavailable):
+    """The server has no connection left."""
+
+    sentence = N_("the database at {target} has no connection left")
+    hint = N_("End idle sessions, use a pooler, or raise max_connections.")
+
+
+class LoginRefused(DatabaseUnavailable):
+    """The server refused the role, its password or its address."""
+
+    sentence = N_("the database at {target} refused the login: {reason}")
+    hint = N_("Check the role, its password (.pgpass, PGPASSWORD) and pg_hba.conf.")
+
+
+class DatabaseMissing(DatabaseUnavailable):
+    """The server has no such database."""
+
+    sentence = N_("the server has no such database: {reason}")
+    hint = N_("`agentpg setup` creates it.")
+
+
+class Refused(AgentpgError):
+    """Refused for safety; nothing was changed."""
+
+    exit_code = 4
+
+
+class WrongMajorVersion(Refused):
+    """A data folder that another major version of PostgreSQL made."""
+
+    sentence = N_(
+        "the data folder {folder} belongs to PostgreSQL {found}, "
+        "and the binaries in {binaries} are PostgreSQL {wanted}"
+    )
+    hint = N_(
+        "Set AGENTPG_PG_BIN to binaries of version {found}, or use another AGENTPG_HOME. "
+        "Nothing was changed."
+    )
+
+
+class SchemaMismatch(Refused):
+    """The schema is missing, older or newer than this release needs."""
+
+    sentence = N_("the schema {schema} is at version {found}, and this release needs {wanted}")
+    hint = N_("Run `agentpg schema migrate`; if the schema is newer, install a newer agentpg.")
+
+
+class MigrationChanged(Refused):
+    """A migration was applied with another text than it has now."""
+
+    sentence = N_("migration {migration} was applied with another text than it has now")
+    hint = N_("Install the release that made this schema, or ask who changed the file.")
+
+
+class AdoptionRefused(Refused):
+    """A database that `schema adopt` cannot take over as it is."""
+
+    sentence = N_("the tables cannot be adopted: {reason}")
+
+
+class PermissionDenied(Refused):
+    """The role may not do this."""
+
+    sentence = N_("the database role may not do this: {reason}")
+    hint = N_("Use a role that owns the schema, or ask the DBA for the privilege.")
+
+
+class TaskNotFound(AgentpgError, LookupError):
+    """No task has this id."""
+
+    sentence = N_("no task has the id {task_id}")
+    hint = N_("`agentpg task list` shows the newest ones.")
+
+
+class TaskFailed(AgentpgError):
+    """A task that was waited for ended otherwise than completed."""
+
+    sentence = N_("task {task_id} ended as {status}: {reason}")
+
+
+class WrongState(AgentpgError):
+    """The task is in a state that does not allow this."""
+
+    sentence = N_("task {task_id} is {status}, so it cannot be {action}")
+
+
+class WaitTimedOut(AgentpgError, TimeoutError):
+    """A task had not ended when the waiting time was over."""
+
+    sentence = N_("task {task_id} was still {status} after {seconds} s")
+
+
+class ResultNotJson(AgentpgError, ValueError):
+    """What a handler returned has no JSON form."""
+
+    sentence = N_("the result is not JSON: {reason}")
+
+
+class ResultTooLarge(AgentpgError, ValueError):
+    """What a handler returned is over the limit."""
+
+    sentence = N_("the result has {size_bytes} bytes, over the limit of {limit_bytes}")
+    hint = N_("Store it elsewhere and return its address, or raise AGENTPG_RESULT_LIMIT.")
+
+
+class HandlerStopped(AgentpgError):
+    """Raised by `run.check()` inside a handler that must stop now."""
+
+    sentence = N_("the run must stop: {reason}")
+
+
+class EmbeddedServerError(AgentpgError):
+    """The private server does not start or stop."""
+
+    sentence = N_("the private server: {reason}")
+
+
+class DatabaseError(AgentpgError):
+    """Any other error of the database."""
+
+    sentence = N_("the database said: {reason}")

