@@ -1,0 +1,394 @@
+-- The first schema: tasks, executions, LLM requests, workers, users.
+
+-- What has been applied to this schema, in order.
+CREATE TABLE schema_migrations (
+    version      integer PRIMARY KEY,
+    name         varchar(100) NOT NULL,
+    checksum     varchar(64) NOT NULL,       -- SHA-256 of the migration's text
+    applied_at   timestamptz NOT NULL DEFAULT now()
+);
+
+-- A version 7 uuid: 48 bits of milliseconds, then 74 random ones, so ids sort by time.
+-- RFC 9562, section 5.7.
+CREATE FUNCTION uuid7() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE
+SET search_path = pg_catalog
+RETURN encode(
+    set_bit(set_bit(
+        overlay(
+            uuid_send(gen_random_uuid())
+            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+            FROM 1 FOR 6
+        ), 52, 1), 53, 1),
+    'hex'
+)::uuid;
+
+-- What is asked, one row a task.
+CREATE TABLE tasks (
+    id                   uuid PRIMARY KEY DEFAULT uuid7(),
+    agent_name           varchar(100),                      -- who owns the handler
+    task_type            varchar(100),                      -- which handler
+    status               varchar(50) DEFAULT 'pending',
+    created_at           timestamptz DEFAULT now(),
+    result               jsonb,                             -- what the handler returned
+    error_message        text,                              -- why the last attempt ended badly
+    payload              jsonb,                             -- what the handler is given
+    priority             smallint NOT NULL DEFAULT 100,     -- 0 to 1000, the smaller runs first
+    run_at               timestamptz NOT NULL DEFAULT now(),-- not claimed before
+    attempt              integer NOT NULL DEFAULT 0,        -- claims so far
+    errors               integer NOT NULL DEFAULT 0,        -- attempts whose handler failed
+    crashes              integer NOT NULL DEFAULT 0,        -- attempts that killed their own process
+    max_attempts         integer,                           -- errors that end it; NULL: the handler says
+    on_crash             varchar(10) NOT NULL DEFAULT 'retry', -- or 'fail': must not run twice
+    suspect              boolean NOT NULL DEFAULT false,    -- was held by a worker that died: run it alone
+    started_at           timestamptz,                       -- the newest claim
+    finished_at          timestamptz,                       -- set in the three final states only
+    cancel_requested_at  timestamptz,
+    worker               uuid,                              -- who holds it; NULL unless running here
+    idempotency_key      varchar(200),
+    tenant               varchar(100),
+    parent_id            uuid,
+    submitted_by         varchar(100) DEFAULT session_user,
+    held_reason          text,                              -- not claimed until released
+    adopted              boolean NOT NULL DEFAULT false,    -- a row from before agentpg
+
+    -- Rows from before agentpg are kept as they are, whatever they hold.
+    CONSTRAINT tasks_names_are_given CHECK (adopted OR (
+        agent_name IS NOT NULL AND agent_name <> '' AND task_type IS NOT NULL AND task_type <> ''
+    )),
+    -- The claim compares agent and type joined by this character.
+    CONSTRAINT tasks_names_are_plain CHECK (adopted OR (
+        strpos(agent_name, chr(31)) = 0 AND strpos(task_type, chr(31)) = 0
+    )),
+    CONSTRAINT tasks_status_is_known CHECK (adopted OR (
+        status IS NOT NULL AND created_at IS NOT NULL
+        AND status IN ('pending', 'running', 'waiting', 'completed', 'failed', 'cancelled')
+    )),
+    CONSTRAINT tasks_finished_at_tells_the_end CHECK (adopted OR (
+        (finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))
+    )),
+    CONSTRAINT tasks_worker_only_while_running CHECK (worker IS NULL OR status = 'running'),
+    CONSTRAINT tasks_priority_in_range CHECK (priority BETWEEN 0 AND 1000),
+    CONSTRAINT tasks_counters_add_up CHECK (
+        errors >= 0 AND crashes >= 0 AND attempt >= errors + crashes
+        AND max_attempts >= 1 AND errors <= max_attempts
+    ),
+    CONSTRAINT tasks_on_crash_is_known CHECK (on_crash IN ('retry', 'fail')),
+    CONSTRAINT tasks_key_is_given CHECK (idempotency_key <> '')
+) WITH (
+    -- Every row is rewritten twice or more, so vacuum comes early and in small bites.
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_cost_delay = 1
+);
+
+-- Equals filter and order of the claim, so history costs a claim nothing.
+CREATE INDEX tasks_ready_idx ON tasks (priority, run_at, id)
+    WHERE status = 'pending' AND held_reason IS NULL;
+
+-- Completed tasks, nearly all there are, have no entry: no query wants them by status.
+CREATE INDEX tasks_status_idx ON tasks (status, created_at) WHERE status <> 'completed';
+CREATE INDEX tasks_agent_name_idx ON tasks (agent_name);
+CREATE INDEX tasks_created_at_idx ON tasks (created_at);
+CREATE UNIQUE INDEX tasks_idempotency_key_idx ON tasks (agent_name, task_type, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+
+-- One try of a task. Opened by the claim, closed by whoever ends it.
+CREATE TABLE agent_executions (
+    task_id              uuid NOT NULL,
+    attempt              integer NOT NULL,
+    agent_name           varchar(100),
+    task_type            varchar(100),
+    worker               uuid,
+    execution_start      timestamptz,                       -- the claim
+    execution_end        timestamptz,
+    duration_seconds     double precision,                  -- the handler's own time
+    outcome              varchar(20),                       -- NULL while open
+    error_message        text,
+    llm_calls            integer NOT NULL DEFAULT 0,        -- its rows in llm_requests
+    llm_total_tokens     bigint NOT NULL DEFAULT 0,         -- input + output of the known ones
+    llm_input_tokens     bigint NOT NULL DEFAULT 0,         -- cached ones included
+    llm_cached_tokens    bigint NOT NULL DEFAULT 0,         -- read from the provider's cache
+    llm_output_tokens    bigint NOT NULL DEFAULT 0,         -- reasoning included
+    llm_reasoning_tokens bigint NOT NULL DEFAULT 0,
+    llm_unknown_calls    integer NOT NULL DEFAULT 0,        -- calls whose tokens are not known
+    llm_unpriced_calls   integer NOT NULL DEFAULT 0,        -- calls whose cost is not known
+    cost_usd             numeric(18, 10),                   -- of the priced ones; NULL: none was
+    adopted              boolean NOT NULL DEFAULT false,
+
+    PRIMARY KEY (task_id, attempt),
+    CONSTRAINT executions_end_has_an_outcome CHECK (
+        adopted OR (outcome IS NULL) = (execution_end IS NULL)
+    ),
+    CONSTRAINT executions_outcome_is_known CHECK (adopted OR outcome IN (
+        'completed',  -- the handler returned
+        'failed',     -- the handler raised, or returned what can't be stored
+        'cancelled',  -- somebody asked for it
+        'timed_out',  -- the handler's time was over
+        'lost',       -- its worker or its process died
+        'released'    -- handed back by a worker that stopped; not counted in statistics
+    )),
+    CONSTRAINT executions_names_are_given CHECK (adopted OR (
+        agent_name IS NOT NULL AND task_type IS NOT NULL AND execution_start IS NOT NULL
+    )),
+    CONSTRAINT executions_unknown_are_counted CHECK (
+        llm_unknown_calls BETWEEN 0 AND llm_calls AND llm_unpriced_calls BETWEEN 0 AND llm_calls
+    )
+) WITH (
+    -- Room in each page lets the closing update stay in it (HOT): no index entry is
+    -- written, because no index holds a column that the closing changes.
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_cost_delay = 1
+);
+
+-- Executions are appended in the order of their start: a block range index is enough.
+CREATE INDEX agent_executions_start_idx ON agent_executions USING brin (execution_start)
+    WITH (pages_per_range = 32, autosummarize = on);
+
+-- One call to a language model. Inserted as it starts, closed as it ends.
+-- Tokens follow one rule: input_tokens includes what was read from and written to the
+-- provider's cache, output_tokens includes reasoning; the others are parts of these two.
+CREATE TABLE llm_requests (
+    id                   uuid PRIMARY KEY DEFAULT uuid7(),
+    task_id              uuid NOT NULL,
+    attempt              integer NOT NULL,
+    agent_name           varchar(100) NOT NULL,
+    provider             varchar(100),
+    model                varchar(200),                      -- as asked for
+    response_model       varchar(200),                      -- as answered
+    response_id          varchar(200),
+    status               varchar(20) NOT NULL DEFAULT 'open',
+    started_at           timestamptz NOT NULL DEFAULT now(),
+    ended_at             timestamptz,
+    duration_seconds     double precision,
+    input_tokens         bigint,                            -- NULL: not known
+    cache_read_tokens    bigint,
+    cache_write_tokens   bigint,
+    output_tokens        bigint,
+    reasoning_tokens     bigint,
+    cost_usd             numeric(18, 10),                   -- NULL: not known
+    cost_source          varchar(50) NOT NULL DEFAULT 'unpriced',
+    finish_reason        varchar(100),
+    error_message        text,
+    trace_id             varchar(32),
+    span_id              varchar(16),
+
+    CONSTRAINT llm_requests_status_is_known CHECK (status IN (
+        'open',       -- under way
+        'ok',
+        'error',
+        'lost'        -- its worker died first; it may have been paid for
+    )),
+    CONSTRAINT llm_requests_end_is_told CHECK ((status = 'open') = (ended_at IS NULL)),
+    CONSTRAINT llm_requests_tokens_are_parts CHECK (
+        input_tokens >= 0 AND output_tokens >= 0
+        AND cache_read_tokens >= 0 AND cache_write_tokens >= 0 AND reasoning_tokens >= 0
+        AND coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) <= input_tokens
+        AND reasoning_tokens <= output_tokens
+    ),
+    CONSTRAINT llm_requests_unpriced_is_null CHECK ((cost_usd IS NULL) = (cost_source = 'unpriced'))
+) WITH (fillfactor = 80);
+
+CREATE INDEX llm_requests_execution_idx ON llm_requests (task_id, attempt);
+CREATE INDEX llm_requests_started_at_idx ON llm_requests USING brin (started_at)
+    WITH (pages_per_range = 32, autosummarize = on);
+
+-- One row a worker process, from its start to its end. A new start is a new row.
+CREATE TABLE workers (
+    id             uuid PRIMARY KEY,
+    host           varchar(255) NOT NULL,
+    pid            integer NOT NULL,
+    version        varchar(50) NOT NULL,
+    concurrency    integer NOT NULL,
+    lease_seconds  double precision NOT NULL,
+    handlers       jsonb NOT NULL,                          -- [["agent", "type"], …]
+    started_at     timestamptz NOT NULL DEFAULT now(),
+    heartbeat      bigint NOT NULL DEFAULT 0,               -- rises while it lives
+    heartbeat_at   timestamptz NOT NULL DEFAULT now(),      -- for people; nobody decides by it
+    idle           boolean NOT NULL DEFAULT true,           -- wants to be notified
+    running        integer NOT NULL DEFAULT 0,              -- handlers at the last heartbeat
+    ended_at       timestamptz,
+    ended_how      varchar(10),
+
+    CONSTRAINT workers_end_is_told CHECK (
+        (ended_at IS NULL) = (ended_how IS NULL) AND ended_how IN ('stopped', 'lost')
+    )
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 500);
+
+CREATE INDEX workers_alive_idx ON workers (id) WHERE ended_at IS NULL;
+
+-- People and programs with an account.
+CREATE TABLE users (
+    id             uuid PRIMARY KEY DEFAULT uuid7(),
+    username       varchar(100),
+    role           varchar(20) NOT NULL DEFAULT 'viewer',
+    password_hash  text,                                    -- argon2id
+    token_hash     text,                                    -- of the API token
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    disabled_at    timestamptz,
+    adopted        boolean NOT NULL DEFAULT false,
+
+    CONSTRAINT users_name_is_given CHECK (adopted OR (username IS NOT NULL AND username <> '')),
+    CONSTRAINT users_role_is_known CHECK (role IN ('admin', 'operator', 'viewer')),
+    CONSTRAINT users_password_is_hashed CHECK (adopted OR password_hash LIKE '$argon2id$%')
+);
+
+CREATE UNIQUE INDEX users_username_idx ON users (username) WHERE NOT adopted;
+
+-- Completes what a program wrote by plain SQL. The engine's own statements set these
+-- columns themselves and never come here.
+CREATE FUNCTION complete_plain_write() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF NEW.status = 'pending' THEN
+        -- A finished task was opened again: its run starts afresh.
+        NEW.finished_at := NULL;
+        NEW.errors := 0;
+        NEW.crashes := 0;
+        NEW.cancel_requested_at := NULL;
+        RETURN NEW;
+    END IF;
+    NEW.finished_at := now();
+    IF NEW.worker IS NOT NULL THEN
+        UPDATE agent_executions e
+           SET execution_end = now(),
+               duration_seconds = extract(epoch FROM now() - e.execution_start),
+               outcome = 'cancelled',
+               error_message = format('the task was set to %s from outside', NEW.status)
+         WHERE e.task_id = NEW.id AND e.attempt = NEW.attempt AND e.execution_end IS NULL;
+        NEW.worker := NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON tasks
+    FOR EACH ROW
+    WHEN ((NEW.status IN ('completed', 'failed', 'cancelled') AND NEW.finished_at IS NULL)
+       OR (NEW.status = 'pending' AND NEW.finished_at IS NOT NULL))
+    EXECUTE FUNCTION complete_plain_write();
+
+-- Wakes workers, but only when one is idle: a busy one looks for itself, and every
+-- notifying commit takes a lock that is one for the whole server.
+CREATE FUNCTION wake_workers() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM workers WHERE ended_at IS NULL AND idle) THEN
+        PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA, 'tasks');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER wake_workers AFTER INSERT ON tasks
+    FOR EACH STATEMENT EXECUTE FUNCTION wake_workers();
+
+-- Submits one task and returns its id. With an idempotency key, a repeat returns the
+-- first task's id, and another payload under the same key is an error.
+CREATE FUNCTION submit(
+    agent_name       text,
+    task_type        text,
+    payload          jsonb DEFAULT NULL,
+    priority         integer DEFAULT 100,
+    run_at           timestamptz DEFAULT now(),
+    idempotency_key  text DEFAULT NULL,
+    max_attempts     integer DEFAULT NULL,
+    on_crash         text DEFAULT 'retry',
+    tenant           text DEFAULT NULL,
+    parent_id        uuid DEFAULT NULL,
+    id               uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+    submitted uuid;
+    first     record;
+BEGIN
+    INSERT INTO tasks (id, agent_name, task_type, payload, priority, run_at,
+                       idempotency_key, max_attempts, on_crash, tenant, parent_id)
+    VALUES (coalesce(submit.id, uuid7()), submit.agent_name, submit.task_type, submit.payload,
+            submit.priority, submit.run_at, submit.idempotency_key, submit.max_attempts,
+            submit.on_crash, submit.tenant, submit.parent_id)
+    ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL
+    DO NOTHING
+    RETURNING tasks.id INTO submitted;
+    IF submitted IS NOT NULL THEN
+        RETURN submitted;
+    END IF;
+    SELECT t.id, t.payload INTO STRICT first FROM tasks t
+     WHERE t.agent_name = submit.agent_name AND t.task_type = submit.task_type
+       AND t.idempotency_key = submit.idempotency_key;
+    IF first.payload IS DISTINCT FROM submit.payload THEN
+        RAISE unique_violation USING
+            MESSAGE = format('the idempotency key %s of %s/%s was used for another payload, by task %s',
+                             submit.idempotency_key, submit.agent_name, submit.task_type, first.id),
+            HINT = 'Use a new key for new work; the same key means the same work.';
+    END IF;
+    RETURN first.id;
+END
+$$;
+
+-- How many tasks each agent has in each state.
+CREATE VIEW task_counts AS
+SELECT agent_name, task_type, status, count(*) AS tasks, min(created_at) AS oldest_created_at
+FROM tasks
+GROUP BY agent_name, task_type, status;
+
+-- The seven days' statistics of each agent. What was handed back did not happen.
+CREATE VIEW agent_statistics AS
+SELECT
+    agent_name,
+    count(*)                                             AS total_executions,
+    count(*) FILTER (WHERE outcome IS NULL)              AS open,
+    count(*) FILTER (WHERE outcome = 'completed')        AS completed,
+    count(*) FILTER (WHERE outcome = 'failed')           AS failed,
+    count(*) FILTER (WHERE outcome = 'timed_out')        AS timed_out,
+    count(*) FILTER (WHERE outcome = 'cancelled')        AS cancelled,
+    count(*) FILTER (WHERE outcome = 'lost')             AS lost,
+    avg(duration_seconds)                                AS avg_duration_seconds,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_seconds) AS p95_duration_seconds,
+    sum(llm_calls)                                       AS llm_calls,
+    sum(llm_total_tokens)                                AS total_tokens,
+    sum(llm_unknown_calls)                               AS unknown_calls,
+    sum(llm_unpriced_calls)                              AS unpriced_calls,
+    sum(cost_usd)                                        AS cost_usd
+FROM agent_executions
+WHERE execution_start >= CURRENT_DATE - INTERVAL '7 days'
+  AND outcome IS DISTINCT FROM 'released'
+GROUP BY agent_name;
+
+-- Tokens and cost by day, agent, task type, submitter, provider and model.
+CREATE VIEW llm_usage AS
+SELECT
+    date_trunc('day', r.started_at)                      AS day,
+    r.agent_name,
+    t.task_type,
+    t.submitted_by,
+    r.provider,
+    coalesce(r.response_model, r.model)                  AS model,
+    count(*)                                             AS calls,
+    count(*) FILTER (WHERE r.status IN ('error', 'lost'))AS failed_calls,
+    count(*) FILTER (WHERE r.input_tokens IS NULL)       AS unknown_calls,
+    count(*) FILTER (WHERE r.cost_usd IS NULL)           AS unpriced_calls,
+    sum(r.input_tokens)                                  AS input_tokens,
+    sum(r.cache_read_tokens)                             AS cache_read_tokens,
+    sum(r.output_tokens)                                 AS output_tokens,
+    sum(r.reasoning_tokens)                              AS reasoning_tokens,
+    sum(r.cost_usd)                                      AS cost_usd
+FROM llm_requests r
+LEFT JOIN tasks t ON t.id = r.task_id
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+-- Who may call what is granted by name; PUBLIC may call nothing.
+REVOKE ALL ON FUNCTION uuid7() FROM PUBLIC;
+REVOKE ALL ON FUNCTION complete_plain_write() FROM PUBLIC;
+REVOKE ALL ON FUNCTION wake_workers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION submit(
+    text, text, jsonb, integer, timestamptz, text, integer, text, text, uuid, uuid
+) FROM PUBLIC;
