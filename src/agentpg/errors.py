@@ -14,7 +14,8 @@ AgentpgError                    exit 1   failed
 │   ├── ServerInRecovery
 │   ├── TooManyConnections
 │   ├── LoginRefused
-│   └── DatabaseMissing
+│   ├── DatabaseMissing
+│   └── ServerNotRunning                 the private server exists and is stopped
 ├── Refused                     exit 4   refused for safety
 │   ├── WrongMajorVersion                a data folder of another PostgreSQL
 │   ├── SchemaMismatch                   the schema is missing, older or newer
@@ -168,6 +169,13 @@ class DatabaseMissing(DatabaseUnavailable):
 
     sentence = N_("the server has no such database: {reason}")
     hint = N_("`agentpg setup` creates it.")
+
+
+class ServerNotRunning(DatabaseUnavailable):
+    """The private server exists and is stopped."""
+
+    sentence = N_("the private server in {home} is not running")
+    hint = N_("Start it with `agentpg server start`.")
 
 
 class Refused(AgentpgError):

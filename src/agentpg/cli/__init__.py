@@ -1,1 +1,12 @@
-def main() -> None: ...
+"""The command line: one file per noun, and one place each for errors and for output."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The console script `agentpg`; exits with the command's code."""
+    from agentpg.cli.running import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,227 @@
+"""Commands, groups and their help: in the reader's language, with examples.
+
+A command's docstring and its options' `help` are the English texts of the catalogue; they
+are translated where they are shown. `examples` is kept as it is written, except that its
+lines beginning with `#` are translated.
+
+    @task.command("cancel", examples='''
+        # Cancel one task.
+        agentpg task cancel 0198c1a2-…
+    ''')
+    @click.argument("task_id", type=click.UUID, help="The id of the task.")
+    @click.pass_obj
+    def cancel(session: Session, task_id: UUID) -> None:
+        \"\"\"Cancel a task that has not ended.\"\"\"
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from agentpg.cli.session import Session
+from agentpg.cli.wrapping import cell_width, wrap
+from agentpg.language import N_, Translate, untranslated
+
+_SPACING = 2
+_TERM_MAX = 30
+
+
+def remember(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """The callback of every global option: kept in the session, wherever it stood."""
+    session = context.ensure_object(Session)
+    if value is None or value is False:
+        return
+    if option.name in ("debug", "no_color"):
+        setattr(session, option.name, True)
+    else:
+        session.overrides[str(option.name)] = value
+
+
+def translate_in(context: click.Context | None) -> Translate:
+    """The reader's language in this call."""
+    session = context.find_object(Session) if context else None
+    return session.translate if session else untranslated
+
+
+class Taught(click.Command):
+    """What commands and groups share: translated help that ends with examples."""
+
+    def __init__(self, *args: Any, examples: str = "", **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self.examples = inspect.cleandoc(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own parameters, and the global options, which may stand anywhere."""
+        own = super().get_params(ctx)
+        taken = {name for param in own for name in param.opts}
+        return own + [o for o in _global_options(ctx) if not taken & set(o.opts)]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The whole page."""
+        formatter.write(help_page(self, ctx, formatter.width))
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence of the help, as completion shows it."""
+        del limit
+        context = click.get_current_context(silent=True)
+        return translate_in(context)(first_sentence(self.help))
+
+
+class Command(Taught):
+    """A verb, or a noun without verbs."""
+
+
+class Group(Taught, click.Group):
+    """A noun with its verbs."""
+
+    command_class = Command
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Each visible command with the first sentence of its help, in English."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        return [(name, first_sentence(c.help)) for name, c in found if c and not c.hidden]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are written."""
+        del ctx
+        return list(self.commands)
+
+
+def help_page(command: click.Command, ctx: click.Context, width: int) -> str:
+    """The help of a command: usage, meaning, commands, arguments, options, examples."""
+    translate = translate_in(ctx)
+    parts = [
+        _usage(command, ctx, translate, width),
+        _meaning(command, translate, width),
+        _commands(command, ctx, translate, width),
+        _section(N_("Arguments"), _argument_rows(command, ctx, translate), translate, width),
+        _section(N_("Options"), _option_rows(command, ctx, translate), translate, width),
+        _examples(command, translate),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def first_sentence(text: str | None) -> str:
+    """The first paragraph's first sentence, without its full stop."""
+    paragraph = " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+    return paragraph.split(". ")[0].removesuffix(".")
+
+
+def paragraphs(text: str | None) -> list[str]:
+    """The paragraphs of a docstring, each in one line: these are what is translated."""
+    return [" ".join(part.split()) for part in inspect.cleandoc(text or "").split("\n\n") if part]
+
+
+def _global_options(ctx: click.Context) -> list[click.Option]:
+    root = ctx.find_root()
+    if root is ctx:
+        return []
+    found = (p for p in root.command.params if isinstance(p, click.Option))
+    return [_hidden(option) for option in found if option.callback is remember]
+
+
+def _hidden(option: click.Option) -> click.Option:
+    return click.Option(
+        [*option.opts, str(option.name)],
+        type=option.type,
+        is_flag=option.is_flag,
+        is_eager=True,
+        expose_value=False,
+        callback=remember,
+        hidden=True,
+    )
+
+
+def _usage(command: click.Command, ctx: click.Context, translate: Translate, width: int) -> str:
+    prefix = f"{translate(N_('Usage'))}: {ctx.command_path} "
+    return "\n".join(
+        wrap(
+            " ".join(command.collect_usage_pieces(ctx)),
+            width,
+            first=prefix,
+            rest=" " * min(cell_width(prefix), width // 2),
+        )
+    )
+
+
+def _meaning(command: click.Command, translate: Translate, width: int) -> str:
+    texts = (translate(text) for text in paragraphs(command.help))
+    return "\n\n".join("\n".join(wrap(t, width, first="  ", rest="  ")) for t in texts)
+
+
+def _commands(command: click.Command, ctx: click.Context, translate: Translate, width: int) -> str:
+    if not isinstance(command, Group):
+        return ""
+    rows = [(name, translate(summary)) for name, summary in command.summaries(ctx)]
+    return _section(N_("Commands"), rows, translate, width)
+
+
+def _argument_rows(
+    command: click.Command, ctx: click.Context, translate: Translate
+) -> list[tuple[str, str]]:
+    arguments = (p for p in command.get_params(ctx) if isinstance(p, click.Argument))
+    return [(a.make_metavar(ctx), translate(a.help or "")) for a in arguments]
+
+
+def _option_rows(
+    command: click.Command, ctx: click.Context, translate: Translate
+) -> list[tuple[str, str]]:
+    options = (p for p in command.get_params(ctx) if isinstance(p, click.Option))
+    return [
+        (option.get_help_spec(ctx), " ".join(_option_text(option, ctx, translate)))
+        for option in options
+        if not option.hidden
+    ]
+
+
+def _option_text(option: click.Option, ctx: click.Context, translate: Translate) -> Iterator[str]:
+    yield translate(option.help or "")
+    extra = option.get_help_extra(ctx)
+    notes = []
+    if "default" in extra:
+        notes.append(translate(N_("default: {value}")).format(value=extra["default"]))
+    if "range" in extra:
+        notes.append(extra["range"])
+    if "required" in extra:
+        notes.append(translate(N_("required")))
+    if notes:
+        yield f"[{'; '.join(notes)}]"
+
+
+def _section(
+    heading: str, rows: Iterable[tuple[str, str]], translate: Translate, width: int
+) -> str:
+    listed = list(rows)
+    if not listed:
+        return ""
+    column = 2 + min(max(cell_width(term) for term, _ in listed), _TERM_MAX) + _SPACING
+    lines = [line for term, text in listed for line in _definition(term, text, column, width)]
+    return "\n".join([f"{translate(heading)}:", *lines])
+
+
+def _definition(term: str, text: str, column: int, width: int) -> list[str]:
+    indent = " " * column
+    lines = wrap(text, width, first=indent, rest=indent) or [""]
+    head = f"  {term}"
+    if cell_width(head) + _SPACING > column:
+        return [head, *lines]
+    padding = " " * (column - cell_width(head))
+    return [f"{head}{padding}{lines[0][column:]}".rstrip(), *lines[1:]]
+
+
+def _examples(command: click.Command, translate: Translate) -> str:
+    text = command.examples if isinstance(command, Taught) else ""
+    if not text:
+        return ""
+    lines = [_example_line(line, translate) for line in text.splitlines()]
+    return "\n".join([f"{translate(N_('Examples'))}:", *lines])
+
+
+def _example_line(line: str, translate: Translate) -> str:
+    if line.startswith("# "):
+        line = f"# {translate(line.removeprefix('# '))}"
+    return f"  {line}".rstrip()

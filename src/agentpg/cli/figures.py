@@ -1,0 +1,82 @@
+"""Figures as people read them: moments, durations, ages, sizes, money.
+
+A value that is not known (None) is shown as a dash, never as 0.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+UNKNOWN = "–"
+
+_DURATIONS: tuple[tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def moment(value: datetime | None) -> str:
+    """A moment in local time with its offset: 2026-03-01 10:00:05+09:00."""
+    if value is None:
+        return UNKNOWN
+    return value.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def duration(value: timedelta | float | Decimal | None) -> str:
+    """A duration, or seconds, in its two largest units: 250 ms, 3.2 s, 2 min 5 s, 3 d 4 h."""
+    if value is None:
+        return UNKNOWN
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    sign = "-" if seconds < 0 else ""
+    return sign + _long(abs(seconds))
+
+
+def age(value: datetime | None, now: datetime | None = None) -> str:
+    """How long ago a moment was, by this machine's clock unless `now` is given."""
+    if value is None:
+        return UNKNOWN
+    return duration(timedelta(seconds=round(((now or datetime.now(UTC)) - value).total_seconds())))
+
+
+def size(value: int | None) -> str:
+    """Bytes, as PostgreSQL's pg_size_pretty counts them (1 kB is 1024): 17 MB."""
+    if value is None:
+        return UNKNOWN
+    number, power = float(value), 0
+    while abs(number) >= 1024 and power < len(_SIZES) - 1:
+        number, power = number / 1024, power + 1
+    return f"{number:.3g} {_SIZES[power]}" if number < 999.5 else f"{number:.0f} {_SIZES[power]}"
+
+
+def count(value: int | None) -> str:
+    """A number with its thousands apart: 12,345."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def money(value: Decimal | float | None) -> str:
+    """US dollars: $12.30, and four digits where it is less than a dollar: $0.0042."""
+    if value is None:
+        return UNKNOWN
+    return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.4f}"
+
+
+def percent(value: Decimal | float | None) -> str:
+    """A share between 0 and 1: 97.5 %."""
+    return UNKNOWN if value is None else f"{float(value) * 100:.1f} %"
+
+
+def _long(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds < 59.95 else "1 min"
+    whole = round(seconds)
+    for (unit, length), (smaller, part) in pairwise(_DURATIONS):
+        if whole >= length:
+            rest = whole % length // part
+            return (
+                f"{whole // length} {unit} {rest} {smaller}"
+                if rest
+                else f"{whole // length} {unit}"
+            )
+    return f"{whole} s"

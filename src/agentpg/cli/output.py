@@ -1,0 +1,266 @@
+"""One place for what commands write: tables and progress for people, JSON for programs.
+
+On a terminal a table fits its width: columns that `yield` give up width first, the highest
+number before the lower ones, by being shortened with "…" or, where they `fold`, by going on
+in the next line. Into a pipe nothing is shortened unless COLUMNS is set. Colours show states
+only. None is shown as a dash.
+
+JSON is one document: moments in ISO 8601, durations in seconds, UUIDs, paths and decimals
+(costs; exact) as strings, None as null. Names in it are never translated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.wrapping import cell_width
+from agentpg.language import N_, Translate
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_GAP = 2
+_NARROWEST = 8
+_UNLIMITED = 100_000
+
+_STATE_STYLES = {
+    "completed": "green",
+    "ok": "green",
+    "alive": "green",
+    "running": "cyan",
+    "waiting": "yellow",
+    "warning": "yellow",
+    "held": "yellow",
+    "failed": "red",
+    "lost": "red",
+    "dead": "red",
+    "timed_out": "red",
+    "critical": "bold red",
+    "unknown": "magenta",
+    "cancelled": "dim",
+    "released": "dim",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its title (translated), and how its values are shown.
+
+    `show` turns a value into text; by default by its type. `right` aligns numbers.
+    `state` colours states, outcomes and levels. `yields` above 0 lets it give up width,
+    the highest first; `fold` lets it go on in the next line instead of being shortened.
+    """
+
+    title: str
+    show: Callable[[Any], str] | None = None
+    right: bool = False
+    state: bool = False
+    yields: int = 0
+    fold: bool = False
+
+
+class Progress(Protocol):
+    """What `Output.progress` gives: call `advance` as the work goes on."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """`amount` more is done; `note` says what."""
+
+
+def json_option(command: F) -> F:
+    """The option `--json`, given to the command as `as_json`."""
+    option = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+    )
+    return option(command)
+
+
+def plain(value: object) -> Any:
+    """A value in the terms of JSON."""
+    match value:
+        case enum.Enum():
+            return plain(value.value)
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case datetime() | date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Decimal() | UUID() | PurePath():
+            return str(value)
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+class Output:
+    """Writes to standard output, and progress and notes to standard error."""
+
+    def __init__(self, translate: Translate, *, no_color: bool = False) -> None:
+        self.translate = translate
+        self._no_color = no_color
+
+    def json(self, document: object) -> None:
+        """One JSON document."""
+        click.echo(json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False))
+
+    def line(self, text: str = "") -> None:
+        """A line of text, already translated."""
+        click.echo(text)
+
+    def note(self, text: str) -> None:
+        """A line on standard error: about the work, not its result."""
+        click.echo(text, err=True)
+
+    def heading(self, text: str) -> None:
+        """A title over what follows, in bold on a terminal."""
+        from rich.text import Text
+
+        self._console.print(Text(self.translate(text), style="bold"))
+
+    def table(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str = ""
+    ) -> None:
+        """A table, or the sentence `empty` (translated) where there are no rows."""
+        listed = [[self._cell(c, v) for c, v in zip(columns, r, strict=True)] for r in rows]
+        if not listed and empty:
+            self.line(self.translate(empty))
+            return
+        titles = [self.translate(column.title) for column in columns]
+        self._print(_layout(columns, titles, listed, self._width))
+
+    def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
+        """Names (translated) and values, one pair in a line."""
+        columns = (Column(""), Column("", yields=1, fold=True))
+        listed = [[self.translate(name), self.text(value)] for name, value in pairs]
+        self._print(_layout(columns, None, listed, self._width))
+
+    def text(self, value: object) -> str:
+        """A value as people read it, by its type."""
+        match value:
+            case None:
+                return figures.UNKNOWN
+            case bool():
+                return self.translate(N_("yes")) if value else self.translate(N_("no"))
+            case int():
+                return figures.count(value)
+            case datetime():
+                return figures.moment(value)
+            case timedelta():
+                return figures.duration(value)
+        return str(value)
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> Iterator[Progress]:
+        """Shows long work on standard error: a bar on a terminal, else lines.
+
+        `title` is already translated; `total` None means that the end is not known.
+        """
+        from agentpg.cli.progress import Bar, Lines
+
+        kind = Bar if sys.stderr.isatty() else Lines
+        with kind(title, total, no_color=self._no_color) as shown:
+            yield shown
+
+    @cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(
+            width=self._width, no_color=self._no_color or None, highlight=False, soft_wrap=True
+        )
+
+    @property
+    def _width(self) -> int:
+        # COLUMNS, or else the terminal's own width, or else there is no terminal.
+        fallback = 0 if not sys.stdout.isatty() else 80
+        return shutil.get_terminal_size((fallback, 24)).columns or _UNLIMITED
+
+    def _cell(self, column: Column, value: object) -> str:
+        shown = column.show(value) if column.show and value is not None else self.text(value)
+        return shown if column.fold else " ".join(shown.splitlines())
+
+    def _print(self, table: Table) -> None:
+        with self._console.capture() as captured:
+            self._console.print(table)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip(), color=True)
+
+
+def _layout(
+    columns: Sequence[Column], titles: list[str] | None, rows: list[list[str]], width: int
+) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=titles is not None)
+    widths = _widths(columns, titles, rows, width)
+    for index, column in enumerate(columns):
+        table.add_column(
+            titles[index] if titles else "",
+            width=widths[index],
+            justify="right" if column.right else "left",
+            no_wrap=not column.fold,
+            overflow="fold" if column.fold else "ellipsis",
+            header_style="bold",
+        )
+    for row in rows:
+        table.add_row(*(_styled(c, text) for c, text in zip(columns, row, strict=True)))
+    return table
+
+
+def _widths(
+    columns: Sequence[Column], titles: list[str] | None, rows: list[list[str]], width: int
+) -> list[int]:
+    """The natural widths, less what the yielding columns give up to fit `width`."""
+    heads = [cell_width(title) for title in titles or [""] * len(columns)]
+    widths = [
+        max([head, *map(_line_width, cells)]) for head, *cells in zip(heads, *rows, strict=True)
+    ]
+    over = sum(widths) + _GAP * (len(widths) - 1) - width
+    order = sorted(range(len(columns)), key=lambda i: -columns[i].yields)
+    for index in order:
+        spare = widths[index] - max(heads[index], _NARROWEST)
+        if over > 0 and columns[index].yields and spare > 0:
+            widths[index] -= min(over, spare)
+            over -= min(over, spare)
+    return widths
+
+
+def _line_width(text: str) -> int:
+    return max((cell_width(line) for line in text.splitlines()), default=0)
+
+
+def _styled(column: Column, text: str) -> Any:
+    from rich.text import Text
+
+    style = _STATE_STYLES.get(text, "") if column.state else ""
+    return Text(_visible(text), style=style)
+
+
+def _visible(text: str) -> str:
+    """Control characters escaped: a stored message cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

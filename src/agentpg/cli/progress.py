@@ -1,0 +1,75 @@
+"""How long work is shown: as a bar on a terminal, as lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import click
+
+
+class Bar:
+    """A bar on a terminal's standard error; it disappears when the work has ended."""
+
+    def __init__(self, title: str, total: int | None, *, no_color: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True, no_color=no_color or None),
+            transient=True,
+        )
+        self._task = self._progress.add_task(title, total=total, note="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """`amount` more is done; `note` says what."""
+        self._progress.update(self._task, advance=amount, note=note)
+
+
+class Lines:
+    """Plain lines on standard error: the title, then each note, and each tenth of the whole."""
+
+    def __init__(self, title: str, total: int | None, *, no_color: bool) -> None:
+        del no_color
+        self._title = title
+        self._total = total
+        self._done = 0
+        self._tenths = 0
+
+    def __enter__(self) -> Self:
+        click.echo(f"{self._title} …", err=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """`amount` more is done; `note` says what."""
+        self._done += amount
+        tenths = self._done * 10 // self._total if self._total else 0
+        if note or tenths > self._tenths:
+            self._tenths = tenths
+            of = f"/{self._total}" if self._total else ""
+            click.echo(f"{self._title}: {self._done}{of} {note}".rstrip(), err=True)

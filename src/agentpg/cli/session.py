@@ -1,0 +1,81 @@
+"""What every command is given: settings, language, database and output, made when asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentpg.errors import NoDatabase, ServerNotRunning, SettingError
+from agentpg.language import Translate, choose_language, translation
+
+if TYPE_CHECKING:
+    from agentpg.cli.output import Output
+    from agentpg.db import Database
+    from agentpg.embedded import EmbeddedServer
+    from agentpg.settings import Settings
+
+
+class Session:
+    """One call of the command line. Nothing is read or opened before it is asked for."""
+
+    def __init__(self) -> None:
+        self.overrides: dict[str, object] = {}
+        self.debug = False
+        self.no_color = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings with the global options over them. Raises SettingError."""
+        from agentpg.settings import load_settings
+
+        return load_settings(**self.overrides)
+
+    @cached_property
+    def translate(self) -> Translate:
+        """The texts of the code in the reader's language; works with broken settings too."""
+        from agentpg.settings import locale_variables
+
+        variables = locale_variables()
+        try:
+            wanted: str = self.settings.lang
+        except SettingError:
+            wanted = str(self.overrides.get("lang") or variables.get("AGENTPG_LANG", ""))
+        return translation(choose_language(wanted, variables))
+
+    @cached_property
+    def server(self) -> EmbeddedServer:
+        """The private server in `home`, whether it exists or not."""
+        from agentpg.embedded import EmbeddedServer
+
+        return EmbeddedServer(self.home, self.settings.pg_bin)
+
+    @property
+    def home(self) -> Path:
+        """The setting `home` as an absolute path."""
+        return self.settings.home.expanduser().absolute()
+
+    @cached_property
+    def database(self) -> Database:
+        """The configured database, or else the private server's.
+
+        Raises NoDatabase where there is neither, and ServerNotRunning where the private
+        server exists and is stopped.
+        """
+        from agentpg.db import Database, configured
+
+        database = configured(self.settings)
+        if database is not None:
+            return database
+        if not self.server.exists():
+            raise NoDatabase
+        if not self.server.status().running:
+            raise ServerNotRunning(home=self.home)
+        return Database(self.server.dsn(), self.settings.schema_name)
+
+    @cached_property
+    def out(self) -> Output:
+        """Where the command writes."""
+        from agentpg.cli.output import Output
+
+        return Output(self.translate, no_color=self.no_color)
