@@ -1,0 +1,250 @@
+"""The data folder: where everything lies, and how it is made.
+
+    home/
+      pgpass               the passwords of postgres and admin, 0600
+      postgresql/
+        data/              PostgreSQL's own, 0700, of the server's account
+        log/               one file for each day of the week
+        server.conf        address, port, socket, log and options; made anew at each start
+        port               the port of the last start
+        start.log          what the server said before its log was open
+
+The folder is made under another name and renamed when it is whole, with its roles and
+its database: a half-made one is never taken for a data folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentpg.db import Statements, literal
+from agentpg.embedded.account import Account, account_for_initdb
+from agentpg.embedded.binaries import Binaries
+from agentpg.errors import FolderNotMade
+
+SUPERUSER = "postgres"
+OWNER = "admin"
+DATABASE = "agentic_ai"
+
+# SCRAM everywhere, the local socket included: other users share the machine.
+_HBA = """\
+# TYPE  DATABASE     USER  ADDRESS        METHOD
+local   all          all                  scram-sha-256
+host    all          all   127.0.0.1/32   scram-sha-256
+host    all          all   ::1/128        scram-sha-256
+local   replication  all                  scram-sha-256
+host    replication  all   127.0.0.1/32   scram-sha-256
+host    replication  all   ::1/128        scram-sha-256
+"""
+_INCLUDE = """
+# Made anew at each start; settings below this line and ALTER SYSTEM win over it.
+include_if_exists '../server.conf'
+"""
+_DRAFT = "data.new-"
+_REASON_LINES = 6
+
+# What a Unix socket's path may have, with the longest name that PostgreSQL puts into it.
+_SOCKET_PATH_BYTES = 107 - len("/.s.PGSQL.65535.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The places of one private server, all below its home."""
+
+    home: Path
+
+    @property
+    def root(self) -> Path:
+        """What belongs to the server, apart from the passwords."""
+        return self.home / "postgresql"
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data folder."""
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the log files."""
+        return self.root / "log"
+
+    @property
+    def start_log(self) -> Path:
+        """What the server says before its log is open."""
+        return self.root / "start.log"
+
+    @property
+    def settings(self) -> Path:
+        """The settings of this start."""
+        return self.root / "server.conf"
+
+    @property
+    def port_file(self) -> Path:
+        """The port of the last start."""
+        return self.root / "port"
+
+    @property
+    def passwords(self) -> Path:
+        """The passwords, in libpq's .pgpass format."""
+        return self.home / "pgpass"
+
+    def socket_dir(self, account: Account) -> Path:
+        """The folder of the Unix socket, in the home where its path is short enough."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside)) <= _SOCKET_PATH_BYTES and account.can_enter(self.home):
+            return inside
+        mark = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        # Only root can make folders in /run, so nobody can have made this one before.
+        runtime = Path("/run" if account.switched else "/tmp")  # noqa: S108
+        return runtime / f"agentpg-{account.uid}-{mark}"
+
+    def log(self) -> Path:
+        """The log file that was written last."""
+        logs = sorted(self.logs.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+        return logs[-1] if logs else self.start_log
+
+
+def make_data_folder(
+    folder: Folder, account: Account, binaries: Binaries, schema: str, options: Mapping[str, str]
+) -> None:
+    """Make the data folder with its roles, passwords and database.
+
+    Raises FolderNotMade with what initdb or the server said.
+    """
+    for left in folder.root.glob(f"{_DRAFT}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    draft = folder.root / f"{_DRAFT}{secrets.token_hex(6)}"
+    draft.mkdir(mode=0o700)
+    try:
+        _initdb(draft, account, binaries, options)
+        _configure(draft, account)
+        passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER)}
+        script = "".join(f"{statement};\n\n" for statement in _statements(passwords, schema))
+        _run_alone(draft, account, binaries, script, options)
+        write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
+        draft.rename(folder.data)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def write_file(path: Path, text: str, mode: int, account: Account | None = None) -> None:
+    """Write a file whole or not at all; a link in its place is replaced, not followed."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(draft, flags, mode), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if account is not None:
+        account.own(draft)
+    draft.replace(path)
+
+
+def last_lines(text: str) -> str:
+    """The end of what a program said, on one line, without blank lines."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "; ".join(lines[-_REASON_LINES:])
+
+
+def _initdb(draft: Path, account: Account, binaries: Binaries, options: Mapping[str, str]) -> None:
+    maker = account_for_initdb(account)
+    maker.own(draft)
+    # Nobody can log in between initdb and our own pg_hba.conf.
+    command: list[str | Path] = [
+        binaries.tool("initdb"),
+        "--auth=reject",
+        f"--username={SUPERUSER}",
+    ]
+    command += ["--encoding=UTF8", *_locale(binaries.major), "--data-checksums"]
+    command += ["--no-instructions", *(["--no-sync"] if options.get("fsync") == "off" else [])]
+    with maker.reach(draft) as (place, fds):
+        done = maker.run([*command, f"--pgdata={place}"], fds=fds)
+    if done.returncode != 0:
+        raise FolderNotMade(last_lines(done.stderr), folder=draft.parent)
+    if maker != account:
+        account.own_tree(draft)
+
+
+def _locale(major: int) -> list[str | Path]:
+    """Sorted by code point, characters of all languages, messages in English.
+
+    From 17 on PostgreSQL has such a locale of its own, which no update of the C library
+    can change under an index.
+    """
+    if major >= 17:
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    return ["--locale=C.UTF-8", "--lc-messages=C"]
+
+
+def _configure(draft: Path, account: Account) -> None:
+    write_file(draft / "pg_hba.conf", _HBA, 0o600, account)
+    settings = draft / "postgresql.conf"
+    write_file(settings, settings.read_text(encoding="utf-8") + _INCLUDE, 0o600, account)
+
+
+def _run_alone(
+    draft: Path, account: Account, binaries: Binaries, script: str, options: Mapping[str, str]
+) -> None:
+    """Run statements in single-user mode, before the server ever listens."""
+    command: list[str | Path] = [
+        binaries.tool("postgres"),
+        "--single",
+        "-j",
+        "-c",
+        "exit_on_error=on",
+    ]
+    command += ["-F"] if options.get("fsync") == "off" else []
+    with account.reach(draft) as (place, fds):
+        done = account.run([*command, "-D", place, "template1"], script, fds)
+    if done.returncode != 0:
+        raise FolderNotMade(last_lines(done.stderr), folder=draft.parent)
+
+
+def _statements(passwords: Mapping[str, str], schema: str) -> list[str]:
+    statements = Statements("server", schema)
+    names = {"superuser": SUPERUSER, "owner": OWNER, "database": DATABASE}
+    verifiers = {
+        "superuser_verifier": literal(_scram_verifier(passwords[SUPERUSER])),
+        "owner_verifier": literal(_scram_verifier(passwords[OWNER])),
+    }
+    steps = (
+        "set_superuser_password",
+        "create_owner",
+        "create_database",
+        "set_database_search_path",
+        "set_owner_search_path",
+    )
+    # The driver is not at work here, so its parameters are filled in as literals.
+    return [statements.compose(step, **names).as_string(None) % verifiers for step in steps]
+
+
+def _scram_verifier(password: str) -> str:
+    """What PostgreSQL stores for a password (RFC 5803), so that it never sees the password."""
+    salt, rounds = secrets.token_bytes(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    stored, server, spice = (
+        base64.b64encode(part).decode()
+        for part in (hashlib.sha256(client_key).digest(), server_key, salt)
+    )
+    return f"SCRAM-SHA-256${rounds}:{spice}${stored}:{server}"
+
+
+def _pgpass(passwords: Mapping[str, str], socket_dir: Path) -> str:
+    socket = str(socket_dir).replace("\\", "\\\\").replace(":", "\\:")
+    return "".join(
+        f"{host}:*:*:{role}:{password}\n"
+        for role, password in passwords.items()
+        for host in ("127.0.0.1", "localhost", socket)
+    )

@@ -1,0 +1,21 @@
+-- Making the private server's roles and database, in single-user mode.
+
+-- name: set_superuser_password
+-- Give the superuser a password, as its SCRAM verifier.
+ALTER ROLE {superuser} PASSWORD %(superuser_verifier)s;
+
+-- name: create_owner
+-- Create the owning role with a password, as its SCRAM verifier.
+CREATE ROLE {owner} LOGIN PASSWORD %(owner_verifier)s;
+
+-- name: create_database
+-- Create the installation's database.
+CREATE DATABASE {database} OWNER {owner};
+
+-- name: set_database_search_path
+-- Let unqualified names in this database mean the installation's tables.
+ALTER DATABASE {database} SET search_path = {schema}, public;
+
+-- name: set_owner_search_path
+-- The same for the owning role, whatever is set for the role elsewhere.
+ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}, public;
