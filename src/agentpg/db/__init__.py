@@ -1,6 +1,7 @@
 """The only room that imports the driver: connect, pool, named statements, the border."""
 
 from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row, dict_row, namedtuple_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 
@@ -8,6 +9,7 @@ from agentpg.db.border import driver_errors, is_connection_lost, is_refused_valu
 from agentpg.db.connect import Database, configured, connect, connect_async
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.query import Statements, compose_script, identifier, literal
+from agentpg.db.steady import SteadyConnection
 
 __all__ = [
     "AsyncConnection",
@@ -17,6 +19,7 @@ __all__ = [
     "Jsonb",
     "Pool",
     "Statements",
+    "SteadyConnection",
     "class_row",
     "compose_script",
     "configured",
@@ -28,6 +31,7 @@ __all__ = [
     "is_connection_lost",
     "is_refused_value",
     "literal",
+    "make_conninfo",
     "namedtuple_row",
     "scalar_row",
     "server_message",

@@ -1,0 +1,98 @@
+"""A connection that comes back: what a long-lived process holds instead of a plain one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import AsyncConnection, Error
+from psycopg.rows import RowFactory, TupleRow, tuple_row
+from psycopg.sql import Composed
+
+from agentpg.db.border import driver_errors, is_connection_lost, server_message
+from agentpg.db.connect import Database, connect_async
+from agentpg.errors import DatabaseUnavailable
+
+_log = logging.getLogger("agentpg.db")
+
+# Waits between attempts to connect: 0.1 s, doubled up to 5 s, each ± half, so that many
+# workers do not return to a restarted server in step.
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+
+class SteadyConnection:
+    """One asynchronous connection, used by one statement at a time and made anew when lost.
+
+    `execute` runs a statement once and raises DatabaseUnavailable when the connection is
+    lost meanwhile; whether the statement took effect is then unknown. `insist` repeats it
+    until the server has answered, so it is for statements that may run twice.
+    """
+
+    def __init__(self, database: Database, application_name: str) -> None:
+        self._database = database
+        self._name = application_name
+        self._lock = asyncio.Lock()
+        self._connection: AsyncConnection[TupleRow] | None = None
+
+    async def execute(
+        self,
+        statement: Composed,
+        parameters: Mapping[str, Any] | None = None,
+        row: RowFactory[Any] = tuple_row,
+    ) -> list[Any]:
+        """Run `statement` in a transaction of its own and return its rows.
+
+        Statements are not prepared: a plan made for other sizes of batch can be a bad one.
+        """
+        async with self._lock:
+            connection = self._connection or await self._connect()
+            try:
+                cursor = connection.cursor(row_factory=row)
+                await cursor.execute(statement, parameters, prepare=False)
+                return await cursor.fetchall() if cursor.description else []
+            except Error as error:
+                if is_connection_lost(error):
+                    await self._drop()
+                    raise DatabaseUnavailable(
+                        server_message(error), target=self._database.target()
+                    ) from error
+                raise
+            except asyncio.CancelledError:
+                # Cancelled in the middle of a statement: its answer may still be on the wire.
+                await self._drop()
+                raise
+
+    async def insist(
+        self,
+        statement: Composed,
+        parameters: Mapping[str, Any] | None = None,
+        row: RowFactory[Any] = tuple_row,
+    ) -> list[Any]:
+        """Run `statement` until the server has answered it."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                return await self.execute(statement, parameters, row)
+            except DatabaseUnavailable as error:
+                _log.warning("%s; trying again", error)
+                await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+                wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def close(self) -> None:
+        """Close the connection; the next statement would make a new one."""
+        async with self._lock:
+            await self._drop()
+
+    async def _connect(self) -> AsyncConnection[TupleRow]:
+        self._connection = await connect_async(self._database, self._name)
+        return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with driver_errors(self._database.target()):
+                await connection.close()

@@ -1,0 +1,198 @@
+"""The engine's values: what a task, an execution and an LLM request are.
+
+All are frozen: they are what the database said at one moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class TaskStatus(StrEnum):
+    """The states of a task."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens to a task in this state by itself."""
+        return self in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED)
+
+
+class Outcome(StrEnum):
+    """How an execution ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """What is asked, before it is submitted.
+
+    `payload` is anything with a JSON form. A task with a later `run_at` is not claimed
+    before. `priority` is 0 to 1000, the smaller runs first. `max_attempts` is how many
+    failed attempts end the task; None leaves it to the handler, whose default is 3.
+    `on_crash` is "retry", or "fail" for work that must not run twice. The same
+    `idempotency_key` for the same agent and type submits only once.
+    """
+
+    agent_name: str
+    task_type: str
+    payload: Any = None
+    priority: int = 100
+    run_at: datetime | None = None
+    idempotency_key: str | None = None
+    max_attempts: int | None = None
+    on_crash: str = "retry"
+    tenant: str | None = None
+    parent_id: UUID | None = None
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as the database has it. Columns are explained in `sql/schema.sql`."""
+
+    id: UUID
+    agent_name: str | None
+    task_type: str | None
+    status: str | None
+    created_at: datetime | None
+    payload: Any
+    result: Any
+    error_message: str | None
+    priority: int
+    run_at: datetime
+    attempt: int
+    errors: int
+    crashes: int
+    max_attempts: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    worker: UUID | None
+    idempotency_key: str | None
+    tenant: str | None
+    parent_id: UUID | None
+    submitted_by: str | None
+    held_reason: str | None
+    suspect: bool
+    adopted: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task is in a final state."""
+        return self.status in ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One try of a task; `outcome` is None while it runs."""
+
+    task_id: UUID
+    attempt: int
+    agent_name: str | None
+    task_type: str | None
+    worker: UUID | None
+    execution_start: datetime | None
+    execution_end: datetime | None
+    duration_seconds: float | None
+    outcome: str | None
+    error_message: str | None
+    llm_calls: int
+    llm_total_tokens: int
+    llm_unknown_calls: int
+    llm_unpriced_calls: int
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmRequest:
+    """One call to a language model; tokens and cost are None while unknown."""
+
+    id: UUID
+    task_id: UUID
+    attempt: int
+    provider: str | None
+    model: str | None
+    response_model: str | None
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    duration_seconds: float | None
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: Decimal | None
+    cost_source: str
+    finish_reason: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A task in a worker's hands: what its handler and the decision about it need."""
+
+    id: UUID
+    agent_name: str
+    task_type: str
+    attempt: int
+    payload: Any
+    errors: int
+    crashes: int
+    losses: int
+    max_attempts: int | None
+    on_crash: str
+    suspect: bool
+    tenant: str | None
+    parent_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of one attempt, before anything is written.
+
+    `result` is JSON text. A `permanent` failure is not tried again.
+    """
+
+    outcome: Outcome
+    result: str | None = None
+    error: str | None = None
+    seconds: float | None = None
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What is to be written about one attempt: where the task goes and how it ended."""
+
+    id: UUID
+    attempt: int
+    status: TaskStatus
+    outcome: Outcome
+    result: str | None
+    error: str | None
+    seconds: float | None
+    delay_seconds: float
+    errors: int
+    crashes: int
+    max_attempts: int
+    suspect: bool

@@ -1,0 +1,94 @@
+"""The live object that a handler receives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import MutableMapping
+from typing import Any, TypeVar
+
+from agentpg.db import Database
+from agentpg.errors import HandlerStopped
+from agentpg.settings import Settings
+from agentpg.tasks.model import Claimed
+from agentpg.tasks.usage import Ledger, LlmCall
+from agentpg.tasks.wrapping import wrap_client
+
+Client = TypeVar("Client")
+
+
+class Run:
+    """One attempt, seen from inside the handler.
+
+    `task` is what was claimed. `settings` and `database` are those of the worker.
+    """
+
+    def __init__(
+        self,
+        task: Claimed,
+        *,
+        settings: Settings,
+        database: Database,
+        ledger: Ledger,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.task = task
+        self.settings = settings
+        self.database = database
+        self.log = _RunLog(
+            logging.getLogger("agentpg.run"),
+            {
+                "agent": task.agent_name,
+                "task_type": task.task_type,
+                "task": str(task.id),
+                "attempt": task.attempt,
+            },
+        )
+        self._ledger = ledger
+        self._loop = loop
+        self._stop_reason: str | None = None
+        self._stopped = threading.Event()
+
+    def llm_call(self, *, provider: str, model: str) -> LlmCall:
+        """Record one call to a language model.
+
+        Use it as a context manager around the call, `async with` in an async handler and
+        `with` in a sync one, and give it the answer:
+
+            async with run.llm_call(provider="openai", model="gpt-4o-mini") as call:
+                call.answer(await client.chat.completions.create(...))
+
+        A row is inserted before the call starts and closed after it ended, also when it
+        raised or when its answer never came.
+        """
+        return LlmCall(self._ledger, self.task, self._loop, provider=provider, model=model)
+
+    def wrap(self, client: Client) -> Client:
+        """A client of `openai` or `anthropic`, sync or async, whose calls are recorded."""
+        return wrap_client(client, self.llm_call)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this attempt should end: cancelled, out of time, or the worker stops."""
+        return self._stopped.is_set()
+
+    def check(self) -> None:
+        """Raise HandlerStopped if this attempt should end; for loops of sync handlers."""
+        if self._stop_reason is not None:
+            raise HandlerStopped(self._stop_reason)
+
+    def stop(self, reason: str) -> None:
+        """Tell the handler to end; called by the worker."""
+        self._stop_reason = reason
+        self._stopped.set()
+
+
+class _RunLog(logging.LoggerAdapter[logging.Logger]):
+    """Log lines of a handler; they carry its agent, task and attempt."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs
