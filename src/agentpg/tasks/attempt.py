@@ -1,0 +1,232 @@
+"""The life of one attempt: call the handler, and turn whatever comes into a verdict.
+
+Nothing is written here. `decide` says where the verdict takes the task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agentpg.errors import AgentpgError, HandlerStopped
+from agentpg.tasks.encoding import encode_result, plain_text
+from agentpg.tasks.handlers import Handler, Permanent
+from agentpg.tasks.model import Claimed, Outcome, Settlement, TaskStatus, Verdict
+from agentpg.tasks.run import Run
+
+# A task is given up after so many deaths of its own process, or so many lost executions
+# in all: by then it is more likely the cause than a victim.
+CRASHES_TO_QUARANTINE = 3
+LOSSES_TO_QUARANTINE = 10
+
+_ERROR_LENGTH = 10_000
+
+
+class Stopped(Exception):
+    """Why an attempt was interrupted: cancelled, timed out or released."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class Attempt:
+    """One handler under way, which can be stopped from outside."""
+
+    def __init__(self, handler: Handler, task: Claimed, run: Run, result_limit: int) -> None:
+        self.handler = handler
+        self.task = task
+        self.run = run
+        self._result_limit = result_limit
+        self._stopped: Stopped | None = None
+        self._working: asyncio.Future[Any] | None = None
+        self._thread_ended = asyncio.Event()
+        self._thread_ended.set()
+
+    async def verdict(self) -> Verdict:
+        """Run the handler to its end and say what came of it; raises nothing."""
+        started = time.perf_counter()
+        verdict = await self._call()
+        seconds = time.perf_counter() - started
+        return Verdict(
+            outcome=verdict.outcome,
+            result=verdict.result,
+            error=None if verdict.error is None else plain_text(verdict.error)[:_ERROR_LENGTH],
+            seconds=seconds,
+            permanent=verdict.permanent,
+        )
+
+    def stop(self, outcome: Outcome, reason: str) -> None:
+        """Interrupt the handler; the first reason counts."""
+        if self._stopped is None:
+            self._stopped = Stopped(outcome, reason)
+            self.run.stop(reason)
+            if self._working is not None:
+                self._working.cancel()
+
+    async def thread_ended(self) -> None:
+        """Wait for the thread of a sync handler, which outlives its time-out."""
+        await self._thread_ended.wait()
+
+    async def _call(self) -> Verdict:
+        try:
+            given, named = self.handler.arguments(self.task.payload)
+            self._working = asyncio.ensure_future(self._start(given, named))
+            if self._stopped is not None:
+                self._working.cancel()
+            return self._returned(await self._within_its_time(self._working))
+        except Stopped as stopped:
+            return Verdict(outcome=stopped.outcome, error=stopped.reason)
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything at all
+            return raised(error)
+
+    async def _within_its_time(self, working: asyncio.Future[Any]) -> Any:
+        """The handler's result, or Stopped when it was interrupted or its time was over.
+
+        A handler that swallows its cancellation and returns late is still out of time.
+        """
+        timeout = self.handler.timeout
+        done, _ = await asyncio.wait([working], timeout=timeout and timeout.total_seconds())
+        if not done and timeout is not None:
+            self.stop(Outcome.TIMED_OUT, f"the handler took longer than {timeout}")
+            await asyncio.wait([working])
+        if self._stopped is not None and (working.cancelled() or self._overruled(working)):
+            raise self._stopped
+        return working.result()
+
+    def _overruled(self, working: asyncio.Future[Any]) -> bool:
+        """Whether the interruption counts although the handler ended by itself.
+
+        Work that was done before a cancellation reached it is kept; a time-out is one.
+        """
+        assert self._stopped is not None  # noqa: S101 - for the type checker
+        if self._stopped.outcome is Outcome.TIMED_OUT:
+            return True
+        return isinstance(working.exception(), HandlerStopped | asyncio.CancelledError)
+
+    def _start(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self.handler.is_async:
+            return self.handler.function(self.run, *given, **named)
+        return self._in_thread(lambda: self.handler.function(self.run, *given, **named))
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        """Run a sync handler in a thread of its own.
+
+        Not in a pool: a pool's threads are waited for when the interpreter exits, and a
+        handler that hangs would hold up the end of the worker.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        context = contextvars.copy_context()
+        self._thread_ended.clear()
+
+        def work() -> None:
+            try:
+                value, error = context.run(call), None
+            except BaseException as raised_here:  # noqa: BLE001 - a handler may raise anything
+                value, error = None, raised_here
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(deliver, value, error)
+
+        def deliver(value: Any, error: BaseException | None) -> None:
+            self._thread_ended.set()
+            if future.done():
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(_storable(error))
+
+        threading.Thread(target=work, name=f"task-{self.task.id}", daemon=True).start()
+        return await future
+
+    def _returned(self, result: Any) -> Verdict:
+        return Verdict(outcome=Outcome.COMPLETED, result=encode_result(result, self._result_limit))
+
+
+def raised(error: BaseException) -> Verdict:
+    """The verdict for an exception that came out of a handler."""
+    match error:
+        case SystemExit():
+            return Verdict(
+                outcome=Outcome.FAILED, error=f"the handler called sys.exit({error.code!r})"
+            )
+        case asyncio.CancelledError():
+            return Verdict(outcome=Outcome.FAILED, error="the handler cancelled itself")
+        case Permanent():
+            return Verdict(outcome=Outcome.FAILED, error=str(error), permanent=True)
+        case AgentpgError():
+            return Verdict(outcome=Outcome.FAILED, error=str(error))
+    return Verdict(outcome=Outcome.FAILED, error=f"{type(error).__name__}: {error}")
+
+
+def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
+    """Where a verdict takes its task."""
+    max_attempts = task.max_attempts or handler.max_attempts
+    failed = verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+    lost = verdict.outcome is Outcome.LOST
+    errors = task.errors + failed
+    status, error = _next(task, verdict, errors, max_attempts)
+    return Settlement(
+        id=task.id,
+        attempt=task.attempt,
+        status=status,
+        outcome=verdict.outcome,
+        result=verdict.result,
+        error=error,
+        seconds=verdict.seconds,
+        delay_seconds=_delay(task, handler, verdict, errors),
+        errors=int(failed),
+        crashes=int(lost),
+        # A stricter handler must not contradict the failures that were counted already.
+        max_attempts=max(max_attempts, errors),
+        suspect=lost or (task.suspect and verdict.outcome is Outcome.RELEASED),
+    )
+
+
+def _next(
+    task: Claimed, verdict: Verdict, errors: int, max_attempts: int
+) -> tuple[TaskStatus, str | None]:
+    match verdict.outcome:
+        case Outcome.COMPLETED:
+            return TaskStatus.COMPLETED, None
+        case Outcome.CANCELLED:
+            return TaskStatus.CANCELLED, verdict.error
+        case Outcome.RELEASED:
+            return TaskStatus.PENDING, verdict.error
+        case Outcome.LOST:
+            return _after_a_crash(task, verdict)
+    ended = verdict.permanent or errors >= max_attempts
+    return (TaskStatus.FAILED if ended else TaskStatus.PENDING), verdict.error
+
+
+def _after_a_crash(task: Claimed, verdict: Verdict) -> tuple[TaskStatus, str | None]:
+    crashes, losses = task.crashes + 1, task.losses + 1
+    if task.on_crash == "fail":
+        return TaskStatus.FAILED, f"{verdict.error}; it must not run twice (on_crash = fail)"
+    if crashes >= CRASHES_TO_QUARANTINE or losses >= LOSSES_TO_QUARANTINE:
+        return TaskStatus.FAILED, (
+            f"quarantined after {crashes} crashes and {losses} lost executions; "
+            f"the last one: {verdict.error}"
+        )
+    return TaskStatus.PENDING, verdict.error
+
+
+def _delay(task: Claimed, handler: Handler, verdict: Verdict, errors: int) -> float:
+    if verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+        return handler.backoff.seconds(errors)
+    if verdict.outcome is Outcome.LOST:
+        return handler.backoff.seconds(task.crashes + 1)
+    return 0.0
+
+
+def _storable(error: BaseException) -> BaseException:
+    """The error as a future takes it: StopIteration would end the coroutine around it."""
+    if isinstance(error, StopIteration):
+        return RuntimeError(f"StopIteration: {error}")
+    return error

@@ -1,0 +1,74 @@
+"""Payloads and results as JSON text that PostgreSQL takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agentpg.errors import PayloadNotJson, PayloadTooLarge, ResultNotJson, ResultTooLarge
+
+
+def encode_payload(payload: Any, limit_bytes: int) -> str | None:
+    """JSON text of a payload; None stays None.
+
+    Raises PayloadNotJson and PayloadTooLarge.
+    """
+    if payload is None:
+        return None
+    try:
+        text = _encode(payload)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadNotJson(_reason(error)) from None
+    size = len(text.encode())
+    if size > limit_bytes:
+        raise PayloadTooLarge(size_bytes=size, limit_bytes=limit_bytes)
+    return text
+
+
+def encode_result(result: Any, limit_bytes: int) -> str | None:
+    """JSON text of a handler's result; None stays None.
+
+    Raises ResultNotJson and ResultTooLarge.
+    """
+    if result is None:
+        return None
+    try:
+        text = _encode(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ResultNotJson(_reason(error)) from None
+    size = len(text.encode())
+    if size > limit_bytes:
+        raise ResultTooLarge(size_bytes=size, limit_bytes=limit_bytes)
+    return text
+
+
+def plain_text(text: str) -> str:
+    """Text as PostgreSQL can store it: no zero bytes, no halves of surrogate pairs."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _encode(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text.encode()  # raises for half of a surrogate pair, which jsonb refuses
+    if "\\u0000" in text and "\x00" in _all_text(value):
+        raise ValueError("a text holds the character U+0000, which PostgreSQL cannot store")
+    return text
+
+
+def _all_text(value: Any) -> str:
+    """All texts of a value joined, keys included."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "".join(str(key) + _all_text(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "".join(map(_all_text, value))
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeEncodeError):
+        return "a text holds half of a surrogate pair"
+    return str(error)

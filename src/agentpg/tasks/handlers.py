@@ -1,0 +1,161 @@
+"""An app: which function handles which task, and under which rules."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, Backoff
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+OnCrash = Literal["retry", "fail"]
+
+
+class Permanent(Exception):
+    """Raised by a handler for a failure that another attempt cannot mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A function with its rules.
+
+    The function is called as `function(run, **payload)` when the payload is an object or
+    nothing, and as `function(run, payload)` otherwise. It may be async, or sync: then it
+    runs in a thread. `timeout` is how long one attempt may take, None for ever.
+    `max_attempts` is how many failed attempts end a task that does not say so itself.
+    `on_crash` is "fail" for work that must not run twice.
+    """
+
+    agent_name: str
+    task_type: str
+    function: Callable[..., Any]
+    timeout: timedelta | None = None
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    backoff: Backoff = field(default_factory=Backoff)
+    on_crash: OnCrash = "retry"
+
+    def __post_init__(self) -> None:
+        _require_name("agent_name", self.agent_name)
+        _require_name("task_type", self.task_type)
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts is at least 1, not {self.max_attempts}")
+        if self.timeout is not None and self.timeout <= timedelta():
+            raise ValueError(f"timeout is more than nothing, not {self.timeout}")
+        if self.on_crash not in ("retry", "fail"):
+            raise ValueError(f'on_crash is "retry" or "fail", not {self.on_crash!r}')
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Agent and type."""
+        return (self.agent_name, self.task_type)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def arguments(self, payload: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How the function takes this payload, after the run.
+
+        Raises Permanent where it does not: another attempt would not take it either.
+        """
+        named = payload if isinstance(payload, dict) else {}
+        given = () if payload is None or isinstance(payload, dict) else (payload,)
+        try:
+            inspect.signature(self.function).bind(None, *given, **named)
+        except TypeError as error:
+            raise Permanent(f"the payload does not fit the handler: {error}") from None
+        return given, named
+
+
+class App:
+    """A set of handlers that a worker runs.
+
+    app = App()
+
+    @app.task("Greeter", "greet")
+    async def greet(run: Run, name: str) -> str:
+        return f"Hello, {name}"
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[str, str], Handler] = {}
+
+    def task(
+        self,
+        agent_name: str,
+        task_type: str,
+        *,
+        timeout: timedelta | None = None,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        backoff: Backoff | None = None,
+        on_crash: OnCrash = "retry",
+    ) -> Callable[[Function], Function]:
+        """Register the decorated function; see Handler for the rules."""
+
+        def register(function: Function) -> Function:
+            self.add(
+                function,
+                agent_name=agent_name,
+                task_type=task_type,
+                timeout=timeout,
+                max_attempts=max_attempts,
+                backoff=backoff,
+                on_crash=on_crash,
+            )
+            return function
+
+        return register
+
+    def add(
+        self,
+        function: Callable[..., Awaitable[Any]] | Callable[..., Any],
+        *,
+        agent_name: str,
+        task_type: str,
+        timeout: timedelta | None = None,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        backoff: Backoff | None = None,
+        on_crash: OnCrash = "retry",
+    ) -> Handler:
+        """Register `function`; see Handler for the rules."""
+        return self._put(
+            Handler(
+                agent_name=agent_name,
+                task_type=task_type,
+                function=function,
+                timeout=timeout,
+                max_attempts=max_attempts,
+                backoff=backoff or Backoff(),
+                on_crash=on_crash,
+            )
+        )
+
+    def include(self, other: App) -> None:
+        """Take over all handlers of another app."""
+        for handler in other:
+            self._put(handler)
+
+    def find(self, agent_name: str, task_type: str) -> Handler | None:
+        """The handler for an agent's task type, if there is one."""
+        return self._handlers.get((agent_name, task_type))
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers.values())
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def _put(self, handler: Handler) -> Handler:
+        if handler.key in self._handlers:
+            raise ValueError(f"{handler.agent_name}/{handler.task_type} has a handler already")
+        self._handlers[handler.key] = handler
+        return handler
+
+
+def _require_name(what: str, name: str) -> None:
+    if not isinstance(name, str) or not 1 <= len(name) <= 100 or "\x1f" in name:
+        raise ValueError(f"{what} has 1 to 100 characters and none of them is U+001F: {name!r}")
