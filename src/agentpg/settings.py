@@ -26,10 +26,26 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agentpg.errors import SettingError
+from agentpg.errors import SettingError, WrongValue
+from agentpg.language import N_
 
 PREFIX = "AGENTPG_"
 ENV_FILE = Path(".env")
+
+_ENVIRONMENT = N_("the environment")
+_UNKNOWN_NAME = N_("there is no such setting")
+_NO_DURATION = N_("it must be a number with a unit, such as 30s, 5min or 1h")
+_NO_SIZE = N_("it must be a number with a unit, such as 512kiB or 1MiB")
+
+# What is wrong with a value, by pydantic's name for it.
+_COMPLAINTS = {
+    "greater_than": N_("it must be greater than 0"),
+    "greater_than_equal": N_("it is too small"),
+    "int_parsing": N_("it must be a whole number"),
+    "less_than_equal": N_("it is too large"),
+    "literal_error": N_("there is no such choice"),
+    "string_pattern_mismatch": N_("it must be lower-case letters, digits and _, at most 40"),
+}
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SIZE_UNITS = {"B": 1, "kiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -39,7 +55,7 @@ def parse_duration(value: object) -> object:
     """A duration as text, "250ms", "30s", "5min", "1h" or "7d", as a timedelta."""
     if not isinstance(value, str):
         return value
-    number, unit = _number_and_unit(value, _DURATION_UNITS, "30s, 5min or 1h")
+    number, unit = _number_and_unit(value, _DURATION_UNITS, _NO_DURATION)
     return timedelta(seconds=number * _DURATION_UNITS[unit])
 
 
@@ -48,15 +64,15 @@ def parse_size(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value if re.search(r"[A-Za-z]", value) else f"{value}B"
-    number, unit = _number_and_unit(text, _SIZE_UNITS, "512kiB or 1MiB")
+    number, unit = _number_and_unit(text, _SIZE_UNITS, _NO_SIZE)
     return int(number * _SIZE_UNITS[unit])
 
 
-def _number_and_unit(text: str, units: Mapping[str, float], example: str) -> tuple[float, str]:
+def _number_and_unit(text: str, units: Mapping[str, float], complaint: str) -> tuple[float, str]:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
     known = {unit.lower(): unit for unit in units}
     if not found or found[2].lower() not in known:
-        raise ValueError(f"{text!r} is not a number with a unit, like {example}")
+        raise ValueError(complaint)
     return float(found[1]), known[found[2].lower()]
 
 
@@ -264,8 +280,10 @@ def hide_password(dsn: str) -> str:
 def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
     variable = variable_of(name, field)
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    value = _shown(getattr(settings, name))
-    default = _shown(field.get_default(call_default_factory=True, validated_data={}))
+    value = _shown(getattr(settings, name), extra.get("unit"))
+    default = _shown(
+        field.get_default(call_default_factory=True, validated_data={}), extra.get("unit")
+    )
     if extra.get("secret") and value:
         value = hide_password(value) if "dsn" in name else "***"
     return Option(
@@ -279,9 +297,11 @@ def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
     )
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, unit: object = "") -> str:
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, int) and unit == "bytes":
+        return format_size(value)
     return str(value)
 
 
@@ -299,7 +319,7 @@ def _env_file() -> dict[str, str]:
 
 def _refuse_unknown_names() -> None:
     known = list(known_variables())
-    for source, names in ((".env", _env_file()), ("the environment", os.environ)):
+    for source, names in ((".env", _env_file()), (_ENVIRONMENT, os.environ)):
         for name in names:
             if name.upper().startswith(PREFIX) and name.upper() not in known:
                 raise _unknown_name(name, source, known)
@@ -309,24 +329,40 @@ def _unknown_name(name: str, source: str, known: list[str]) -> SettingError:
     close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
     if close:
         return SettingError(
-            "there is no such setting",
-            hint="Did you mean {near}?",
+            _UNKNOWN_NAME,
+            hint=N_("Did you mean {near}?"),
             name=name,
             source=source,
             near=close[0],
         )
-    return SettingError("there is no such setting", name=name, source=source)
+    return SettingError(_UNKNOWN_NAME, name=name, source=source)
 
 
 def _setting_error(error: ValidationError) -> SettingError:
     first = error.errors()[0]
     place = str(first["loc"][0])
-    known = known_variables()
-    variable = place if place in known else f"{PREFIX}{place.upper()}"
-    source = "the environment" if variable in os.environ else ".env"
-    if variable not in os.environ and variable not in _env_file():
-        source = "the command line"
-    reason = re.sub(r"^Value error, ", "", first["msg"])
-    secret = "DSN" in variable or "KEY" in variable
-    value = "" if secret or repr(first["input"]) in reason else f" (it is {first['input']!r})"
-    return SettingError(reason[:1].lower() + reason[1:] + value, name=variable, source=source)
+    option = known_variables().get(place, place)
+    field = Settings.model_fields[option]
+    said = re.sub(r"^Value error, ", "", first["msg"])
+    values = {
+        "hint": field.description,
+        "name": variable_of(option, field),
+        "source": _source_of_wrong(variable_of(option, field), first["input"]),
+    }
+    reason = _COMPLAINTS.get(first["type"], said)
+    if _is_secret(field):
+        return SettingError(reason, **values)
+    return WrongValue(reason, **values, value=repr(first["input"]))
+
+
+def _source_of_wrong(variable: str, value: object) -> str:
+    """Where the wrong value was given: a global option wins over the environment."""
+    for source, names in ((_ENVIRONMENT, os.environ), (".env", _env_file())):
+        if names.get(variable) == value:
+            return source
+    return N_("the command line")
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("secret"))

@@ -99,4 +99,4 @@ def _last_reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     wanted = [line for line in lines if "FATAL:" in line or "failed:" in line] or lines[:1]
     last = wanted[-1] if wanted else "the connection was lost"
-    return re.sub(r"^.*?(?:FATAL:\s*|failed:\s*(?:error:\s*)?)", "", last)
+    return re.sub(r"^.*(?:FATAL:\s*|failed:\s*(?:error:\s*)?)", "", last)

@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from agentpg.db.border import driver_errors
 from agentpg.errors import SettingError
+from agentpg.language import N_
 from agentpg.settings import Settings, libpq_variables
 
 # A dead peer is noticed within about half a minute instead of the kernel's two hours.
@@ -83,11 +84,13 @@ def _parse(dsn: str) -> dict[str, Any]:
         return dict(conninfo_to_dict(dsn))
     except psycopg.ProgrammingError:
         raise SettingError(
-            "it is not a connection string",
-            hint="Write it as postgresql://user@host:port/database "
-            "or as host=… port=… dbname=… user=….",
+            N_("it is not a connection string"),
+            hint=N_(
+                "Write it as postgresql://user@host:port/database "
+                "or as host=… port=… dbname=… user=…."
+            ),
             name="AGENTPG_DSN",
-            source="the settings",
+            source=N_("the settings"),
         ) from None
 
 
