@@ -54,10 +54,13 @@ def count(value: int | None) -> str:
 
 
 def money(value: Decimal | float | None) -> str:
-    """US dollars: $12.30, and four digits where it is less than a dollar: $0.0042."""
+    """US dollars: $12.30, with four digits below a dollar: $0.0042; then <$0.0001."""
     if value is None:
         return UNKNOWN
-    return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.4f}"
+    exact = Decimal(str(value))
+    if 0 < exact < Decimal("0.0001"):
+        return "<$0.0001"
+    return f"${exact:,.2f}" if exact >= 1 or exact == 0 else f"${exact:.4f}"
 
 
 def percent(value: Decimal | float | None) -> str:

@@ -64,8 +64,11 @@ def _explain(error: Exception, session: Session) -> int:
 
 
 def _complain(complaint: Complaint, exit_code: int, translate: Translate) -> int:
-    sentence = translate(complaint.sentence).format_map(complaint.values)
-    hint = translate(complaint.hint).format_map(complaint.values) if complaint.hint else ""
+    values = dict(complaint.values)
+    if "reason" in values:
+        values["reason"] = translate(str(values["reason"]))
+    sentence = translate(complaint.sentence).format_map(values)
+    hint = translate(complaint.hint).format_map(values) if complaint.hint else ""
     _say(sentence, hint, translate)
     return exit_code
 

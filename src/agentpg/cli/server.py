@@ -17,7 +17,7 @@ from agentpg.errors import ServerNotRunning
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.embedded import ServerStatus
+    from agentpg.embedded import ServerStatus, StopMode
 
 _role = click.option(
     "--role", default="admin", show_default=True, metavar="NAME", help="The role to connect as."
@@ -88,7 +88,7 @@ def start(session: Session, as_json: bool) -> None:
     "immediate stops like a crash.",
 )
 @click.pass_obj
-def stop(session: Session, mode: str) -> None:
+def stop(session: Session, mode: StopMode) -> None:
     """Stop the server.
 
     A server that does not run is no error.

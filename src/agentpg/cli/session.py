@@ -48,7 +48,7 @@ class Session:
         """The private server in `home`, whether it exists or not."""
         from agentpg.embedded import EmbeddedServer
 
-        return EmbeddedServer(self.home, self.settings.pg_bin)
+        return EmbeddedServer(self.home, self.settings.pg_bin, schema=self.settings.schema_name)
 
     @property
     def home(self) -> Path:
