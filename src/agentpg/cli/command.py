@@ -68,7 +68,7 @@ class Taught(click.Command):
         """The first sentence of the help, as completion shows it."""
         del limit
         context = click.get_current_context(silent=True)
-        return translate_in(context)(first_sentence(self.help))
+        return first_sentence(translate_in(context)(summary(self)))
 
 
 class Command(Taught):
@@ -81,9 +81,9 @@ class Group(Taught, click.Group):
     command_class = Command
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """Each visible command with the first sentence of its help, in English."""
+        """Each visible command with the first paragraph of its help, in English."""
         found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        return [(name, first_sentence(c.help)) for name, c in found if c and not c.hidden]
+        return [(name, summary(c)) for name, c in found if c and not c.hidden]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are written."""
@@ -105,10 +105,14 @@ def help_page(command: click.Command, ctx: click.Context, width: int) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def first_sentence(text: str | None) -> str:
-    """The first paragraph's first sentence, without its full stop."""
-    paragraph = " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
-    return paragraph.split(". ")[0].removesuffix(".")
+def summary(command: click.Command) -> str:
+    """The first paragraph of a command's help, as the catalogue has it."""
+    return next(iter(paragraphs(command.help)), "")
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a paragraph in any language, without its full stop."""
+    return text.split(". ")[0].removesuffix(".")
 
 
 def paragraphs(text: str | None) -> list[str]:
@@ -156,7 +160,7 @@ def _meaning(command: click.Command, translate: Translate, width: int) -> str:
 def _commands(command: click.Command, ctx: click.Context, translate: Translate, width: int) -> str:
     if not isinstance(command, Group):
         return ""
-    rows = [(name, translate(summary)) for name, summary in command.summaries(ctx)]
+    rows = [(name, first_sentence(translate(text))) for name, text in command.summaries(ctx)]
     return _section(N_("Commands"), rows, translate, width)
 
 

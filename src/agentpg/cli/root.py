@@ -14,7 +14,7 @@ from agentpg.language import N_
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A noun that is not loaded yet: where it is, and the first sentence of its help."""
+    """A noun that is not loaded yet: where it is, and the first paragraph of its help."""
 
     module: str
     attribute: str
@@ -22,18 +22,18 @@ class Noun:
 
 
 NOUNS = {
-    "up": Noun("up", "up", N_("Start all that is needed here and stay")),
-    "demo": Noun("demo", "demo", N_("Show real work being done, recorded and rescued")),
-    "setup": Noun("setup", "setup", N_("Prepare an existing PostgreSQL")),
-    "status": Noun("status", "status", N_("Show the state of the installation on one screen")),
-    "config": Noun("config", "config", N_("Show and check the settings")),
-    "server": Noun("server", "server", N_("Run the private PostgreSQL server")),
-    "schema": Noun("schema", "schema", N_("Install, upgrade and verify the schema")),
-    "task": Noun("task", "task", N_("Submit tasks and follow them")),
-    "worker": Noun("worker", "worker", N_("Run the handlers of agents")),
-    "agent": Noun("agent", "agent", N_("Show the agents and their statistics")),
-    "report": Noun("report", "report", N_("Write the operations and cost report")),
-    "completion": Noun("completion", "completion", N_("Print the completion script of a shell")),
+    "up": Noun("up", "up", N_("Start all that is needed here and stay.")),
+    "demo": Noun("demo", "demo", N_("Show real work being done, recorded and rescued.")),
+    "setup": Noun("setup", "setup", N_("Prepare an existing PostgreSQL.")),
+    "status": Noun("status", "status", N_("Show the state of the installation on one screen.")),
+    "config": Noun("config", "config", N_("Show and check the settings.")),
+    "server": Noun("server", "server", N_("Run the private PostgreSQL server.")),
+    "schema": Noun("schema", "schema", N_("Install, upgrade and verify the schema.")),
+    "task": Noun("task", "task", N_("Submit tasks and follow them.")),
+    "worker": Noun("worker", "worker", N_("Run the handlers of agents.")),
+    "agent": Noun("agent", "agent", N_("Show the agents and their statistics.")),
+    "report": Noun("report", "report", N_("Write the operations and cost report.")),
+    "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 
 
