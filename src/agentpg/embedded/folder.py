@@ -21,12 +21,12 @@ import hmac
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentpg.db import Statements, literal
-from agentpg.embedded.account import Account, account_for_initdb
+from agentpg.embedded.account import Account, account_for_making
 from agentpg.embedded.binaries import Binaries
 from agentpg.errors import FolderNotMade
 
@@ -124,11 +124,14 @@ def make_data_folder(
     draft = folder.root / f"{_DRAFT}{secrets.token_hex(6)}"
     draft.mkdir(mode=0o700)
     try:
-        _initdb(draft, account, binaries, options)
-        _configure(draft, account)
+        maker = account_for_making(account)
+        maker.own(draft)
+        _initdb(draft, maker, binaries, options)
+        _configure(draft, maker)
         passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER)}
-        script = "".join(f"{statement};\n\n" for statement in _statements(passwords, schema))
-        _run_alone(draft, account, binaries, script, options)
+        _make_roles(draft, maker, binaries, options, _statements(passwords, schema))
+        if maker != account:
+            account.own_tree(draft)
         write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
         draft.rename(folder.data)
     except BaseException:
@@ -156,23 +159,16 @@ def last_lines(text: str) -> str:
     return "; ".join(lines[-_REASON_LINES:])
 
 
-def _initdb(draft: Path, account: Account, binaries: Binaries, options: Mapping[str, str]) -> None:
-    maker = account_for_initdb(account)
-    maker.own(draft)
+def _initdb(draft: Path, maker: Account, binaries: Binaries, options: Mapping[str, str]) -> None:
     # Nobody can log in between initdb and our own pg_hba.conf.
-    command: list[str | Path] = [
-        binaries.tool("initdb"),
-        "--auth=reject",
-        f"--username={SUPERUSER}",
-    ]
-    command += ["--encoding=UTF8", *_locale(binaries.major), "--data-checksums"]
-    command += ["--no-instructions", *(["--no-sync"] if options.get("fsync") == "off" else [])]
+    command: list[str | Path] = [binaries.tool("initdb"), "--auth=reject"]
+    command += [f"--username={SUPERUSER}", "--encoding=UTF8", *_locale(binaries.major)]
+    command += ["--data-checksums", "--no-instructions"]
+    command += ["--no-sync"] if options.get("fsync") == "off" else []
     with maker.reach(draft) as (place, fds):
         done = maker.run([*command, f"--pgdata={place}"], fds=fds)
     if done.returncode != 0:
         raise FolderNotMade(last_lines(done.stderr), folder=draft.parent)
-    if maker != account:
-        account.own_tree(draft)
 
 
 def _locale(major: int) -> list[str | Path]:
@@ -186,26 +182,25 @@ def _locale(major: int) -> list[str | Path]:
     return ["--locale=C.UTF-8", "--lc-messages=C"]
 
 
-def _configure(draft: Path, account: Account) -> None:
-    write_file(draft / "pg_hba.conf", _HBA, 0o600, account)
+def _configure(draft: Path, maker: Account) -> None:
+    write_file(draft / "pg_hba.conf", _HBA, 0o600, maker)
     settings = draft / "postgresql.conf"
-    write_file(settings, settings.read_text(encoding="utf-8") + _INCLUDE, 0o600, account)
+    write_file(settings, settings.read_text(encoding="utf-8") + _INCLUDE, 0o600, maker)
 
 
-def _run_alone(
-    draft: Path, account: Account, binaries: Binaries, script: str, options: Mapping[str, str]
+def _make_roles(
+    draft: Path,
+    maker: Account,
+    binaries: Binaries,
+    options: Mapping[str, str],
+    statements: Iterable[str],
 ) -> None:
-    """Run statements in single-user mode, before the server ever listens."""
-    command: list[str | Path] = [
-        binaries.tool("postgres"),
-        "--single",
-        "-j",
-        "-c",
-        "exit_on_error=on",
-    ]
-    command += ["-F"] if options.get("fsync") == "off" else []
-    with account.reach(draft) as (place, fds):
-        done = account.run([*command, "-D", place, "template1"], script, fds)
+    """Make roles and database in single-user mode, before the server ever listens."""
+    command: list[str | Path] = [binaries.tool("postgres"), "--single", "-j"]
+    command += ["-c", "exit_on_error=on", *(["-F"] if options.get("fsync") == "off" else [])]
+    script = "".join(f"{statement};\n\n" for statement in statements)
+    with maker.reach(draft) as (place, fds):
+        done = maker.run([*command, "-D", place, "template1"], script, fds)
     if done.returncode != 0:
         raise FolderNotMade(last_lines(done.stderr), folder=draft.parent)
 

@@ -65,8 +65,9 @@ def clear_remains(data: Path) -> bool:
         if wait_for(lambda: not _processes_in(data), _SURVIVOR_PATIENCE):
             break
     pid = _recorded_pid(data)
-    if pid is not None and _is_alive(pid) and not _works_in(pid, data):
-        # The number belongs to a stranger now; PostgreSQL would take it for the server.
+    if pid is not None and Path(f"/proc/{pid}").exists() and not _works_in(pid, data):
+        # A stranger has the number now, or a zombie that nobody buries in a container;
+        # PostgreSQL would take either for the server.
         (data / "postmaster.pid").unlink(missing_ok=True)
     return not _processes_in(data)
 

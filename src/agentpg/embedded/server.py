@@ -282,7 +282,7 @@ class EmbeddedServer:
 
     def _major(self) -> int:
         try:
-            return int((self._folder.data / "PG_VERSION").read_text(encoding="ascii"))
+            return int((self._folder.data / "PG_VERSION").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             raise FolderUnusable(
                 N_("its file PG_VERSION is missing or damaged"), folder=self._folder.data
@@ -300,7 +300,7 @@ class EmbeddedServer:
             if port is not None:
                 return port
         try:
-            return int(self._folder.port_file.read_text(encoding="ascii"))
+            return int(self._folder.port_file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
 
