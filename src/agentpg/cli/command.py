@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import click
@@ -59,6 +60,14 @@ class Taught(click.Command):
         own = super().get_params(ctx)
         taken = {name for param in own for name in param.opts}
         return own + [o for o in _global_options(ctx) if not taken & set(o.opts)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's own; each complaint knows which command it is about."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The whole page."""
@@ -112,7 +121,7 @@ def summary(command: click.Command) -> str:
 
 def first_sentence(text: str) -> str:
     """The first sentence of a paragraph in any language, without its full stop."""
-    return text.split(". ")[0].removesuffix(".")
+    return text.partition(". ")[0].removesuffix(".")
 
 
 def paragraphs(text: str | None) -> list[str]:
@@ -128,7 +137,9 @@ def _global_options(ctx: click.Context) -> list[click.Option]:
     return [_hidden(option) for option in found if option.callback is remember]
 
 
+@cache
 def _hidden(option: click.Option) -> click.Option:
+    """Its twin below the root; one for all, since click orders options by identity."""
     return click.Option(
         [*option.opts, str(option.name)],
         type=option.type,

@@ -122,18 +122,21 @@ def _show_table(session: Session, options: list[Option]) -> None:
 
 
 def _show_long(session: Session, options: list[Option]) -> None:
-    _ = session.translate
     for option in options:
-        session.out.heading(f"{option.name} = {option.value}".rstrip())
-        session.out.facts(
-            (
-                (N_("variable"), option.variable),
-                (N_("source"), _source(session, option)),
-                (N_("default"), option.default or None),
-                (N_("unit"), option.unit or None),
-                (N_("meaning"), _(option.meaning)),
-            )
-        )
+        session.out.heading(option.name)
+        session.out.facts(_long(session, option), indent=2)
+        session.out.line()
+
+
+def _long(session: Session, option: Option) -> tuple[tuple[str, str | None], ...]:
+    return (
+        (N_("value"), option.value or None),
+        (N_("variable"), option.variable),
+        (N_("source"), _source(session, option)),
+        (N_("default"), option.default or None),
+        (N_("unit"), option.unit or None),
+        (N_("meaning"), session.translate(option.meaning)),
+    )
 
 
 def _source(session: Session, option: Option) -> str:

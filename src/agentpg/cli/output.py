@@ -153,11 +153,11 @@ class Output:
         titles = [self.translate(column.title) for column in columns]
         self._print(_layout(columns, titles, listed, self._width))
 
-    def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
+    def facts(self, pairs: Iterable[tuple[str, object]], *, indent: int = 0) -> None:
         """Names (translated) and values, one pair in a line."""
         columns = (Column(""), Column("", yields=1, fold=True))
-        listed = [[self.translate(name), self.text(value)] for name, value in pairs]
-        self._print(_layout(columns, None, listed, self._width))
+        listed = [[self.translate(name), _visible(self.text(value))] for name, value in pairs]
+        self._print(_layout(columns, None, listed, self._width - indent), indent)
 
     def text(self, value: object) -> str:
         """A value as people read it, by its type."""
@@ -202,13 +202,13 @@ class Output:
 
     def _cell(self, column: Column, value: object) -> str:
         shown = column.show(value) if column.show and value is not None else self.text(value)
-        return shown if column.fold else " ".join(shown.splitlines())
+        return _visible(shown if column.fold else " ".join(shown.splitlines()))
 
-    def _print(self, table: Table) -> None:
+    def _print(self, table: Table, indent: int = 0) -> None:
         with self._console.capture() as captured:
             self._console.print(table)
         for line in captured.get().splitlines():
-            click.echo(line.rstrip(), color=True)
+            click.echo(f"{' ' * indent}{line}".rstrip(), color=True)
 
 
 def _layout(
@@ -258,7 +258,7 @@ def _styled(column: Column, text: str) -> Any:
     from rich.text import Text
 
     style = _STATE_STYLES.get(text, "") if column.state else ""
-    return Text(_visible(text), style=style)
+    return Text(text, style=style)
 
 
 def _visible(text: str) -> str:

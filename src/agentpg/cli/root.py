@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import click
 
 from agentpg.cli.command import Group, remember
 from agentpg.language import N_
+
+# What a shell reports for a program that SIGPIPE ended.
+PIPE_CLOSED = 141
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,13 @@ class Root(Group):
         except click.NoSuchCommand as error:
             nouns = self.list_commands(ctx)
             raise click.NoSuchCommand(error.command_name, possibilities=nouns, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Click's own; a reader that has closed the pipe is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            ctx.exit(PIPE_CLOSED)
 
 
 def _path(noun: Noun) -> str:

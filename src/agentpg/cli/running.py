@@ -16,8 +16,6 @@ from agentpg.language import N_, Translate
 
 FAILED = 1
 INTERRUPTED = 130
-# What a shell reports for a program that SIGPIPE ended.
-PIPE_CLOSED = 141
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +29,15 @@ class Complaint:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; a command may return its own."""
-    from agentpg.cli.root import root
+    from agentpg.cli.root import PIPE_CLOSED, root
 
     session = Session()
     try:
         result = root.main(arguments, "agentpg", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _leave_pipe()
+        _let_go_of_pipe()
+        return PIPE_CLOSED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place before the user
@@ -79,10 +78,9 @@ def _say(message: str, hint: str, translate: Translate) -> None:
         click.echo(f"{translate(N_('hint'))}: {hint}", err=True)
 
 
-def _leave_pipe() -> int:
+def _let_go_of_pipe() -> None:
     # Python would complain once more when it flushes standard output at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return PIPE_CLOSED
 
 
 def _unexpected(error: Exception) -> Complaint:

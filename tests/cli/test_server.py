@@ -1,0 +1,74 @@
+"""`agentpg server` starts, shows, opens and stops a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call
+from tests.servers import PG_BIN, Reaper, remove_server
+
+
+@pytest.fixture
+def server_home(home: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder `home` whose server is removed afterwards."""
+    monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
+    reaper.watch(home)
+    yield home
+    remove_server(home)
+
+
+def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home: Path) -> None:
+    started = call("server", "start")
+    assert started.code == 0, started.err
+    assert "agentpg server psql" in started.out
+    assert f"passfile={server_home}" in started.out
+    assert str(server_home) in started.out
+    again = json.loads(call("server", "start", "--json").out)
+    status = json.loads(call("server", "status", "--json").out)
+    assert status["running"] is True
+    assert again.items() >= status.items()
+
+    dsn = call("server", "dsn").out.strip()
+    assert dsn == again["dsn"]
+    assert "password=" not in dsn
+
+    asked = call_process("server", "psql", "-At", "-c", "SELECT current_user, current_database()")
+    assert (asked.code, asked.out) == (0, "admin|agentic_ai\n"), asked.err
+    assert json.loads(call("config", "check", "--json").out)["role"] == "admin"
+
+    assert call("server", "stop").out == "The server has stopped.\n"
+    stopped = call("server", "status")
+    assert stopped.code == 3
+    assert "stopped" in stopped.out
+    for arguments in (["server", "psql"], ["server", "dsn"], ["config", "check"]):
+        refused = call(*arguments)
+        assert refused.code == 3
+        assert "Start it with `agentpg server start`." in refused.err
+
+
+def test_before_the_first_start_nothing_runs(call: Call, server_home: Path) -> None:
+    assert call("server", "status").code == 3
+    assert json.loads(call("server", "status", "--json").out)["running"] is False
+    assert call("server", "dsn").code == 3
+    assert call("server", "stop").out == "The server was not running.\n"
+    assert not server_home.exists()
+
+
+def test_binaries_that_are_missing_are_said(
+    call: Call, server_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTPG_PG_BIN", "/no/such/folder")
+    called = call("server", "start")
+    assert called.code == 1
+    assert "/no/such/folder" in called.err
+    assert "AGENTPG_PG_BIN" in called.err
+
+
+def test_an_unknown_mode_is_wrong_usage(call: Call) -> None:
+    called = call("server", "stop", "--mode", "gently")
+    assert called.code == 2
+    assert "'smart', 'fast', 'immediate'" in called.err
