@@ -37,23 +37,23 @@ def korean() -> GNUTranslations:
 
 
 def test_every_text_in_the_code_has_a_translation(korean: GNUTranslations) -> None:
-    assert _missing(korean, _marked_texts()) == []
+    _all_translated(korean, _marked_texts())
 
 
 def test_every_error_has_a_translation(korean: GNUTranslations) -> None:
     texts = [text for kind in _error_classes() for text in (kind.sentence, kind.hint)]
-    assert _missing(korean, texts) == []
+    _all_translated(korean, texts)
 
 
 def test_every_setting_has_a_translated_meaning(korean: GNUTranslations) -> None:
     meanings = [field.description or "" for field in Settings.model_fields.values()]
     assert all(meanings)
-    assert _missing(korean, meanings) == []
+    _all_translated(korean, meanings)
 
 
 def test_every_help_text_has_a_translation(korean: GNUTranslations) -> None:
     texts = [text for _, command in commands() for text in _help_texts(command)]
-    assert _missing(korean, texts) == []
+    _all_translated(korean, texts)
 
 
 def test_every_translation_keeps_names_and_commands() -> None:
@@ -150,9 +150,10 @@ def _error_classes() -> list[type[errors.AgentpgError]]:
     ]
 
 
-def _missing(korean: GNUTranslations, texts: list[str]) -> list[str]:
+def _all_translated(korean: GNUTranslations, texts: list[str]) -> None:
     catalogue: dict[str, str] = vars(korean)["_catalog"]
-    return sorted({t for t in texts if re.search(r"[a-z]{2}", _words(t)) and t not in catalogue})
+    missing = {t for t in texts if re.search(r"[a-z]{2}", _words(t)) and t not in catalogue}
+    assert not missing, "agentpg.po lacks:\n" + "\n".join(sorted(missing))
 
 
 def _words(text: str) -> str:

@@ -51,7 +51,9 @@ def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home
 
 
 def test_before_the_first_start_nothing_runs(call: Call, server_home: Path) -> None:
-    assert call("server", "status").code == 3
+    status = call("server", "status")
+    assert status.code == 3
+    assert "not started yet" in status.out
     assert json.loads(call("server", "status", "--json").out)["running"] is False
     assert call("server", "dsn").code == 3
     assert call("server", "stop").out == "The server was not running.\n"

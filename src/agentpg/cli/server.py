@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentpg.cli.command import Group
+from agentpg.cli.figures import UNKNOWN
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
 from agentpg.errors import ServerNotRunning
@@ -181,11 +182,11 @@ def _document(status: ServerStatus) -> dict[str, object]:
 
 
 def _show(session: Session, status: ServerStatus) -> None:
-    _ = session.translate
-    state = _(N_("running")) if status.running else _(N_("stopped"))
+    state = session.translate(_state(status))
+    version = status.version or status.major or UNKNOWN
     session.out.facts(
         (
-            (N_("server"), f"PostgreSQL {status.version or status.major or '–'}, {state}"),
+            (N_("server"), f"PostgreSQL {version}, {state}"),
             (N_("process"), None if status.pid is None else str(status.pid)),
             (N_("port"), None if status.port is None else str(status.port)),
             (N_("socket"), status.socket_dir),
@@ -193,6 +194,12 @@ def _show(session: Session, status: ServerStatus) -> None:
             (N_("log"), status.log),
         )
     )
+
+
+def _state(status: ServerStatus) -> str:
+    if status.running:
+        return N_("running")
+    return N_("not started yet") if status.major is None else N_("stopped")
 
 
 def _show_ways_in(session: Session) -> None:
