@@ -132,7 +132,7 @@ class EmbeddedServer:
                 return False
             if not stop_postmaster(pid, mode, _STOP_PATIENCE):
                 raise ServerNotStopped(pid=pid, seconds=int(_STOP_PATIENCE.total_seconds()))
-            self._remove_empty_socket_dir()
+            self._remove_socket_dir()
         return True
 
     def status(self) -> ServerStatus:
@@ -275,10 +275,12 @@ class EmbeddedServer:
         for left in place.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)
 
-    def _remove_empty_socket_dir(self) -> None:
-        place = self._folder.socket_dir(choose_account(self._folder.data))
-        if place.parent != self._folder.root:
-            shutil.rmtree(place, ignore_errors=True)
+    def _remove_socket_dir(self) -> None:
+        """Leave nothing behind outside the home, unless somebody starts it again already."""
+        with self._lock():
+            place = self._folder.socket_dir(choose_account(self._folder.data))
+            if place.parent != self._folder.root and not postmaster_pid(self._folder.data):
+                shutil.rmtree(place, ignore_errors=True)
 
     def _major(self) -> int:
         try:
