@@ -51,3 +51,18 @@ def test_a_stranger_with_the_old_number_is_left_alone(own_server: OwnServers) ->
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_zombie_with_the_old_number_is_no_server(own_server: OwnServers) -> None:
+    server = own_server()
+    server.start()
+    server.stop("immediate")
+    data = server.status().data
+    who = choose_account(data)
+    zombie = subprocess.Popen(["true"], user=who.uid if who.switched else None)
+    state = Path(f"/proc/{zombie.pid}/stat")
+    eventually(lambda: ") Z " in state.read_text())
+    (data / "postmaster.pid").write_text(f"{zombie.pid}\n{data}\n0\n1\n\n\n\nready\n")
+    server.start()
+    assert ask(server.dsn(), "SELECT 1") == 1
+    zombie.wait()
