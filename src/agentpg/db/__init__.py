@@ -7,8 +7,10 @@ from psycopg.types.json import Jsonb
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
 from agentpg.db.connect import Database, configured, connect, connect_async
+from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.query import Statements, compose_script, identifier, literal
+from agentpg.db.snapshot import snapshot
 from agentpg.db.steady import SteadyConnection
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Pool",
     "Statements",
     "SteadyConnection",
+    "channel_of",
     "class_row",
     "compose_script",
     "configured",
@@ -30,10 +33,13 @@ __all__ = [
     "identifier",
     "is_connection_lost",
     "is_refused_value",
+    "listen",
     "literal",
     "make_conninfo",
     "namedtuple_row",
+    "next_notifications",
     "scalar_row",
     "server_message",
+    "snapshot",
     "tuple_row",
 ]

@@ -9,21 +9,21 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 from agentpg.errors import AgentpgError, HandlerStopped
 from agentpg.tasks.encoding import encode_result, plain_text
 from agentpg.tasks.handlers import Handler, Permanent
 from agentpg.tasks.model import Claimed, Outcome, Settlement, TaskStatus, Verdict
+from agentpg.tasks.retry import CRASHES_TO_QUARANTINE, LOSSES_TO_QUARANTINE
 from agentpg.tasks.run import Run
 
-# A task is given up after so many deaths of its own process, or so many lost executions
-# in all: by then it is more likely the cause than a victim.
-CRASHES_TO_QUARANTINE = 3
-LOSSES_TO_QUARANTINE = 10
-
 _ERROR_LENGTH = 10_000
+
+# How long a cancelled handler may tidy up before it is left behind.
+_SECONDS_TO_OBEY = 10.0
 
 
 class Stopped(Exception):
@@ -33,6 +33,20 @@ class Stopped(Exception):
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
+
+
+class Escaped(Exception):
+    """An exception that a handler must not send further, such as SystemExit."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+    def sentence(self) -> str:
+        """What the handler did."""
+        if isinstance(self.error, SystemExit):
+            return f"the handler called sys.exit({self.error.code!r})"
+        return f"{type(self.error).__name__}: {self.error}"
 
 
 class Attempt:
@@ -66,8 +80,13 @@ class Attempt:
         if self._stopped is None:
             self._stopped = Stopped(outcome, reason)
             self.run.stop(reason)
-            if self._working is not None:
+            if self._working is not None and self._breaks_off(outcome):
                 self._working.cancel()
+
+    def _breaks_off(self, outcome: Outcome) -> bool:
+        """Whether the handler is cancelled. A thread cannot be: it is told through its run,
+        and waited for unless its time is over or the process is about to end."""
+        return self.handler.is_async or outcome is not Outcome.CANCELLED
 
     async def thread_ended(self) -> None:
         """Wait for the thread of a sync handler, which outlives its time-out."""
@@ -77,7 +96,7 @@ class Attempt:
         try:
             given, named = self.handler.arguments(self.task.payload)
             self._working = asyncio.ensure_future(self._start(given, named))
-            if self._stopped is not None:
+            if self._stopped is not None and self._breaks_off(self._stopped.outcome):
                 self._working.cancel()
             return self._returned(await self._within_its_time(self._working))
         except Stopped as stopped:
@@ -91,11 +110,12 @@ class Attempt:
         A handler that swallows its cancellation and returns late is still out of time.
         """
         timeout = self.handler.timeout
-        done, _ = await asyncio.wait([working], timeout=timeout and timeout.total_seconds())
-        if not done and timeout is not None:
+        seconds = None if timeout is None else timeout.total_seconds()
+        done, _ = await asyncio.wait([working], timeout=seconds)
+        if not done:
             self.stop(Outcome.TIMED_OUT, f"the handler took longer than {timeout}")
-            await asyncio.wait([working])
-        if self._stopped is not None and (working.cancelled() or self._overruled(working)):
+            done, _ = await asyncio.wait([working], timeout=_SECONDS_TO_OBEY)
+        if self._stopped is not None and (not done or self._overruled(working)):
             raise self._stopped
         return working.result()
 
@@ -104,14 +124,16 @@ class Attempt:
 
         Work that was done before a cancellation reached it is kept; a time-out is one.
         """
-        assert self._stopped is not None  # noqa: S101 - for the type checker
-        if self._stopped.outcome is Outcome.TIMED_OUT:
+        if working.cancelled() or self._stopped_for(Outcome.TIMED_OUT):
             return True
-        return isinstance(working.exception(), HandlerStopped | asyncio.CancelledError)
+        return isinstance(working.exception(), HandlerStopped)
+
+    def _stopped_for(self, outcome: Outcome) -> bool:
+        return self._stopped is not None and self._stopped.outcome is outcome
 
     def _start(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if self.handler.is_async:
-            return self.handler.function(self.run, *given, **named)
+            return _tamed(self.handler.function(self.run, *given, **named))
         return self._in_thread(lambda: self.handler.function(self.run, *given, **named))
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
@@ -128,19 +150,21 @@ class Attempt:
         def work() -> None:
             try:
                 value, error = context.run(call), None
-            except BaseException as raised_here:  # noqa: BLE001 - a handler may raise anything
+            except Exception as raised_here:  # noqa: BLE001 - a handler may raise anything
                 value, error = None, raised_here
+            except BaseException as escaping:  # noqa: BLE001
+                value, error = None, Escaped(escaping)
             if not loop.is_closed():
                 loop.call_soon_threadsafe(deliver, value, error)
 
-        def deliver(value: Any, error: BaseException | None) -> None:
+        def deliver(value: Any, error: Exception | None) -> None:
             self._thread_ended.set()
             if future.done():
                 return
             if error is None:
                 future.set_result(value)
             else:
-                future.set_exception(_storable(error))
+                future.set_exception(_settable(error))
 
         threading.Thread(target=work, name=f"task-{self.task.id}", daemon=True).start()
         return await future
@@ -152,10 +176,8 @@ class Attempt:
 def raised(error: BaseException) -> Verdict:
     """The verdict for an exception that came out of a handler."""
     match error:
-        case SystemExit():
-            return Verdict(
-                outcome=Outcome.FAILED, error=f"the handler called sys.exit({error.code!r})"
-            )
+        case Escaped():
+            return Verdict(outcome=Outcome.FAILED, error=error.sentence())
         case asyncio.CancelledError():
             return Verdict(outcome=Outcome.FAILED, error="the handler cancelled itself")
         case Permanent():
@@ -167,6 +189,8 @@ def raised(error: BaseException) -> Verdict:
 
 def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
     """Where a verdict takes its task."""
+    if verdict.outcome is Outcome.RELEASED:
+        return released(task.id, task.attempt, verdict.error, verdict.seconds)
     max_attempts = task.max_attempts or handler.max_attempts
     failed = verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
     lost = verdict.outcome is Outcome.LOST
@@ -185,7 +209,27 @@ def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
         crashes=int(lost),
         # A stricter handler must not contradict the failures that were counted already.
         max_attempts=max(max_attempts, errors),
-        suspect=lost or (task.suspect and verdict.outcome is Outcome.RELEASED),
+        suspect=lost,
+    )
+
+
+def released(
+    task_id: UUID, attempt: int, reason: str | None, seconds: float | None = None
+) -> Settlement:
+    """The settlement that hands a task back as if it had not been claimed."""
+    return Settlement(
+        id=task_id,
+        attempt=attempt,
+        status=TaskStatus.PENDING,
+        outcome=Outcome.RELEASED,
+        result=None,
+        error=reason,
+        seconds=seconds,
+        delay_seconds=0.0,
+        errors=0,
+        crashes=0,
+        max_attempts=None,
+        suspect=None,
     )
 
 
@@ -197,8 +241,6 @@ def _next(
             return TaskStatus.COMPLETED, None
         case Outcome.CANCELLED:
             return TaskStatus.CANCELLED, verdict.error
-        case Outcome.RELEASED:
-            return TaskStatus.PENDING, verdict.error
         case Outcome.LOST:
             return _after_a_crash(task, verdict)
     ended = verdict.permanent or errors >= max_attempts
@@ -225,8 +267,14 @@ def _delay(task: Claimed, handler: Handler, verdict: Verdict, errors: int) -> fl
     return 0.0
 
 
-def _storable(error: BaseException) -> BaseException:
+async def _tamed(working: Awaitable[Any]) -> Any:
+    """Let no exit out of a handler's task: asyncio would end the whole worker with it."""
+    try:
+        return await working
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Escaped(error) from None
+
+
+def _settable(error: Exception) -> Exception:
     """The error as a future takes it: StopIteration would end the coroutine around it."""
-    if isinstance(error, StopIteration):
-        return RuntimeError(f"StopIteration: {error}")
-    return error
+    return Escaped(error) if isinstance(error, StopIteration) else error

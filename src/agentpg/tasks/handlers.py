@@ -157,5 +157,5 @@ class App:
 
 
 def _require_name(what: str, name: str) -> None:
-    if not isinstance(name, str) or not 1 <= len(name) <= 100 or "\x1f" in name:
+    if not 1 <= len(name) <= 100 or "\x1f" in name:
         raise ValueError(f"{what} has 1 to 100 characters and none of them is U+001F: {name!r}")

@@ -6,7 +6,7 @@ All are frozen: they are what the database said at one moment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -44,8 +44,9 @@ class Outcome(StrEnum):
 class NewTask:
     """What is asked, before it is submitted.
 
-    `payload` is anything with a JSON form. A task with a later `run_at` is not claimed
-    before. `priority` is 0 to 1000, the smaller runs first. `max_attempts` is how many
+    `payload` is anything with a JSON form. A task is not claimed before `run_at`, or before
+    `delay` has passed on the database's clock. `priority` is 0 to 1000, the smaller runs
+    first. `max_attempts` is how many
     failed attempts end the task; None leaves it to the handler, whose default is 3.
     `on_crash` is "retry", or "fail" for work that must not run twice. The same
     `idempotency_key` for the same agent and type submits only once.
@@ -56,6 +57,7 @@ class NewTask:
     payload: Any = None
     priority: int = 100
     run_at: datetime | None = None
+    delay: timedelta | None = None
     idempotency_key: str | None = None
     max_attempts: int | None = None
     on_crash: str = "retry"
@@ -182,7 +184,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What is to be written about one attempt: where the task goes and how it ended."""
+    """What is to be written about one attempt: where the task goes and how it ended.
+
+    `errors` and `crashes` are added to the task's; None for `max_attempts` or `suspect`
+    leaves what the task has.
+    """
 
     id: UUID
     attempt: int
@@ -194,5 +200,5 @@ class Settlement:
     delay_seconds: float
     errors: int
     crashes: int
-    max_attempts: int
-    suspect: bool
+    max_attempts: int | None
+    suspect: bool | None

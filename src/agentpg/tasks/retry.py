@@ -8,6 +8,11 @@ from datetime import timedelta
 
 DEFAULT_MAX_ATTEMPTS = 3
 
+# A task is given up after so many deaths of its own process, or so many lost executions
+# in all: by then it is more likely the cause than a victim.
+CRASHES_TO_QUARANTINE = 3
+LOSSES_TO_QUARANTINE = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:

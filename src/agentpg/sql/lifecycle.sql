@@ -1,0 +1,83 @@
+-- What people and programs do to tasks.
+
+-- name: submit
+-- Submit tasks; one whose idempotency key was used already is left out of the answer.
+INSERT INTO {schema}.tasks
+    (id, agent_name, task_type, payload, priority, run_at, idempotency_key, max_attempts,
+     on_crash, tenant, parent_id)
+SELECT id, agent_name, task_type, payload::jsonb, priority,
+       coalesce(run_at, now() + delay * interval '1 second'),
+       idempotency_key, max_attempts, on_crash, tenant, parent_id
+FROM unnest(
+    %(ids)s::uuid[], %(agent_names)s::text[], %(task_types)s::text[], %(payloads)s::text[],
+    %(priorities)s::int[], %(run_ats)s::timestamptz[], %(delays)s::float8[], %(keys)s::text[],
+    %(max_attempts)s::int[], %(on_crashes)s::text[], %(tenants)s::text[], %(parents)s::uuid[]
+) AS n (id, agent_name, task_type, payload, priority, run_at, delay, idempotency_key,
+        max_attempts, on_crash, tenant, parent_id)
+ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL
+DO NOTHING
+RETURNING id;
+
+-- name: find_first
+-- The tasks that used these idempotency keys first, and whether the payload is the same.
+SELECT n.id AS repeated_id, t.id, t.payload IS NOT DISTINCT FROM n.payload::jsonb AS same
+FROM unnest(
+    %(ids)s::uuid[], %(agent_names)s::text[], %(task_types)s::text[],
+    %(payloads)s::text[], %(keys)s::text[]
+) AS n (id, agent_name, task_type, payload, idempotency_key)
+JOIN {schema}.tasks t
+    ON t.agent_name = n.agent_name AND t.task_type = n.task_type
+   AND t.idempotency_key = n.idempotency_key;
+
+-- name: cancel
+-- End a task that waits; ask for the end of one that runs.
+WITH cancelled AS (
+    UPDATE {schema}.tasks
+    SET status = CASE WHEN worker IS NULL THEN 'cancelled' ELSE status END,
+        finished_at = CASE WHEN worker IS NULL THEN now() END,
+        cancel_requested_at = coalesce(cancel_requested_at, now()),
+        error_message = coalesce(%(reason)s, error_message),
+        held_reason = NULL
+    WHERE id = %(id)s AND status IN ('pending', 'running', 'waiting')
+    RETURNING id, status
+), told AS (
+    SELECT pg_notify(%(channel)s, 'cancel') FROM cancelled WHERE status = 'running'
+)
+SELECT id, status FROM cancelled LEFT JOIN told ON true;
+
+-- name: retry
+-- Open a finished task again, with its counters at zero; its attempts count on.
+WITH reopened AS (
+    UPDATE {schema}.tasks
+    SET status = 'pending', run_at = now(), finished_at = NULL, result = NULL,
+        error_message = NULL, errors = 0, crashes = 0, cancel_requested_at = NULL,
+        held_reason = NULL
+    WHERE id = %(id)s AND status IN ('completed', 'failed', 'cancelled')
+    RETURNING id, status
+), told AS (
+    SELECT pg_notify(%(channel)s, 'tasks') FROM reopened
+)
+SELECT id, status FROM reopened LEFT JOIN told ON true;
+
+-- name: hold
+-- Keep a task from being claimed.
+UPDATE {schema}.tasks SET held_reason = %(reason)s
+WHERE id = %(id)s AND status IN ('pending', 'waiting')
+RETURNING id, status;
+
+-- name: release
+-- Let a held task be claimed again.
+WITH released AS (
+    UPDATE {schema}.tasks SET held_reason = NULL
+    WHERE id = %(id)s AND held_reason IS NOT NULL AND status IN ('pending', 'waiting')
+    RETURNING id, status
+), told AS (
+    SELECT pg_notify(%(channel)s, 'tasks') FROM released
+)
+SELECT id, status FROM released LEFT JOIN told ON true;
+
+-- name: release_all
+-- Let every task that is held for this reason be claimed again.
+UPDATE {schema}.tasks SET held_reason = NULL
+WHERE held_reason = %(reason)s AND status = 'pending'
+RETURNING id;

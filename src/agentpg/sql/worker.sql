@@ -1,0 +1,135 @@
+-- What a worker says to the database: register, claim, settle, beat, leave.
+
+-- name: register
+-- Announce a worker; from now on it must beat.
+INSERT INTO {schema}.workers (id, host, pid, version, concurrency, lease_seconds, handlers)
+VALUES (%(id)s, %(host)s, %(pid)s, %(version)s, %(concurrency)s, %(lease_seconds)s, %(handlers)s);
+
+-- name: leave
+-- A worker that stopped by itself.
+UPDATE {schema}.workers SET ended_at = now(), ended_how = 'stopped', running = 0
+WHERE id = %(worker)s AND ended_at IS NULL;
+
+-- name: claim
+-- Take the next tasks and open their executions. The CTE is materialized because the
+-- planner might else run the locking scan more than once and take more than the limit.
+WITH ready AS MATERIALIZED (
+    SELECT id
+    FROM {schema}.tasks
+    WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
+      AND agent_name || chr(31) || task_type = ANY (%(handlers)s::text[])
+    ORDER BY priority, run_at, id
+    LIMIT %(batch)s
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE {schema}.tasks t
+    SET status = 'running',
+        attempt = t.attempt + 1,
+        worker = %(worker)s,
+        started_at = now(),
+        on_crash = CASE
+            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)s::text[]) THEN 'fail'
+            ELSE t.on_crash
+        END
+    FROM ready
+    WHERE t.id = ready.id
+    RETURNING t.*
+), opened AS (
+    INSERT INTO {schema}.agent_executions
+        (task_id, attempt, agent_name, task_type, worker, execution_start)
+    SELECT id, attempt, agent_name, task_type, worker, now() FROM claimed
+)
+SELECT
+    id, agent_name, task_type, attempt, payload, errors, crashes,
+    CASE WHEN suspect THEN (
+        SELECT count(*)
+        FROM {schema}.agent_executions e
+        WHERE e.task_id = claimed.id AND e.outcome = 'lost'
+    ) ELSE 0 END AS losses,
+    max_attempts, on_crash, suspect, tenant, parent_id, created_at
+FROM claimed
+ORDER BY priority, run_at, id;
+
+-- name: settle
+-- Move tasks on and close their executions, of these workers and attempts only.
+-- The row is found by its primary key; the guard by worker can use no index, and worker
+-- is NULL unless the task is running.
+WITH settled AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        %(workers)s::uuid[], %(ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
+        %(outcomes)s::text[], %(results)s::text[], %(error_messages)s::text[], %(seconds)s::float8[],
+        %(delays)s::float8[], %(errors)s::int[], %(crashes)s::int[], %(max_attempts)s::int[],
+        %(suspects)s::bool[]
+    ) AS s (worker, id, attempt, status, outcome, result, error_message, seconds,
+            delay, errors, crashes, max_attempts, suspect)
+), moved AS (
+    UPDATE {schema}.tasks t
+    SET status = CASE
+            WHEN s.status = 'pending' AND t.cancel_requested_at IS NOT NULL THEN 'cancelled'
+            ELSE s.status
+        END,
+        finished_at = CASE
+            WHEN s.status <> 'pending' OR t.cancel_requested_at IS NOT NULL THEN now()
+        END,
+        run_at = CASE
+            WHEN s.status = 'pending' AND s.delay > 0
+            THEN now() + s.delay * interval '1 second'
+            ELSE t.run_at
+        END,
+        result = s.result::jsonb,
+        error_message = s.error_message,
+        errors = t.errors + s.errors,
+        crashes = t.crashes + s.crashes,
+        max_attempts = coalesce(s.max_attempts, t.max_attempts),
+        suspect = coalesce(s.suspect, t.suspect),
+        worker = NULL
+    FROM settled s
+    WHERE t.id = s.id AND t.worker = s.worker AND t.attempt = s.attempt
+    RETURNING t.id
+), closed AS (
+    UPDATE {schema}.agent_executions e
+    SET execution_end = now(),
+        duration_seconds = s.seconds,
+        outcome = s.outcome,
+        error_message = s.error_message
+    FROM settled s
+    JOIN moved ON moved.id = s.id
+    WHERE e.task_id = s.id AND e.attempt = s.attempt
+)
+SELECT id FROM moved;
+
+-- name: close_requests
+-- LLM calls that were under way when their attempt was broken off.
+UPDATE {schema}.llm_requests
+SET status = 'lost', ended_at = now(), error_message = 'its attempt ended first'
+WHERE status = 'open'
+  AND (task_id, attempt) IN (
+      SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[])
+  );
+
+-- name: beat
+-- A sign of life. No row means that others have declared this worker dead.
+UPDATE {schema}.workers
+SET heartbeat = heartbeat + 1, heartbeat_at = now(), idle = %(idle)s, running = %(running)s
+WHERE id = %(worker)s AND ended_at IS NULL
+RETURNING heartbeat;
+
+-- name: note_idle
+-- Ask to be notified of new tasks.
+UPDATE {schema}.workers SET idle = true WHERE id = %(worker)s AND NOT idle;
+
+-- name: check_held
+-- Of the attempts that the worker holds: those it lost, and those to be cancelled.
+SELECT h.id, h.attempt, t.id IS NULL AS lost
+FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS h (id, attempt)
+LEFT JOIN {schema}.tasks t
+    ON t.id = h.id AND t.attempt = h.attempt AND t.worker = %(worker)s
+WHERE t.id IS NULL OR t.cancel_requested_at IS NOT NULL;
+
+-- name: find_forgotten
+-- Tasks that the database says this worker runs and the worker does not know of: the
+-- answer to a claim was lost with the connection.
+SELECT id, attempt
+FROM {schema}.tasks
+WHERE status = 'running' AND worker = %(worker)s AND id <> ALL (%(ids)s::uuid[]);

@@ -1,0 +1,275 @@
+"""Submitting, steering and reading tasks.
+
+Generated from client_async.py by tools/generate_client.py; change that one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from agentpg.db import (
+    Connection,
+    Database,
+    Pool,
+    Statements,
+    channel_of,
+    class_row,
+    configured,
+    tuple_row,
+)
+from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
+from agentpg.settings import Settings, load_settings
+from agentpg.tasks.lifecycle import (
+    LARGEST_SUBMISSION,
+    conflict_or_ids,
+    repeated,
+    submission,
+    wrong_state,
+)
+from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+
+# `wait` looks often at first, for short tasks, and then once a second.
+_FIRST_LOOK = 0.02
+_LONGEST_LOOK = 1.0
+
+
+class Client:
+    """Submits, steers and reads the tasks of one installation.
+
+    `database` is a Database or a libpq connection string; by default the one that the
+    settings or libpq's own variables name. Use it as a context manager, or call `close`.
+
+        with Client() as client:
+            task_id = client.submit("Greeter", "greet", {"name": "Kim"})
+            task = client.wait(task_id)
+
+    Every method raises DatabaseUnavailable or one of its kinds when the server cannot be
+    reached.
+    """
+
+    def __init__(
+        self, database: Database | str | None = None, *, settings: Settings | None = None
+    ) -> None:
+        self._settings = settings or load_settings()
+        self._database = _database(database, self._settings)
+        self._pool = Pool(self._database, "agentpg client", self._settings.pool_size)
+        self._lifecycle = Statements("lifecycle", self._database.schema)
+        self._lookup = Statements("lookup", self._database.schema)
+        self._channel = channel_of(self._database.schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def submit(
+        self,
+        agent_name: str,
+        task_type: str,
+        payload: Any = None,
+        *,
+        priority: int = 100,
+        run_at: datetime | None = None,
+        delay: timedelta | None = None,
+        idempotency_key: str | None = None,
+        max_attempts: int | None = None,
+        on_crash: str = "retry",
+        tenant: str | None = None,
+        parent_id: UUID | None = None,
+        connection: Connection[Any] | None = None,
+    ) -> UUID:
+        """Submit one task and return its id; NewTask says what the options mean.
+
+        With a `connection` of yours the task is part of your transaction, which you commit;
+        what psycopg raises there stays psycopg's. Raises InvalidTask or one of its kinds for
+        a task that cannot be submitted, and IdempotencyConflict when the key was used for
+        another payload.
+        """
+        task = NewTask(
+            agent_name=agent_name,
+            task_type=task_type,
+            payload=payload,
+            priority=priority,
+            run_at=run_at,
+            delay=delay,
+            idempotency_key=idempotency_key,
+            max_attempts=max_attempts,
+            on_crash=on_crash,
+            tenant=tenant,
+            parent_id=parent_id,
+        )
+        return (self.submit_many([task], connection=connection))[0]
+
+    def submit_many(
+        self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
+    ) -> list[UUID]:
+        """Submit many tasks, all or none, and return their ids in the same order."""
+        batches = [
+            submission(tasks[start : start + LARGEST_SUBMISSION], self._settings.payload_limit)
+            for start in range(0, len(tasks), LARGEST_SUBMISSION)
+        ]
+        if connection is not None:
+            return self._submit(connection, batches)
+        with self._pool.connection() as own, _all_or_none(own, batches):
+            return self._submit(own, batches)
+
+    def get(self, task_id: UUID) -> Task:
+        """The task as it is now. Raises TaskNotFound."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Task))
+            cursor.execute(self._lookup["get_task"], {"id": task_id})
+            task = cursor.fetchone()
+        if task is None:
+            raise TaskNotFound(task_id=task_id)
+        return task
+
+    def find(
+        self,
+        *,
+        agent_name: str | None = None,
+        task_type: str | None = None,
+        status: str | None = None,
+        held: bool | None = None,
+        limit: int = 100,
+    ) -> list[Task]:
+        """The newest tasks that match, the newest first."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Task))
+            cursor.execute(
+                self._lookup["list_tasks"],
+                {
+                    "agent_name": agent_name,
+                    "task_type": task_type,
+                    "status": status,
+                    "held": held,
+                    "limit": limit,
+                },
+            )
+            return cursor.fetchall()
+
+    def executions(self, task_id: UUID) -> list[Execution]:
+        """The tries of a task, in order."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Execution))
+            cursor.execute(self._lookup["executions"], {"id": task_id})
+            return cursor.fetchall()
+
+    def llm_requests(self, task_id: UUID) -> list[LlmRequest]:
+        """The calls to language models of a task, in order."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(LlmRequest))
+            cursor.execute(self._lookup["llm_requests"], {"id": task_id})
+            return cursor.fetchall()
+
+    def wait(self, task_id: UUID, *, timeout: timedelta | None = None, check: bool = True) -> Task:
+        """Wait until the task has ended and return it.
+
+        Raises TaskFailed if it ended otherwise than completed, unless `check` is False, and
+        WaitTimedOut when it has not ended within `timeout` (by default it waits for ever).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
+        look = _FIRST_LOOK
+        while True:
+            task = self.get(task_id)
+            if task.finished:
+                return _checked(task) if check else task
+            if deadline is not None and time.monotonic() >= deadline:
+                assert timeout is not None  # noqa: S101 - it made the deadline
+                raise WaitTimedOut(
+                    task_id=task_id, status=task.status, seconds=f"{timeout.total_seconds():g}"
+                )
+            time.sleep(look)
+            look = min(look * 1.5, _LONGEST_LOOK)
+
+    def cancel(self, task_id: UUID, *, reason: str | None = None) -> str:
+        """Cancel a task and return its state now.
+
+        One that waits is "cancelled" at once; one that runs is "running" until its handler
+        has ended. Raises TaskNotFound, and WrongState if it has ended already.
+        """
+        return self._steer("cancel", task_id, "cancelled", reason=reason)
+
+    def retry(self, task_id: UUID) -> str:
+        """Open a finished task again: the same task, with its error counters at zero.
+
+        Raises TaskNotFound, and WrongState if it has not ended.
+        """
+        return self._steer("retry", task_id, "retried")
+
+    def hold(self, task_id: UUID, *, reason: str) -> str:
+        """Keep a pending task from being claimed until it is released.
+
+        Raises TaskNotFound, and WrongState if it is not pending.
+        """
+        return self._steer("hold", task_id, "held", reason=reason)
+
+    def release(self, task_id: UUID) -> str:
+        """Let a held task be claimed. Raises TaskNotFound, and WrongState if it is not held."""
+        return self._steer("release", task_id, "released")
+
+    def _submit(self, connection: Connection[Any], batches: Sequence[dict[str, Any]]) -> list[UUID]:
+        ids: list[UUID] = []
+        # The caller's connection may be set to other rows than tuples.
+        cursor = connection.cursor(row_factory=tuple_row)
+        for parameters in batches:
+            cursor.execute(self._lifecycle["submit"], parameters)
+            inserted = {row[0] for row in cursor.fetchall()}
+            first: list[tuple[UUID, UUID, bool]] = []
+            if len(inserted) < len(parameters["ids"]):
+                again = repeated(parameters, inserted)
+                cursor.execute(self._lifecycle["find_first"], again)
+                first = cursor.fetchall()
+            ids += conflict_or_ids(parameters["ids"], inserted, first, parameters)
+        return ids
+
+    def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
+        with self._pool.connection() as connection:
+            cursor = connection.execute(
+                self._lifecycle[statement],
+                {"id": task_id, "reason": reason, "channel": self._channel},
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise wrong_state(task_id, (self.get(task_id)).status, action)
+        return str(row[1])
+
+
+def _database(database: Database | str | None, settings: Settings) -> Database:
+    if isinstance(database, Database):
+        return database
+    if isinstance(database, str):
+        return Database(database, settings.schema_name)
+    found = configured(settings)
+    if found is None:
+        raise NoDatabase
+    return found
+
+
+def _all_or_none(
+    connection: Connection[Any], batches: Sequence[dict[str, Any]]
+) -> AbstractContextManager[Any]:
+    """A transaction, where more than one statement may be needed."""
+    single = len(batches) == 1 and not any(batches[0]["keys"])
+    return nullcontext() if single else connection.transaction()
+
+
+def _checked(task: Task) -> Task:
+    if task.status != "completed":
+        raise TaskFailed(task.error_message or "", task_id=task.id, status=task.status)
+    return task

@@ -1,0 +1,194 @@
+"""The tasks in a worker's hands: buffered, running, or waiting to be settled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from agentpg.tasks.alone import Alone
+from agentpg.tasks.attempt import Attempt, decide, released
+from agentpg.tasks.handlers import App, Handler
+from agentpg.tasks.model import Claimed, Outcome, Settlement, Verdict
+
+_log = logging.getLogger("agentpg.worker")
+
+# After the grace, how long handlers have to take notice before their tasks are handed back.
+_SECONDS_TO_LET_GO = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class InHand:
+    """A claimed task, and the worker id under which it was claimed."""
+
+    task: Claimed
+    worker: UUID
+    attempt: Attempt | Alone | None = None
+    ended: bool = False
+
+
+class Hands:
+    """Runs what was claimed, so many at a time, and passes on what came of it.
+
+    `begin` makes the attempt, `put` has its settlement written, `slot_freed` is called
+    after each attempt. All methods are for the event loop's thread; `attempts` may be
+    called from any.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        concurrency: int,
+        *,
+        begin: Callable[[Claimed, Handler], Attempt | Alone],
+        put: Callable[[UUID, Settlement], None],
+        slot_freed: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._concurrency = concurrency
+        self._begin = begin
+        self._put = put
+        self._slot_freed = slot_freed
+        self._held: dict[UUID, InHand] = {}
+        self._buffer: deque[InHand] = deque()
+        self.running: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Claimed tasks that have not begun."""
+        return len(self._buffer)
+
+    def knows(self, task_id: UUID) -> bool:
+        """Whether the task is in these hands, settled or not."""
+        return task_id in self._held
+
+    def attempts(self) -> list[tuple[UUID, int]]:
+        """Task and attempt of all that has not ended."""
+        return [(h.task.id, h.task.attempt) for h in list(self._held.values()) if not h.ended]
+
+    def take(self, tasks: list[Claimed], worker: UUID) -> None:
+        """Take claimed tasks and begin as many as there are free slots."""
+        for task in tasks:
+            held = InHand(task, worker)
+            self._held[task.id] = held
+            self._buffer.append(held)
+        self._fill()
+
+    def forget(self, settlement: Settlement) -> None:
+        """The settlement was written: let the task go."""
+        held = self._held.get(settlement.id)
+        if held is not None and held.task.attempt == settlement.attempt:
+            del self._held[settlement.id]
+
+    def cancel(self, attempts: list[tuple[UUID, int]]) -> None:
+        """End these attempts because somebody asked for it."""
+        for held in self._find(attempts):
+            if held.attempt is not None:
+                held.attempt.stop(Outcome.CANCELLED, "cancelled on request")
+            else:
+                self._buffer.remove(held)
+                self._end(held, Verdict(outcome=Outcome.CANCELLED, error="cancelled on request"))
+
+    def drop(self, attempts: list[tuple[UUID, int]], reason: str) -> None:
+        """Give up attempts that were taken away; what comes of them cannot be written."""
+        for held in self._find(attempts):
+            held.ended = True
+            del self._held[held.task.id]
+            if held.attempt is None:
+                self._buffer.remove(held)
+            else:
+                _log.warning("task %s: %s", held.task.id, reason)
+                held.attempt.stop(Outcome.RELEASED, reason)
+
+    def drop_all_of(self, worker: UUID) -> None:
+        """Give up everything that was claimed under a worker id that was declared dead."""
+        attempts = [(h.task.id, h.task.attempt) for h in self._held.values() if h.worker == worker]
+        self.drop(attempts, "its worker was declared dead")
+
+    def hand_back_buffer(self) -> None:
+        """Hand back what has not begun."""
+        while self._buffer:
+            self._release(self._buffer.popleft(), "its worker stopped before it began")
+
+    async def let_go(self) -> None:
+        """Stop the handlers that still run, and hand back those that do not obey."""
+        for held in self._unended():
+            if held.attempt is not None:
+                held.attempt.stop(Outcome.RELEASED, "its worker stopped")
+        if self.running:
+            await asyncio.wait(list(self.running), timeout=_SECONDS_TO_LET_GO)
+        for held in self._unended():
+            self._release(held, "its worker stopped")
+
+    def _fill(self) -> None:
+        while self._buffer and len(self.running) < self._concurrency:
+            held = self._buffer.popleft()
+            handler = self._app.find(held.task.agent_name, held.task.task_type)
+            if handler is None:
+                self._release(held, "its worker has no handler for it")
+                continue
+            running = asyncio.ensure_future(self._run(held, handler))
+            self.running.add(running)
+            running.add_done_callback(self._done)
+
+    async def _run(self, held: InHand, handler: Handler) -> None:
+        held.attempt = self._begin(held.task, handler)
+        self._end(held, await held.attempt.verdict())
+        await held.attempt.thread_ended()
+
+    def _done(self, running: asyncio.Task[None]) -> None:
+        self.running.discard(running)
+        self._fill()
+        self._slot_freed()
+        if not running.cancelled() and running.exception() is not None:
+            _log.error("an attempt broke down", exc_info=running.exception())
+
+    def _end(self, held: InHand, verdict: Verdict) -> None:
+        handler = self._app.find(held.task.agent_name, held.task.task_type)
+        if held.ended or handler is None:
+            return
+        held.ended = True
+        _log_outcome(held, verdict)
+        self._put(held.worker, decide(held.task, handler, verdict))
+
+    def _release(self, held: InHand, reason: str) -> None:
+        if not held.ended:
+            held.ended = True
+            self._put(held.worker, released(held.task.id, held.task.attempt, reason))
+
+    def _find(self, attempts: list[tuple[UUID, int]]) -> list[InHand]:
+        found = [(self._held.get(task), attempt) for task, attempt in attempts]
+        return [h for h, n in found if h is not None and h.task.attempt == n and not h.ended]
+
+    def _unended(self) -> list[InHand]:
+        return [held for held in self._held.values() if not held.ended]
+
+
+_LEVELS = {
+    Outcome.COMPLETED: logging.DEBUG,
+    Outcome.CANCELLED: logging.INFO,
+    Outcome.RELEASED: logging.INFO,
+}
+
+
+def _log_outcome(held: InHand, verdict: Verdict) -> None:
+    level = _LEVELS.get(verdict.outcome, logging.WARNING)
+    if _log.isEnabledFor(level):
+        task = held.task
+        _log.log(
+            level,
+            "%s/%s %s%s",
+            task.agent_name,
+            task.task_type,
+            verdict.outcome,
+            f": {verdict.error}" if verdict.error else "",
+            extra={
+                "worker": str(held.worker),
+                "agent": task.agent_name,
+                "task": str(task.id),
+                "attempt": task.attempt,
+            },
+        )

@@ -1,0 +1,103 @@
+"""What may be submitted, and how tasks become the parameters of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from agentpg.errors import IdempotencyConflict, InvalidTask, WrongState
+from agentpg.tasks.encoding import encode_payload
+from agentpg.tasks.model import NewTask
+
+# One statement takes so many tasks: more gain nothing and hold their locks for longer.
+LARGEST_SUBMISSION = 5000
+
+_LONGEST_NAME = 100
+_LONGEST_KEY = 200
+
+
+def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[Any]]:
+    """The parameters of the statement `submit`; each task gets an id if it has none.
+
+    Raises InvalidTask or one of its kinds for the first task that cannot be submitted.
+    """
+    for task in tasks:
+        check(task)
+    return {
+        "ids": [task.id or uuid7() for task in tasks],
+        "agent_names": [task.agent_name for task in tasks],
+        "task_types": [task.task_type for task in tasks],
+        "payloads": [encode_payload(task.payload, payload_limit) for task in tasks],
+        "priorities": [task.priority for task in tasks],
+        "run_ats": [task.run_at for task in tasks],
+        "delays": [task.delay.total_seconds() if task.delay else 0.0 for task in tasks],
+        "keys": [task.idempotency_key for task in tasks],
+        "max_attempts": [task.max_attempts for task in tasks],
+        "on_crashes": [task.on_crash for task in tasks],
+        "tenants": [task.tenant for task in tasks],
+        "parents": [task.parent_id for task in tasks],
+    }
+
+
+def check(task: NewTask) -> None:
+    """Raise InvalidTask if a value is out of its range."""
+    _check_text("agent_name", task.agent_name, _LONGEST_NAME)
+    _check_text("task_type", task.task_type, _LONGEST_NAME)
+    if task.idempotency_key is not None:
+        _check_text("idempotency_key", task.idempotency_key, _LONGEST_KEY)
+    if task.tenant is not None:
+        _check_text("tenant", task.tenant, _LONGEST_NAME)
+    if not 0 <= task.priority <= 1000:
+        raise InvalidTask(f"priority is 0 to 1000, not {task.priority!r}")
+    if task.max_attempts is not None and task.max_attempts < 1:
+        raise InvalidTask(f"max_attempts is at least 1, not {task.max_attempts!r}")
+    if task.on_crash not in ("retry", "fail"):
+        raise InvalidTask(f'on_crash is "retry" or "fail", not {task.on_crash!r}')
+    if task.run_at is not None and task.run_at.tzinfo is None:
+        raise InvalidTask(f"run_at needs a time zone: {task.run_at!r}")
+    if task.delay is not None and task.run_at is not None:
+        raise InvalidTask("give run_at or delay, not both")
+
+
+def conflict_or_ids(
+    ids: list[UUID], inserted: set[UUID], first: list[tuple[UUID, UUID, bool]], keys: dict[str, Any]
+) -> list[UUID]:
+    """The ids to answer: each task's own, or the first one's for a repeated key.
+
+    `first` has (repeated id, first id, same payload). Raises IdempotencyConflict where the
+    payloads differ.
+    """
+    firsts = {repeated: (task, same) for repeated, task, same in first}
+    for position, new in enumerate(ids):
+        if new in firsts and not firsts[new][1]:
+            raise IdempotencyConflict(
+                key=keys["keys"][position],
+                agent_name=keys["agent_names"][position],
+                task_type=keys["task_types"][position],
+                task_id=firsts[new][0],
+            )
+    return [new if new in inserted else firsts[new][0] for new in ids]
+
+
+def repeated(parameters: dict[str, list[Any]], inserted: set[UUID]) -> dict[str, list[Any]]:
+    """The parameters of the statement `find_first`, for tasks that were not inserted."""
+    missing = [n for n, new in enumerate(parameters["ids"]) if new not in inserted]
+    names = ("ids", "agent_names", "task_types", "payloads", "keys")
+    return {name: [parameters[name][n] for n in missing] for name in names}
+
+
+def wrong_state(task_id: UUID, status: str | None, action: str) -> WrongState:
+    """The error for a task whose state does not allow an action."""
+    return WrongState(task_id=task_id, status=status, action=action)
+
+
+def _check_text(what: str, text: object, longest: int) -> None:
+    if not isinstance(text, str) or not text:
+        raise InvalidTask(f"{what} is empty" if text == "" else f"{what} is a text, not {text!r}")
+    if len(text) > longest:
+        raise InvalidTask(f"{what} has {len(text)} characters, over the limit of {longest}")
+    if "\x1f" in text or "\x00" in text:
+        raise InvalidTask(f"{what} holds a control character: {text!r}")

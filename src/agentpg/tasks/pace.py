@@ -1,0 +1,55 @@
+"""How fast a worker gets on, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from typing import Any
+
+# The rate is looked at ten times a second: often enough to follow, rarely enough to be even.
+_WINDOW_SECONDS = 0.1
+
+
+class Rate:
+    """How many attempts end in a second, lately."""
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._per_second = 0.0
+        self._since: float | None = None
+
+    def count(self) -> None:
+        """One more has ended."""
+        self._ended += 1
+
+    def expected(self, seconds: float) -> int:
+        """How many will end within so many seconds, if it goes on like this."""
+        now = asyncio.get_running_loop().time()
+        if self._since is None:
+            self._since = now
+        elapsed = now - self._since
+        if elapsed >= _WINDOW_SECONDS:
+            self._per_second = (self._per_second + self._ended / elapsed) / 2
+            self._ended, self._since = 0, now
+        return int(self._per_second * seconds)
+
+
+def spread(seconds: float, share: float) -> float:
+    """A wait that is randomly up to `share` shorter or longer, so that many do not go in step."""
+    return seconds * random.uniform(1 - share, 1 + share)  # noqa: S311 - no secret
+
+
+async def until(
+    event: asyncio.Event, *, tasks: Iterable[asyncio.Task[Any]] = (), seconds: float | None = None
+) -> None:
+    """Wait until the event is set, all the tasks are done, or the time is over."""
+    signs: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
+    tasks = list(tasks)
+    if tasks:
+        signs.append(asyncio.ensure_future(asyncio.wait(tasks)))
+    try:
+        await asyncio.wait(signs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for sign in signs:
+            sign.cancel()

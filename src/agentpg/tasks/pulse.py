@@ -1,0 +1,183 @@
+"""A worker's heartbeat, in a thread of its own.
+
+The thread has its own connection, so neither a busy event loop nor a long claim holds up
+the sign of life. On the same connection it hears notifications, learns which of the
+worker's tasks were cancelled or taken away, and looks after the other workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from agentpg.db import (
+    Connection,
+    Database,
+    Statements,
+    channel_of,
+    connect,
+    is_connection_lost,
+    listen,
+    next_notifications,
+)
+from agentpg.tasks.registration import Registration
+from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
+
+_log = logging.getLogger("agentpg.pulse")
+
+# Six beats a lease: five may be lost before anybody worries.
+_BEATS_A_LEASE = 6
+
+# How long the thread may take to notice that it is to end.
+_SLICE = timedelta(milliseconds=250)
+
+# A task that the database counts as ours and we do not know of may be the answer of a
+# claim that is still being read; after so many beats it is not.
+_BEATS_TO_FORGET = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The attempts in a worker's hands, as its pulse sees them."""
+
+    attempts: list[tuple[UUID, int]]
+    running: int
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PulseEvents:
+    """What a pulse tells its worker; all are called in the pulse's thread."""
+
+    wake: Callable[[], None]
+    lost: Callable[[list[tuple[UUID, int]]], None]
+    cancel: Callable[[list[tuple[UUID, int]]], None]
+    forgotten: Callable[[list[tuple[UUID, int]]], None]
+    declared_dead: Callable[[UUID], None]
+
+
+class Pulse:
+    """The heartbeat of one worker process."""
+
+    def __init__(
+        self,
+        database: Database,
+        registration: Registration,
+        held: Callable[[], Held],
+        events: PulseEvents,
+    ) -> None:
+        self._database = database
+        self._registration = registration
+        self._held = held
+        self._events = events
+        self._sql = Statements("worker", database.schema)
+        self._interval = registration.lease / _BEATS_A_LEASE
+        self._ending = threading.Event()
+        self._unknown: dict[tuple[UUID, int], int] = {}
+        self._thread = threading.Thread(target=self._run, name="agentpg-pulse", daemon=True)
+
+    def start(self) -> None:
+        """Start beating. The worker must be registered."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop beating and close the connection."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait = 0.1
+        while not self._ending.is_set():
+            try:
+                with connect(
+                    self._database, f"agentpg pulse {self._registration.id}"
+                ) as connection:
+                    wait = 0.1
+                    self._beat_until_the_end(connection)
+            except Exception as error:  # noqa: BLE001 - the heartbeat goes on whatever happens
+                if not is_connection_lost(error):
+                    _log.exception("the heartbeat failed; trying again")
+                self._ending.wait(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+                wait = min(wait * 2, 2.0)
+
+    def _beat_until_the_end(self, connection: Connection) -> None:
+        listen(connection, channel_of(self._database.schema))
+        upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
+        while not self._ending.is_set():
+            due = time.monotonic() + self._interval.total_seconds()
+            self._beat(connection)
+            upkeep.run_once()
+            self._hear(connection, due)
+
+    def _upkeep_options(self) -> UpkeepOptions:
+        return UpkeepOptions(widest_gap=3 * self._interval)
+
+    def _hear(self, connection: Connection, due: float) -> None:
+        """Wait for notifications until the next beat is due."""
+        while not self._ending.is_set():
+            left = timedelta(seconds=max(due - time.monotonic(), 0))
+            heard = next_notifications(connection, min(left, _SLICE))
+            if "tasks" in heard:
+                self._events.wake()
+            if "cancel" in heard:
+                self._check_held(connection)
+            if time.monotonic() >= due:
+                return
+
+    def _beat(self, connection: Connection) -> None:
+        worker, held = self._registration.id, self._held()
+        alive = connection.execute(
+            self._sql["beat"], {"worker": worker, "idle": held.idle, "running": held.running}
+        ).fetchone()
+        if alive is None:
+            self._start_over(connection, worker)
+        else:
+            self._check_held(connection)
+            self._check_forgotten(connection)
+
+    def _start_over(self, connection: Connection, dead: UUID) -> None:
+        """Others have declared this worker dead: drop all work and register anew."""
+        _log.warning("worker %s was declared dead; starting over under a new id", dead)
+        self._registration.renew()
+        connection.execute(self._sql["register"], self._registration.row())
+        self._unknown.clear()
+        self._events.declared_dead(dead)
+
+    def _check_held(self, connection: Connection) -> None:
+        """Find out which attempts were taken away and which are to be cancelled."""
+        attempts = self._held().attempts
+        if not attempts:
+            return
+        rows = connection.execute(
+            self._sql["check_held"], {"worker": self._registration.id, **_arrays(attempts)}
+        ).fetchall()
+        lost = [(task, attempt) for task, attempt, gone in rows if gone]
+        cancel = [(task, attempt) for task, attempt, gone in rows if not gone]
+        if lost:
+            self._events.lost(lost)
+        if cancel:
+            self._events.cancel(cancel)
+
+    def _check_forgotten(self, connection: Connection) -> None:
+        """Find tasks that the database counts as this worker's and the worker does not."""
+        known = self._held().attempts
+        rows = connection.execute(
+            self._sql["find_forgotten"],
+            {"worker": self._registration.id, "ids": [task for task, _ in known]},
+        ).fetchall()
+        unknown = {(task, attempt) for task, attempt in rows}
+        self._unknown = {key: self._unknown.get(key, 0) + 1 for key in unknown}
+        forgotten = [key for key, beats in self._unknown.items() if beats >= _BEATS_TO_FORGET]
+        if forgotten:
+            self._events.forgotten(forgotten)
+
+
+def _arrays(attempts: list[tuple[UUID, int]]) -> dict[str, list[UUID] | list[int]]:
+    return {"ids": [task for task, _ in attempts], "attempts": [number for _, number in attempts]}

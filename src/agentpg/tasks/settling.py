@@ -1,0 +1,131 @@
+"""Writing outcomes down, in batches and without waiting for a batch to fill."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from agentpg.db import Statements, SteadyConnection, is_refused_value, server_message
+from agentpg.tasks.model import Outcome, Settlement, TaskStatus
+
+_log = logging.getLogger("agentpg.settling")
+
+# The most outcomes one statement writes; more gain nothing and hold locks for longer.
+_LARGEST_BATCH = 1000
+
+
+class Settling:
+    """Takes settlements as they come and writes them as fast as the server takes them.
+
+    The first is written at once; while a statement is under way others gather, and go
+    together in the next one. So an idle worker adds no delay, and a busy one has batches.
+    Nothing is dropped: while the database is away, settlements wait in memory.
+    """
+
+    def __init__(
+        self,
+        connection: SteadyConnection,
+        schema: str,
+        settled: Callable[[Settlement], None],
+    ) -> None:
+        self._connection = connection
+        self._sql = Statements("worker", schema)
+        self._settled = settled
+        self._waiting: list[tuple[UUID, Settlement]] = []
+        self._arrived = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def put(self, worker: UUID, settlement: Settlement) -> None:
+        """Have `settlement` written, for the worker id under which the task was claimed."""
+        self._waiting.append((worker, settlement))
+        self._empty.clear()
+        self._arrived.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything that was put has been written."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Write for ever; cancel it to stop."""
+        while True:
+            await self._arrived.wait()
+            batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+            if not self._waiting:
+                self._arrived.clear()
+            await self._write(batch)
+            for _, settlement in batch:
+                self._settled(settlement)
+            if not self._waiting:
+                self._empty.set()
+
+    async def _write(self, batch: list[tuple[UUID, Settlement]]) -> None:
+        """Write a batch; one that the server refuses is written piece by piece."""
+        try:
+            await self._settle(batch)
+        except Exception as error:  # noqa: BLE001 - one bad outcome must not stop the others
+            if len(batch) > 1:
+                for one in batch:
+                    await self._write([one])
+            elif is_refused_value(error) and batch[0][1].result is not None:
+                await self._write([(batch[0][0], _refused(batch[0][1], server_message(error)))])
+            else:
+                # The task stays with this worker until its lease is over: better late than wrong.
+                _log.exception("task %s cannot be settled", batch[0][1].id)
+
+    async def _settle(self, batch: list[tuple[UUID, Settlement]]) -> None:
+        rows = await self._connection.insist(self._sql["settle"], _columns(batch))
+        await self._close_requests(
+            [s for _, s in batch if s.outcome in (Outcome.LOST, Outcome.RELEASED)]
+        )
+        written = {row[0] for row in rows}
+        for _, settlement in batch:
+            if settlement.id not in written:
+                _log.info(
+                    "task %s was no longer ours in attempt %s; its outcome %s is not recorded",
+                    settlement.id,
+                    settlement.attempt,
+                    settlement.outcome,
+                )
+
+    async def _close_requests(self, broken_off: list[Settlement]) -> None:
+        if broken_off:
+            await self._connection.insist(
+                self._sql["close_requests"],
+                {"ids": [s.id for s in broken_off], "attempts": [s.attempt for s in broken_off]},
+            )
+
+
+def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
+    settlements = [settlement for _, settlement in batch]
+    return {
+        "workers": [worker for worker, _ in batch],
+        "ids": [s.id for s in settlements],
+        "attempts": [s.attempt for s in settlements],
+        "statuses": [s.status.value for s in settlements],
+        "outcomes": [s.outcome.value for s in settlements],
+        "results": [s.result for s in settlements],
+        "error_messages": [s.error for s in settlements],
+        "seconds": [s.seconds for s in settlements],
+        "delays": [s.delay_seconds for s in settlements],
+        "errors": [s.errors for s in settlements],
+        "crashes": [s.crashes for s in settlements],
+        "max_attempts": [s.max_attempts for s in settlements],
+        "suspects": [s.suspect for s in settlements],
+    }
+
+
+def _refused(settlement: Settlement, reason: str) -> Settlement:
+    """The settlement of a task whose result the server refuses to store."""
+    return replace(
+        settlement,
+        status=TaskStatus.FAILED,
+        outcome=Outcome.FAILED,
+        result=None,
+        error=f"the result cannot be stored: {reason}",
+        errors=1,
+    )

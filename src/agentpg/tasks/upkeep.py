@@ -1,0 +1,121 @@
+"""Rescue: notice workers that died and put their tasks back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from agentpg.db import Connection, Statements, channel_of
+from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
+
+_log = logging.getLogger("agentpg.upkeep")
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepOptions:
+    """How upkeep works.
+
+    `widest_gap` is how long this process may have looked away and still trust what it saw
+    before: one that was itself stopped must not take others for dead. `keep_workers` is how
+    long the rows of ended workers are kept.
+    """
+
+    widest_gap: timedelta = timedelta(seconds=10)
+    keep_workers: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepCounts:
+    """What one pass did."""
+
+    lost_workers: int = 0
+    put_back: int = 0
+    ended: int = 0
+    forgotten_workers: int = 0
+
+
+@dataclass(slots=True)
+class _Seen:
+    heartbeat: int
+    since: float = field(default=0.0)
+
+
+class Upkeep:
+    """Watches the heartbeats of all workers over one connection.
+
+    A worker is dead when this process has seen the same heartbeat for that worker's whole
+    lease, on its own monotonic clock and without a gap. What was seen belongs to the
+    connection: after a reconnect a new Upkeep starts watching anew, so an outage of the
+    database rescues nobody falsely.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        schema: str,
+        options: UpkeepOptions | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._sql = Statements("upkeep", schema)
+        self._options = options or UpkeepOptions()
+        self._clock = clock
+        self._seen: dict[UUID, _Seen] = {}
+        self._looked_at: float | None = None
+
+    def run_once(self) -> UpkeepCounts:
+        """One pass: declare dead workers lost, and put back the tasks of the dead."""
+        lost = [worker for worker, beat in self._silent() if self._declare_lost(worker, beat)]
+        moved = self._put_back()
+        forgotten = self._connection.execute(
+            self._sql["forget_workers"], {"keep": self._options.keep_workers}
+        ).rowcount
+        ended = sum(status != "pending" for status in moved)
+        if len(moved) > ended:
+            self._connection.execute(self._sql["wake"], {"channel": channel_of(self._schema)})
+        return UpkeepCounts(len(lost), len(moved) - ended, ended, forgotten)
+
+    def _silent(self) -> list[tuple[UUID, int]]:
+        """Workers whose heartbeat stood still for their whole lease, with that heartbeat."""
+        now = self._clock()
+        if self._looked_at is not None and now - self._looked_at > self._widest_gap():
+            self._seen.clear()
+        self._looked_at = now
+        rows = self._connection.execute(self._sql["observe"]).fetchall()
+        silent = []
+        for worker, heartbeat, lease_seconds in rows:
+            seen = self._seen.get(worker)
+            if seen is None or seen.heartbeat != heartbeat:
+                self._seen[worker] = _Seen(heartbeat, now)
+            elif now - seen.since >= lease_seconds:
+                silent.append((worker, heartbeat))
+        self._forget_all_but({worker for worker, _, _ in rows})
+        return silent
+
+    def _widest_gap(self) -> float:
+        return self._options.widest_gap.total_seconds()
+
+    def _forget_all_but(self, alive: set[UUID]) -> None:
+        for worker in self._seen.keys() - alive:
+            del self._seen[worker]
+
+    def _declare_lost(self, worker: UUID, heartbeat: int) -> bool:
+        row = self._connection.execute(
+            self._sql["declare_lost"], {"worker": worker, "heartbeat": heartbeat}
+        ).fetchone()
+        if row is not None:
+            _log.warning("worker %s is lost: it was silent for its whole lease", worker)
+        return row is not None
+
+    def _put_back(self) -> list[str]:
+        rows = self._connection.execute(
+            self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
+        ).fetchall()
+        for task, attempt, status in rows:
+            _log.warning("task %s lost its worker in attempt %s and is %s", task, attempt, status)
+        return [status for _, _, status in rows]

@@ -1,0 +1,242 @@
+"""A worker: claims tasks, runs their handlers, and has their outcomes written.
+
+See README.md in this folder for the states and the promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from agentpg.db import Database, Statements, SteadyConnection, class_row
+from agentpg.errors import AgentpgError, DatabaseUnavailable
+from agentpg.settings import Settings
+from agentpg.tasks.alone import Alone, Suspicion, prepare_children
+from agentpg.tasks.attempt import Attempt, released
+from agentpg.tasks.handlers import App, Handler
+from agentpg.tasks.hands import Hands
+from agentpg.tasks.model import Claimed, Settlement
+from agentpg.tasks.pace import Rate, spread, until
+from agentpg.tasks.pulse import Held, Pulse, PulseEvents
+from agentpg.tasks.registration import Registration
+from agentpg.tasks.run import Run
+from agentpg.tasks.settling import Settling
+from agentpg.tasks.usage import Ledger
+
+_log = logging.getLogger("agentpg.worker")
+
+# The prefetch: a tenth of a second of the work that was lately done in a second.
+_PREFETCH_SECONDS = 0.1
+_LARGEST_CLAIM = 5000
+
+# Waits between claims while the database is away.
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+
+class Worker:
+    """Runs the handlers of one app until it is told to stop.
+
+    `concurrency` is how many handlers run at a time; the default is the setting.
+    `run()` returns after `stop()`: handlers may finish within the grace, the rest is handed
+    back. `stop_now()` skips the grace.
+    """
+
+    def __init__(
+        self, app: App, database: Database, settings: Settings, *, concurrency: int | None = None
+    ) -> None:
+        if not len(app):
+            raise AgentpgError("the app has no handlers", hint="Register one with @app.task(…).")
+        self._app = app
+        self._database = database
+        self._settings = settings
+        self._concurrency = concurrency or settings.concurrency
+        self._sql = Statements("worker", database.schema)
+        self._registration = Registration(
+            [handler.key for handler in app], self._concurrency, settings.lease
+        )
+        name = f"agentpg worker {self._registration.id}"
+        self._claiming = SteadyConnection(database, name)
+        self._writing = SteadyConnection(database, name)
+        self._ledger = Ledger(self._writing, database.schema)
+        self._hands = Hands(
+            app, self._concurrency, begin=self._begin, put=self._put, slot_freed=self._slot_freed
+        )
+        self._settling = Settling(self._writing, database.schema, self._hands.forget)
+        self._pulse = Pulse(database, self._registration, self._held, self._events())
+        self._rate = Rate()
+        self._idle = True
+        self._stopping = asyncio.Event()
+        self._stopping_now = asyncio.Event()
+        self._room_made = asyncio.Event()
+        self._work_came = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The id under which this worker is registered now."""
+        return self._registration.id
+
+    async def run(self) -> None:
+        """Work until told to stop. Raises DatabaseUnavailable if the start fails."""
+        self._loop = asyncio.get_running_loop()
+        prepare_children(self._app)
+        await self._claiming.execute(self._sql["register"], self._registration.row())
+        self._pulse.start()
+        settling = asyncio.create_task(self._settling.run())
+        _log.info("worker %s started, with %s handlers", self.id, len(self._app))
+        try:
+            await self._claim_until_stopped()
+            await self._wind_down()
+        finally:
+            await asyncio.to_thread(self._pulse.end)
+            settling.cancel()
+            await self._leave()
+
+    def stop(self) -> None:
+        """Finish what runs within the grace, hand the rest back, and end."""
+        self._stopping.set()
+        self._room_made.set()
+        self._work_came.set()
+
+    def stop_now(self) -> None:
+        """Hand everything back at once, and end."""
+        self._stopping_now.set()
+        self.stop()
+
+    # Claiming
+
+    async def _claim_until_stopped(self) -> None:
+        wait = _FIRST_WAIT
+        while not self._stopping.is_set():
+            try:
+                await self._claim_once()
+                wait = _FIRST_WAIT
+            except DatabaseUnavailable as error:
+                _log.warning("%s; trying again", error)
+                await until(self._stopping, seconds=spread(wait, 0.5))
+                wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _claim_once(self) -> None:
+        """Claim when there is room, and wait when there is none, or nothing to claim."""
+        self._room_made.clear()
+        self._work_came.clear()
+        room = self._room()
+        if not room:
+            await self._room_made.wait()
+        elif await self._claim(room) < room:
+            await self._wait_for_work()
+        else:
+            self._idle = False
+
+    def _room(self) -> int:
+        """How many tasks to claim now; 0 until enough room has gathered for a batch."""
+        prefetch = self._rate.expected(_PREFETCH_SECONDS)
+        waiting = self._hands.waiting
+        if waiting and waiting >= prefetch / 2:
+            return 0
+        free = self._concurrency + prefetch - len(self._hands.running) - waiting
+        return max(0, min(free, _LARGEST_CLAIM))
+
+    async def _claim(self, room: int) -> int:
+        worker = self.id
+        tasks: list[Claimed] = await self._claiming.execute(
+            self._sql["claim"],
+            {
+                "worker": worker,
+                "batch": room,
+                "handlers": [_claim_key(handler) for handler in self._app],
+                "not_twice": [_claim_key(h) for h in self._app if h.on_crash == "fail"],
+            },
+            row=class_row(Claimed),
+        )
+        self._hands.take(tasks, worker)
+        return len(tasks)
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a notification or the next poll; ask to be notified first."""
+        if not self._idle:
+            await self._claiming.execute(self._sql["note_idle"], {"worker": self.id})
+            self._idle = True
+            return  # look once more: what came in meanwhile was not notified
+        poll = self._settings.poll_interval.total_seconds()
+        await until(self._work_came, seconds=spread(poll, 0.1))
+
+    # Running
+
+    def _begin(self, task: Claimed, handler: Handler) -> Attempt | Alone:
+        if task.suspect:
+            return Alone(Suspicion(handler, task, self._settings, self._database))
+        run = Run(
+            task,
+            settings=self._settings,
+            database=self._database,
+            ledger=self._ledger,
+            loop=asyncio.get_running_loop(),
+        )
+        return Attempt(handler, task, run, self._settings.result_limit)
+
+    def _put(self, worker: UUID, settlement: Settlement) -> None:
+        self._settling.put(worker, settlement)
+
+    def _slot_freed(self) -> None:
+        self._rate.count()
+        self._room_made.set()
+
+    # What the pulse says; it speaks in its own thread
+
+    def _events(self) -> PulseEvents:
+        hands = self._hands
+        return PulseEvents(
+            wake=lambda: self._soon(self._work_came.set),
+            lost=lambda attempts: self._soon(hands.drop, attempts, "another has it now"),
+            cancel=lambda attempts: self._soon(hands.cancel, attempts),
+            forgotten=lambda attempts: self._soon(self._hand_back_forgotten, attempts),
+            declared_dead=lambda dead: self._soon(hands.drop_all_of, dead),
+        )
+
+    def _soon(self, call: Callable[..., None], *arguments: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _held(self) -> Held:
+        return Held(self._hands.attempts(), running=len(self._hands.running), idle=self._idle)
+
+    def _hand_back_forgotten(self, attempts: list[tuple[UUID, int]]) -> None:
+        for task, attempt in attempts:
+            if not self._hands.knows(task):
+                _log.warning("task %s was claimed and forgotten; handing it back", task)
+                reason = "its claim was lost with the connection"
+                self._settling.put(self.id, released(task, attempt, reason))
+
+    # Stopping
+
+    async def _wind_down(self) -> None:
+        self._hands.hand_back_buffer()
+        grace = self._settings.shutdown_grace.total_seconds()
+        running = self._hands.running
+        if running and not self._stopping_now.is_set():
+            _log.info("worker %s waits for %s handlers", self.id, len(running))
+            await until(self._stopping_now, tasks=running, seconds=grace)
+        await self._hands.let_go()
+        # Without a database the outcomes cannot be written: the lease will tell the others.
+        try:
+            await asyncio.wait_for(self._settling.flushed(), timeout=grace)
+        except TimeoutError:
+            _log.warning("worker %s ends with outcomes that it could not write", self.id)
+
+    async def _leave(self) -> None:
+        try:
+            await self._claiming.execute(self._sql["leave"], {"worker": self.id})
+        except AgentpgError as error:
+            _log.warning("worker %s could not say that it left: %s", self.id, error)
+        await self._claiming.close()
+        await self._writing.close()
+        _log.info("worker %s stopped", self.id)
+
+
+def _claim_key(handler: Handler) -> str:
+    """A handler as the claim compares it."""
+    return f"{handler.agent_name}\x1f{handler.task_type}"
