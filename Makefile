@@ -1,0 +1,59 @@
+# `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CATALOGUES := $(wildcard src/agentpg/locale/*/LC_MESSAGES/*.po)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format generate lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) ## Make .venv with everything, from the locked requirements
+
+demo: $(READY) ## Show real agents at work on a private PostgreSQL, in under a minute
+	agentpg demo
+
+test: $(READY) ## Run all tests on private PostgreSQL servers
+	pytest -q -n auto --maxprocesses 4
+
+check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations, generated files
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports
+	squawk --config .squawk.toml src/agentpg/sql/migrations/*.sql
+	python tools/generate_client.py --check
+	python tools/generate_reference.py --check
+
+format: $(READY) ## Format the code and mend what the linter can
+	ruff check --fix
+	ruff format
+
+generate: $(READY) ## Write the generated files anew: the sync client and the reference
+	python tools/generate_client.py
+	python tools/generate_reference.py
+
+bench: $(READY) ## Measure beside the peers, and run the engine under fire; see benchmarks/README.md
+	python -m benchmarks --install
+	python -m benchmarks
+	python -m tests.acceptance.fire --tasks 10000
+
+lock: ## Lock the requirements anew (needs uv)
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra all pyproject.toml -o requirements.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra all --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove .venv and all that tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+
+$(READY): requirements-dev.txt pyproject.toml tools/make_venv $(CATALOGUES)
+	tools/make_venv "$(PYTHON)" "$(VENV)"
+	touch $@
