@@ -36,8 +36,12 @@ class Handler:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     backoff: Backoff = field(default_factory=Backoff)
     on_crash: OnCrash = "retry"
+    is_async: bool = field(init=False)
+    _signature: inspect.Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.function))
+        object.__setattr__(self, "_signature", inspect.signature(self.function))
         _require_name("agent_name", self.agent_name)
         _require_name("task_type", self.task_type)
         if self.max_attempts < 1:
@@ -52,11 +56,6 @@ class Handler:
         """Agent and type."""
         return (self.agent_name, self.task_type)
 
-    @property
-    def is_async(self) -> bool:
-        """Whether the function is a coroutine function."""
-        return inspect.iscoroutinefunction(self.function)
-
     def arguments(self, payload: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """How the function takes this payload, after the run.
 
@@ -65,7 +64,7 @@ class Handler:
         named = payload if isinstance(payload, dict) else {}
         given = () if payload is None or isinstance(payload, dict) else (payload,)
         try:
-            inspect.signature(self.function).bind(None, *given, **named)
+            self._signature.bind(None, *given, **named)
         except TypeError as error:
             raise Permanent(f"the payload does not fit the handler: {error}") from None
         return given, named

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import MutableMapping
 from typing import Any, TypeVar
 
@@ -36,19 +35,21 @@ class Run:
         self.task = task
         self.settings = settings
         self.database = database
-        self.log = _RunLog(
-            logging.getLogger("agentpg.run"),
-            {
-                "agent": task.agent_name,
-                "task_type": task.task_type,
-                "task": str(task.id),
-                "attempt": task.attempt,
-            },
-        )
         self._ledger = ledger
         self._loop = loop
         self._stop_reason: str | None = None
-        self._stopped = threading.Event()
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose lines carry the agent, the task and the attempt."""
+        task = self.task
+        where = {
+            "agent": task.agent_name,
+            "task_type": task.task_type,
+            "task": str(task.id),
+            "attempt": task.attempt,
+        }
+        return _RunLog(logging.getLogger("agentpg.run"), where)
 
     def llm_call(self, *, provider: str, model: str) -> LlmCall:
         """Record one call to a language model.
@@ -71,7 +72,7 @@ class Run:
     @property
     def stopping(self) -> bool:
         """Whether this attempt should end: cancelled, out of time, or the worker stops."""
-        return self._stopped.is_set()
+        return self._stop_reason is not None
 
     def check(self) -> None:
         """Raise HandlerStopped if this attempt should end; for loops of sync handlers."""
@@ -81,7 +82,6 @@ class Run:
     def stop(self, reason: str) -> None:
         """Tell the handler to end; called by the worker."""
         self._stop_reason = reason
-        self._stopped.set()
 
 
 class _RunLog(logging.LoggerAdapter[logging.Logger]):
