@@ -9,9 +9,12 @@ AgentpgError                    exit 1   failed
 │   │   ├── PayloadNotJson
 │   │   └── PayloadTooLarge
 │   ├── IdempotencyConflict              one key, two payloads
+│   ├── CallInLoop                       a blocking call in an async handler
+│   ├── ClientUnknown                    run.wrap() of what it can't record
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
 │   ├── ServerStarting
+│   ├── ServerBusy                       full, locked, or out of resources
 │   ├── ServerInRecovery
 │   ├── TooManyConnections
 │   ├── LoginRefused
@@ -19,10 +22,13 @@ AgentpgError                    exit 1   failed
 │   └── ServerNotRunning                 the private server exists and is stopped
 ├── Refused                     exit 4   refused for safety
 │   ├── WrongMajorVersion                a data folder of another PostgreSQL
-│   ├── SchemaMismatch                   the schema is missing, older or newer
+│   ├── SchemaMismatch                   the schema is older or newer
+│   ├── SchemaMissing                    a table or a column is not there
 │   ├── MigrationChanged                 an applied migration has another text now
 │   ├── AdoptionRefused
+│   ├── FileNotOurs                      a file in the way was written by somebody else
 │   └── PermissionDenied                 the role may not do this
+├── FileNotWritten                       a file or folder can't be written
 ├── TaskNotFound
 ├── TaskFailed                           a task that was waited for did not complete
 ├── WrongState                           the task is not in a state that allows this
@@ -30,6 +36,12 @@ AgentpgError                    exit 1   failed
 ├── ResultNotJson                        what a handler returned can't be stored
 ├── ResultTooLarge
 ├── HandlerStopped                       raised inside a handler that must stop
+├── DocumentUnusable                     DocumentAgent can't read or take a document
+├── EndpointError                        the endpoint of the language model
+│   ├── EndpointMissing                  none is configured
+│   ├── EndpointRefused                  it answers, and always will, that it does not
+│   └── EndpointFailed                   it can't be reached, or fails for now
+├── StandInNotStarted
 ├── EmbeddedServerError                  the private server does not start or stop
 │   ├── BinariesMissing                  no PostgreSQL programs
 │   ├── FolderUnusable                   a folder can't be read, written or reached
@@ -134,6 +146,26 @@ class IdempotencyConflict(UsageError):
     hint = N_("Use a new key for new work; the same key means the same work.")
 
 
+class CallInLoop(UsageError):
+    """A call was to be recorded with `with` in an async handler, where it would wait for itself."""
+
+    sentence = N_("a call of a sync client cannot be recorded in an async handler")
+    hint = N_(
+        "Use AsyncOpenAI or AsyncAnthropic and `async with run.llm_call(...)`, "
+        "or make the handler a plain function."
+    )
+
+
+class ClientUnknown(UsageError):
+    """`run.wrap()` was given something other than a client it can record."""
+
+    sentence = N_("run.wrap() cannot record the calls of {kind}")
+    hint = N_(
+        "It takes a client of the packages openai and anthropic; for any other use "
+        "run.llm_call() around each call."
+    )
+
+
 class NoDatabase(UsageError):
     """No database is configured."""
 
@@ -157,6 +189,13 @@ class ServerStarting(DatabaseUnavailable):
 
     sentence = N_("the database at {target} is starting up or shutting down")
     hint = N_("Try again in a few seconds.")
+
+
+class ServerBusy(DatabaseUnavailable):
+    """The server answers, but cannot do this now: no room, no memory, a lock, a conflict."""
+
+    sentence = N_("the database at {target} cannot do this now: {reason}")
+    hint = N_("Try again; if it lasts, look at the server's log and its free disk space.")
 
 
 class ServerInRecovery(DatabaseUnavailable):
@@ -220,6 +259,13 @@ class SchemaMismatch(Refused):
     hint = N_("Run `agentpg schema migrate`; if the schema is newer, install a newer agentpg.")
 
 
+class SchemaMissing(Refused):
+    """A table, column or function of the schema is not there."""
+
+    sentence = N_("the schema is missing or too old: {reason}")
+    hint = N_("Run `agentpg schema migrate`.")
+
+
 class MigrationChanged(Refused):
     """A migration was applied with another text than it has now."""
 
@@ -238,6 +284,20 @@ class PermissionDenied(Refused):
 
     sentence = N_("the database role may not do this: {reason}")
     hint = N_("Use a role that owns the schema, or ask the DBA for the privilege.")
+
+
+class FileNotOurs(Refused):
+    """A file that is in the way was not written by agentpg."""
+
+    sentence = N_("{path} was not written by agentpg, so it is not replaced")
+    hint = N_("Move it away, or write to another folder.")
+
+
+class FileNotWritten(AgentpgError):
+    """A file or a folder cannot be written."""
+
+    sentence = N_("cannot write {path}: {reason}")
+    hint = N_("Check the folder's owner and the free space, or name another folder.")
 
 
 class TaskNotFound(AgentpgError, LookupError):
@@ -282,6 +342,49 @@ class HandlerStopped(AgentpgError):
     """Raised by `run.check()` inside a handler that must stop now."""
 
     sentence = N_("the run must stop: {reason}")
+
+
+class DocumentUnusable(AgentpgError):
+    """A document or its folder that DocumentAgent cannot read, or may not."""
+
+    sentence = N_("cannot use the document {path}: {reason}")
+    hint = N_("DocumentAgent reads Markdown and text files in UTF-8 below AGENTPG_DOCUMENTS.")
+
+
+class EndpointError(AgentpgError):
+    """The endpoint of the language model."""
+
+    sentence = N_("the model endpoint: {reason}")
+
+
+class EndpointMissing(EndpointError):
+    """No endpoint of a language model is configured, or its client is not installed."""
+
+    sentence = N_("no model can be called: {reason}")
+    hint = N_(
+        "Set OPENAI_BASE_URL and OPENAI_API_KEY to an OpenAI-compatible endpoint, and "
+        "install its client with `pip install 'agentpg[openai]'`."
+    )
+
+
+class EndpointRefused(EndpointError):
+    """The endpoint refused the call, and would refuse it again."""
+
+    sentence = N_("the model endpoint {url} refused the call: {reason}")
+    hint = N_("Check OPENAI_BASE_URL, OPENAI_API_KEY and AGENTPG_OPENAI_MODEL.")
+
+
+class EndpointFailed(EndpointError):
+    """The endpoint cannot be reached, or cannot answer now."""
+
+    sentence = N_("the model endpoint {url} did not answer: {reason}")
+    hint = N_("Check that it runs and that OPENAI_BASE_URL is its address.")
+
+
+class StandInNotStarted(AgentpgError):
+    """The stand-in model server did not come up."""
+
+    sentence = N_("the stand-in model server did not start: {reason}")
 
 
 class EmbeddedServerError(AgentpgError):
