@@ -18,7 +18,8 @@ from agentpg.errors import (
     InvalidTask,
     LoginRefused,
     PermissionDenied,
-    SchemaMismatch,
+    SchemaMissing,
+    ServerBusy,
     ServerInRecovery,
     ServerStarting,
     TooManyConnections,
@@ -32,6 +33,10 @@ _WHILE_CONNECTING: tuple[tuple[str, type[AgentpgError]], ...] = (
     (r"database .* does not exist", DatabaseMissing),
     (r"authentication failed|no pg_hba.conf|no password|role .* does not exist", LoginRefused),
 )
+
+# What passes by itself or after somebody makes room: transaction conflicts (40), resources
+# (53: disk full, out of memory), a lock not to be had (55P03), operator's intervention (57).
+_PASSING = ("40", "53", "55P03", "57")
 
 
 @contextmanager
@@ -49,15 +54,20 @@ def translate(error: psycopg.Error, target: str) -> AgentpgError:
     """Our error for one of the driver's."""
     if is_connection_lost(error):
         return _while_connecting(error, target)
+    if (error.sqlstate or "").startswith(_PASSING):
+        return ServerBusy(server_message(error), target=target)
     match error:
         case pg.ReadOnlySqlTransaction():
             return ServerInRecovery(target=target)
         case pg.InsufficientPrivilege():
             return PermissionDenied(server_message(error))
-        case pg.UndefinedTable() | pg.InvalidSchemaName() | pg.UndefinedColumn():
-            return SchemaMismatch(
-                server_message(error), schema=server_message(error), found="?", wanted="?"
-            )
+        case (
+            pg.UndefinedTable()
+            | pg.InvalidSchemaName()
+            | pg.UndefinedColumn()
+            | pg.UndefinedFunction()
+        ):
+            return SchemaMissing(server_message(error))
         case pg.CheckViolation() | pg.NotNullViolation() | pg.StringDataRightTruncation():
             return InvalidTask(server_message(error))
     return DatabaseError(server_message(error))

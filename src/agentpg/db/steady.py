@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import RowFactory, TupleRow, tuple_row
 from psycopg.sql import Composed
 
-from agentpg.db.border import driver_errors, is_connection_lost, server_message
+from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, translate
 from agentpg.db.connect import Database, connect_async
 from agentpg.errors import DatabaseUnavailable
 
@@ -29,7 +29,8 @@ class SteadyConnection:
 
     `execute` runs a statement once and raises DatabaseUnavailable when the connection is
     lost meanwhile; whether the statement took effect is then unknown. `insist` repeats it
-    until the server has answered, so it is for statements that may run twice.
+    until the server has taken it, so it is for statements that may run twice. Where the
+    server refuses a value itself, the driver's error passes through.
     """
 
     def __init__(self, database: Database, application_name: str) -> None:
@@ -55,12 +56,11 @@ class SteadyConnection:
                 await cursor.execute(statement, parameters, prepare=False)
                 return await cursor.fetchall() if cursor.description else []
             except Error as error:
+                if is_refused_value(error):
+                    raise
                 if is_connection_lost(error):
                     await self._drop()
-                    raise DatabaseUnavailable(
-                        server_message(error), target=self._database.target()
-                    ) from error
-                raise
+                raise translate(error, self._database.target()) from error
             except asyncio.CancelledError:
                 # Cancelled in the middle of a statement: its answer may still be on the wire.
                 await self._drop()

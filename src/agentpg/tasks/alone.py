@@ -28,6 +28,7 @@ from agentpg.settings import Settings
 from agentpg.tasks.attempt import Attempt
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.model import Claimed, Outcome, Verdict
+from agentpg.tasks.pace import until
 from agentpg.tasks.run import Run
 from agentpg.tasks.usage import Ledger
 
@@ -59,6 +60,7 @@ class Alone:
         self._suspicion = suspicion
         self._pipe: Connection | None = None
         self._stopped: tuple[Outcome, str] | None = None
+        self._told = asyncio.Event()
 
     async def verdict(self) -> Verdict:
         """Run the attempt in its child; the death of the child is a verdict too."""
@@ -71,7 +73,7 @@ class Alone:
         if self._stopped is not None:
             self.stop(*self._stopped)
         try:
-            answer = await asyncio.to_thread(self._answer, process, pipe)
+            answer = await self._answer(process, pipe)
         finally:
             pipe.close()
         return answer or self._died(process.exitcode, time.perf_counter() - started)
@@ -79,6 +81,7 @@ class Alone:
     def stop(self, outcome: Outcome, reason: str) -> None:
         """Interrupt the handler in the child."""
         self._stopped = (outcome, reason)
+        self._told.set()
         if self._pipe is not None:
             try:
                 self._pipe.send((outcome, reason))
@@ -88,24 +91,20 @@ class Alone:
     async def thread_ended(self) -> None:
         """Nothing of a child outlives it."""
 
-    def _answer(self, process: BaseProcess, pipe: Connection) -> Verdict | None:
+    async def _answer(self, process: BaseProcess, pipe: Connection) -> Verdict | None:
         """The child's verdict, or None if it died without one."""
-        answer: Verdict | None = None
-        deadline: float | None = None
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(pipe.fileno(), readable.set)
         try:
-            while not pipe.poll(0.1):
-                deadline = deadline or (
-                    time.monotonic() + _SECONDS_TO_OBEY if self._stopped else None
-                )
-                if deadline is not None and time.monotonic() > deadline:
-                    process.kill()
-                    break
-            else:
-                answer = pipe.recv()
-        except (EOFError, OSError):
-            answer = None
+            await until(readable, self._told)
+            if not readable.is_set():
+                await until(readable, seconds=_SECONDS_TO_OBEY)
+        finally:
+            loop.remove_reader(pipe.fileno())
+        answer = _received(pipe) if readable.is_set() else None
         if answer is None:
-            process.join(_SECONDS_TO_OBEY)
+            process.kill()
+            await asyncio.to_thread(process.join)
         return answer
 
     def _died(self, exit_code: int | None, seconds: float) -> Verdict:
@@ -130,6 +129,14 @@ def _how_it_ended(exit_code: int | None) -> str:
         except ValueError:
             return f"was killed by signal {-exit_code}"
     return f"ended with exit code {exit_code}"
+
+
+def _received(pipe: Connection) -> Verdict | None:
+    try:
+        answer: Verdict = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    return answer
 
 
 def _start_child(suspicion: Suspicion) -> tuple[BaseProcess, Connection]:

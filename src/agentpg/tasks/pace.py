@@ -41,10 +41,12 @@ def spread(seconds: float, share: float) -> float:
 
 
 async def until(
-    event: asyncio.Event, *, tasks: Iterable[asyncio.Task[Any]] = (), seconds: float | None = None
+    *events: asyncio.Event,
+    tasks: Iterable[asyncio.Task[Any]] = (),
+    seconds: float | None = None,
 ) -> None:
-    """Wait until the event is set, all the tasks are done, or the time is over."""
-    signs: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
+    """Wait until one of the events is set, all the tasks are done, or the time is over."""
+    signs: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in events]
     tasks = list(tasks)
     if tasks:
         signs.append(asyncio.ensure_future(asyncio.wait(tasks)))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from agentpg.db import Database, Statements, SteadyConnection, class_row
-from agentpg.errors import AgentpgError, DatabaseUnavailable
+from agentpg.errors import AgentpgError, DatabaseError, DatabaseUnavailable
 from agentpg.settings import Settings
 from agentpg.tasks.alone import Alone, Suspicion, prepare_children
 from agentpg.tasks.attempt import Attempt, released
@@ -66,6 +66,7 @@ class Worker:
         )
         self._settling = Settling(self._writing, database.schema, self._hands.forget)
         self._pulse = Pulse(database, self._registration, self._held, self._events())
+        self._not_twice = [_claim_key(h) for h in app if h.on_crash == "fail"]
         self._rate = Rate()
         self._idle = True
         self._stopping = asyncio.Event()
@@ -114,7 +115,7 @@ class Worker:
             try:
                 await self._claim_once()
                 wait = _FIRST_WAIT
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, DatabaseError) as error:
                 _log.warning("%s; trying again", error)
                 await until(self._stopping, seconds=spread(wait, 0.5))
                 wait = min(wait * 2, _LONGEST_WAIT)
@@ -133,7 +134,9 @@ class Worker:
 
     def _room(self) -> int:
         """How many tasks to claim now; 0 until enough room has gathered for a batch."""
-        prefetch = self._rate.expected(_PREFETCH_SECONDS)
+        # What must not run twice is never claimed before there is a slot for it: if its
+        # worker died meanwhile, nobody could tell that it had not begun.
+        prefetch = 0 if self._not_twice else self._rate.expected(_PREFETCH_SECONDS)
         waiting = self._hands.waiting
         if waiting and waiting >= prefetch / 2:
             return 0
@@ -148,7 +151,7 @@ class Worker:
                 "worker": worker,
                 "batch": room,
                 "handlers": [_claim_key(handler) for handler in self._app],
-                "not_twice": [_claim_key(h) for h in self._app if h.on_crash == "fail"],
+                "not_twice": self._not_twice,
             },
             row=class_row(Claimed),
         )
