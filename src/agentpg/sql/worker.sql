@@ -58,11 +58,12 @@ WITH settled AS MATERIALIZED (
     SELECT *
     FROM unnest(
         %(workers)s::uuid[], %(ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
-        %(outcomes)s::text[], %(results)s::text[], %(error_messages)s::text[], %(seconds)s::float8[],
+        %(outcomes)s::text[], %(results)s::text[], %(error_messages)s::text[],
+        %(attempt_errors)s::text[], %(seconds)s::float8[],
         %(delays)s::float8[], %(errors)s::int[], %(crashes)s::int[], %(max_attempts)s::int[],
         %(suspects)s::bool[]
-    ) AS s (worker, id, attempt, status, outcome, result, error_message, seconds,
-            delay, errors, crashes, max_attempts, suspect)
+    ) AS s (worker, id, attempt, status, outcome, result, error_message, attempt_error,
+            seconds, delay, errors, crashes, max_attempts, suspect)
 ), moved AS (
     UPDATE {schema}.tasks t
     SET status = CASE
@@ -92,7 +93,7 @@ WITH settled AS MATERIALIZED (
     SET execution_end = now(),
         duration_seconds = s.seconds,
         outcome = s.outcome,
-        error_message = s.error_message
+        error_message = s.attempt_error
     FROM settled s
     JOIN moved ON moved.id = s.id
     WHERE e.task_id = s.id AND e.attempt = s.attempt

@@ -186,6 +186,7 @@ class Verdict:
 class Settlement:
     """What is to be written about one attempt: where the task goes and how it ended.
 
+    `error` is why the task is where it is, `attempt_error` why this attempt ended so.
     `errors` and `crashes` are added to the task's; None for `max_attempts` or `suspect`
     leaves what the task has.
     """
@@ -196,6 +197,7 @@ class Settlement:
     outcome: Outcome
     result: str | None
     error: str | None
+    attempt_error: str | None
     seconds: float | None
     delay_seconds: float
     errors: int

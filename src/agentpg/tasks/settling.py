@@ -110,6 +110,7 @@ def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
         "outcomes": [s.outcome.value for s in settlements],
         "results": [s.result for s in settlements],
         "error_messages": [s.error for s in settlements],
+        "attempt_errors": [s.attempt_error for s in settlements],
         "seconds": [s.seconds for s in settlements],
         "delays": [s.delay_seconds for s in settlements],
         "errors": [s.errors for s in settlements],
@@ -121,11 +122,13 @@ def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
 
 def _refused(settlement: Settlement, reason: str) -> Settlement:
     """The settlement of a task whose result the server refuses to store."""
+    error = f"the result cannot be stored: {reason}"
     return replace(
         settlement,
         status=TaskStatus.FAILED,
         outcome=Outcome.FAILED,
         result=None,
-        error=f"the result cannot be stored: {reason}",
+        error=error,
+        attempt_error=error,
         errors=1,
     )

@@ -117,5 +117,8 @@ class Upkeep:
             self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
         ).fetchall()
         for task, attempt, status in rows:
-            _log.warning("task %s lost its worker in attempt %s and is %s", task, attempt, status)
+            level = logging.DEBUG if status == "pending" else logging.WARNING
+            _log.log(level, "task %s lost its worker in attempt %s: %s", task, attempt, status)
+        if rows:
+            _log.warning("took %s tasks back from dead workers", len(rows))
         return [status for _, _, status in rows]
