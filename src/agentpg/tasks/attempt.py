@@ -39,14 +39,14 @@ class Escaped(Exception):
     """An exception that a handler must not send further, such as SystemExit."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
+        super().__init__(_text_of(error))
         self.error = error
 
     def sentence(self) -> str:
         """What the handler did."""
         if isinstance(self.error, SystemExit):
             return f"the handler called sys.exit({self.error.code!r})"
-        return f"{type(self.error).__name__}: {self.error}"
+        return _described(self.error)
 
 
 class Attempt:
@@ -132,9 +132,10 @@ class Attempt:
         return self._stopped is not None and self._stopped.outcome is outcome
 
     def _start(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        if self.handler.is_async:
-            return _tamed(self.handler.function(self.run, *given, **named))
-        return self._in_thread(lambda: self.handler.function(self.run, *given, **named))
+        def call() -> Any:
+            return self.handler.function(self.run, *given, **named)
+
+        return _tamed(call) if self.handler.is_async else self._in_thread(call)
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         """Run a sync handler in a thread of its own.
@@ -181,10 +182,23 @@ def raised(error: BaseException) -> Verdict:
         case asyncio.CancelledError():
             return Verdict(outcome=Outcome.FAILED, error="the handler cancelled itself")
         case Permanent():
-            return Verdict(outcome=Outcome.FAILED, error=str(error), permanent=True)
+            return Verdict(outcome=Outcome.FAILED, error=_text_of(error), permanent=True)
         case AgentpgError():
-            return Verdict(outcome=Outcome.FAILED, error=str(error))
-    return Verdict(outcome=Outcome.FAILED, error=f"{type(error).__name__}: {error}")
+            return Verdict(outcome=Outcome.FAILED, error=_text_of(error))
+    return Verdict(outcome=Outcome.FAILED, error=_described(error))
+
+
+def _described(error: BaseException) -> str:
+    """The kind of an exception and what it says, if it says anything."""
+    text = _text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a handler's own class may fail at this too
+        return "it cannot say why"
 
 
 def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
@@ -269,10 +283,10 @@ def _delay(task: Claimed, handler: Handler, verdict: Verdict, errors: int) -> fl
     return 0.0
 
 
-async def _tamed(working: Awaitable[Any]) -> Any:
+async def _tamed(call: Callable[[], Awaitable[Any]]) -> Any:
     """Let no exit out of a handler's task: asyncio would end the whole worker with it."""
     try:
-        return await working
+        return await call()
     except (SystemExit, KeyboardInterrupt) as error:
         raise Escaped(error) from None
 

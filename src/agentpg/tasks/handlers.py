@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
+from agentpg.tasks.encoding import plain_text
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, Backoff
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -156,5 +157,5 @@ class App:
 
 
 def _require_name(what: str, name: str) -> None:
-    if not 1 <= len(name) <= 100 or "\x1f" in name:
-        raise ValueError(f"{what} has 1 to 100 characters and none of them is U+001F: {name!r}")
+    if not 1 <= len(name) <= 100 or "\x1f" in name or plain_text(name) != name:
+        raise ValueError(f"{what} has 1 to 100 characters, no U+0000 and no U+001F: {name!r}")

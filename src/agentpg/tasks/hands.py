@@ -89,7 +89,7 @@ class Hands:
             if held.attempt is not None:
                 held.attempt.stop(Outcome.CANCELLED, "cancelled on request")
             else:
-                self._buffer.remove(held)
+                self._unqueue(held)
                 self._end(held, Verdict(outcome=Outcome.CANCELLED, error="cancelled on request"))
 
     def drop(self, attempts: list[tuple[UUID, int]], reason: str) -> None:
@@ -98,7 +98,7 @@ class Hands:
             held.ended = True
             del self._held[held.task.id]
             if held.attempt is None:
-                self._buffer.remove(held)
+                self._unqueue(held)
             else:
                 _log.warning("task %s: %s", held.task.id, reason)
                 held.attempt.stop(Outcome.RELEASED, reason)
@@ -134,7 +134,14 @@ class Hands:
             self.running.add(running)
             running.add_done_callback(self._done)
 
+    def _unqueue(self, held: InHand) -> None:
+        """Take it out of the buffer; one that was just given a slot is there no more."""
+        if held in self._buffer:
+            self._buffer.remove(held)
+
     async def _run(self, held: InHand, handler: Handler) -> None:
+        if held.ended:
+            return
         held.attempt = self._begin(held.task, handler)
         self._end(held, await held.attempt.verdict())
         await held.attempt.thread_ended()

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from agentpg.errors import IdempotencyConflict, InvalidTask, WrongState
-from agentpg.tasks.encoding import encode_payload
+from agentpg.tasks.encoding import encode_payload, plain_text
 from agentpg.tasks.model import NewTask
 
 # One statement takes so many tasks: more gain nothing and hold their locks for longer.
@@ -17,6 +17,7 @@ LARGEST_SUBMISSION = 5000
 
 _LONGEST_NAME = 100
 _LONGEST_KEY = 200
+_MOST_ATTEMPTS = 1_000_000
 
 
 def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[Any]]:
@@ -50,10 +51,12 @@ def check(task: NewTask) -> None:
         _check_text("idempotency_key", task.idempotency_key, _LONGEST_KEY)
     if task.tenant is not None:
         _check_text("tenant", task.tenant, _LONGEST_NAME)
-    if not 0 <= task.priority <= 1000:
+    if not _is_whole(task.priority) or not 0 <= task.priority <= 1000:
         raise InvalidTask(f"priority is 0 to 1000, not {task.priority!r}")
-    if task.max_attempts is not None and task.max_attempts < 1:
-        raise InvalidTask(f"max_attempts is at least 1, not {task.max_attempts!r}")
+    if task.max_attempts is not None and not (
+        _is_whole(task.max_attempts) and 1 <= task.max_attempts <= _MOST_ATTEMPTS
+    ):
+        raise InvalidTask(f"max_attempts is 1 to {_MOST_ATTEMPTS}, not {task.max_attempts!r}")
     if task.on_crash not in ("retry", "fail"):
         raise InvalidTask(f'on_crash is "retry" or "fail", not {task.on_crash!r}')
     if task.run_at is not None and task.run_at.tzinfo is None:
@@ -99,5 +102,9 @@ def _check_text(what: str, text: object, longest: int) -> None:
         raise InvalidTask(f"{what} is empty" if text == "" else f"{what} is a text, not {text!r}")
     if len(text) > longest:
         raise InvalidTask(f"{what} has {len(text)} characters, over the limit of {longest}")
-    if "\x1f" in text or "\x00" in text:
-        raise InvalidTask(f"{what} holds a control character: {text!r}")
+    if "\x1f" in text or plain_text(text) != text:
+        raise InvalidTask(f"{what} holds a character that it must not: {text!r}")
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)

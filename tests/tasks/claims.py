@@ -1,0 +1,52 @@
+"""Claimed tasks as a worker holds them, made without a database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from agentpg.db import Database, SteadyConnection
+from agentpg.settings import load_settings
+from agentpg.tasks.attempt import Attempt
+from agentpg.tasks.handlers import Handler
+from agentpg.tasks.model import Claimed
+from agentpg.tasks.run import Run
+from agentpg.tasks.usage import Ledger
+
+NOWHERE = Database("host=127.0.0.1 port=1")
+
+
+def claimed(payload: Any = None, **values: Any) -> Claimed:
+    """A task in its first attempt."""
+    standard: dict[str, Any] = {
+        "id": uuid7(),
+        "agent_name": "A",
+        "task_type": "t",
+        "attempt": 1,
+        "payload": payload,
+        "errors": 0,
+        "crashes": 0,
+        "losses": 0,
+        "max_attempts": None,
+        "on_crash": "retry",
+        "suspect": False,
+        "tenant": None,
+        "parent_id": None,
+        "created_at": datetime.now(UTC),
+    }
+    return Claimed(**{**standard, **values})
+
+
+def attempt_of(handler: Handler, task: Claimed, *, result_limit: int = 1024) -> Attempt:
+    """An attempt under way in the running loop; it has no database and needs none."""
+    run = Run(
+        task,
+        settings=load_settings(),
+        database=NOWHERE,
+        ledger=Ledger(SteadyConnection(NOWHERE, "test"), NOWHERE.schema),
+        loop=asyncio.get_running_loop(),
+    )
+    return Attempt(handler, task, run, result_limit)
