@@ -5,8 +5,14 @@ AgentpgError                    exit 1   failed
 │   ├── SettingError                     a setting has a wrong name or value
 │   │   └── WrongValue
 │   ├── AppNotFound                      --app names nothing that can be loaded
+│   │   ├── ModuleMissing
+│   │   ├── ModuleBroken                  it raises while it is imported
+│   │   ├── VariableMissing
+│   │   └── NotAnApp
+│   ├── FileNotRead
 │   ├── InvalidTask                      a task that can't be submitted
 │   │   ├── PayloadNotJson
+│   │   ├── PayloadNotParsed              the text of a payload is not JSON
 │   │   └── PayloadTooLarge
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── CallInLoop                       a blocking call in an async handler
@@ -25,10 +31,12 @@ AgentpgError                    exit 1   failed
 │   ├── SchemaMismatch                   the schema is older or newer
 │   ├── SchemaMissing                    a table or a column is not there
 │   ├── MigrationChanged                 an applied migration has another text now
+│   ├── TablesInTheWay                   the first migration meets tables of the same names
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
 │   └── PermissionDenied                 the role may not do this
 ├── FileNotWritten                       a file or folder can't be written
+├── MigrationBlocked                     a migration did not get its locks
 ├── TaskNotFound
 ├── TaskFailed                           a task that was waited for did not complete
 ├── WrongState                           the task is not in a state that allows this
@@ -116,6 +124,39 @@ class AppNotFound(UsageError):
     hint = N_("Give it as module:variable, for example --app my_agents:app.")
 
 
+class ModuleMissing(AppNotFound):
+    """The module of an app, or a package above it, does not exist."""
+
+    sentence = N_("cannot load the app {app!s}: there is no module {module}")
+    hint = N_("Modules are looked for in the working folder first, here {folder}.")
+
+
+class ModuleBroken(AppNotFound):
+    """The module of an app raises while it is imported."""
+
+    sentence = N_("cannot load the app {app!s}: importing {module} raised {error}")
+    hint = N_("`agentpg --debug …` shows the traceback.")
+
+
+class VariableMissing(AppNotFound):
+    """The module of an app has no such variable."""
+
+    sentence = N_("cannot load the app {app!s}: the module {module} has no {variable}")
+
+
+class NotAnApp(AppNotFound):
+    """What `--app` names is something else than an App."""
+
+    sentence = N_("cannot load the app {app!s}: it is of type {kind}, and not an App")
+    hint = N_("Make it with `app = App()` and register handlers with `@app.task(...)`.")
+
+
+class FileNotRead(UsageError):
+    """A file that a command was given cannot be read."""
+
+    sentence = N_("cannot read {path}: {reason}")
+
+
 class InvalidTask(UsageError):
     """A task that cannot be submitted."""
 
@@ -127,6 +168,16 @@ class PayloadNotJson(InvalidTask):
 
     sentence = N_("the payload is not JSON: {reason}")
     hint = N_("Use objects, arrays, strings, finite numbers, booleans and null.")
+
+
+class PayloadNotParsed(InvalidTask):
+    """The text of a payload is not JSON; `line` and `column` count from 1."""
+
+    sentence = N_("the payload is not JSON, at line {line} column {column}: {reason}")
+    hint = N_(
+        'Write it in single quotes, as in \'{{"name": "Kim"}}\', or give @FILE, '
+        "or - for standard input."
+    )
 
 
 class PayloadTooLarge(InvalidTask):
@@ -273,6 +324,13 @@ class MigrationChanged(Refused):
     hint = N_("Install the release that made this schema, or ask who changed the file.")
 
 
+class TablesInTheWay(Refused):
+    """The first migration would meet tables of the same names."""
+
+    sentence = N_("the schema {schema} has tables of its own already: {tables}")
+    hint = N_("`agentpg schema adopt` takes them over with every row.")
+
+
 class AdoptionRefused(Refused):
     """A database that `schema adopt` cannot take over as it is."""
 
@@ -298,6 +356,16 @@ class FileNotWritten(AgentpgError):
 
     sentence = N_("cannot write {path}: {reason}")
     hint = N_("Check the folder's owner and the free space, or name another folder.")
+
+
+class MigrationBlocked(AgentpgError):
+    """A migration did not get its locks for as long as it was to try; nothing was changed."""
+
+    sentence = N_("migration {migration} got no lock within {seconds} s")
+    hint = N_(
+        "A long transaction holds the tables; pg_stat_activity shows it by xact_start. "
+        "End it and run `agentpg schema migrate` again."
+    )
 
 
 class TaskNotFound(AgentpgError, LookupError):

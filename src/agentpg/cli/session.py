@@ -33,7 +33,12 @@ class Session:
 
     @cached_property
     def translate(self) -> Translate:
-        """The texts of the code in the reader's language; works with broken settings too."""
+        """The texts of the code in the reader's language."""
+        return translation(self.language)
+
+    @cached_property
+    def language(self) -> str:
+        """The reader's language, "en" or "ko"; works with broken settings too."""
         from agentpg.settings import locale_variables
 
         variables = locale_variables()
@@ -41,7 +46,7 @@ class Session:
             wanted: str = self.settings.lang
         except SettingError:
             wanted = str(self.overrides.get("lang") or variables.get("AGENTPG_LANG", ""))
-        return translation(choose_language(wanted, variables))
+        return choose_language(wanted, variables)
 
     @cached_property
     def server(self) -> EmbeddedServer:

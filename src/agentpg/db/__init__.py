@@ -2,14 +2,15 @@
 
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import class_row, dict_row, namedtuple_row, scalar_row, tuple_row
+from psycopg.errors import LockNotAvailable
+from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
 from agentpg.db.connect import Database, configured, connect, connect_async
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
-from agentpg.db.query import Statements, compose_script, identifier, literal
+from agentpg.db.query import Statements, compose_script, identifier, literal, render
 from agentpg.db.snapshot import snapshot
 from agentpg.db.steady import SteadyConnection
 
@@ -19,9 +20,11 @@ __all__ = [
     "Connection",
     "Database",
     "Jsonb",
+    "LockNotAvailable",
     "Pool",
     "Statements",
     "SteadyConnection",
+    "TupleRow",
     "channel_of",
     "class_row",
     "compose_script",
@@ -38,6 +41,7 @@ __all__ = [
     "make_conninfo",
     "namedtuple_row",
     "next_notifications",
+    "render",
     "scalar_row",
     "server_message",
     "snapshot",

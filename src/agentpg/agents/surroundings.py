@@ -1,0 +1,34 @@
+"""What built-in agents find around them: their own database, their folder, their language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentpg.db import Database
+from agentpg.language import choose_language
+from agentpg.settings import locale_variables
+from agentpg.tasks.handlers import Permanent
+from agentpg.tasks.run import Run
+
+
+def own_database(run: Run, variable: str, dsn: str) -> Database:
+    """The database as the agent's own role. Raises Permanent where no DSN is set."""
+    if not dsn:
+        raise Permanent(f"{variable} is not set for this worker")
+    return Database(dsn, run.settings.schema_name)
+
+
+def folder_of(run: Run, said: object, default: Path) -> Path:
+    """The folder that the payload says, or the default; a relative one is below `home`.
+
+    Raises Permanent for anything but a name.
+    """
+    if said is not None and (not isinstance(said, str) or not said or "\0" in said):
+        raise Permanent(f"folder is the name of a folder, not {said!r}")
+    home = run.settings.home.expanduser().absolute()
+    return home / Path(said or default).expanduser()
+
+
+def language_of(run: Run) -> str:
+    """The language in which the worker's settings want texts."""
+    return choose_language(run.settings.lang, locale_variables())
