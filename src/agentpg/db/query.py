@@ -13,10 +13,13 @@ written `%(name)s`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from typing import Any
 
-from psycopg import sql
+from psycopg import ClientCursor, Connection, sql
+from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
@@ -77,3 +80,12 @@ def identifier(*parts: str) -> str:
 def literal(value: object) -> str:
     """A quoted value, as text to show."""
     return sql.Literal(value).as_string(None)
+
+
+def render(
+    connection: Connection[TupleRow],
+    statement: Composed,
+    parameters: Mapping[str, Any] | None = None,
+) -> str:
+    """A statement with its values filled in, as text to show or to run as it is."""
+    return ClientCursor(connection).mogrify(statement, parameters or {})
