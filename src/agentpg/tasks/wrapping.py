@@ -264,8 +264,8 @@ def _is_async(stream_cls: Any) -> bool:
 
 def _whole(response: Any) -> Answer:
     """What a response says that needs no more reading, raw ones included."""
-    http = response if hasattr(response, "is_closed") else get(response, "http_response")
-    if http is None:
+    http = get(response, "http_response") or response
+    if not hasattr(http, "is_closed"):
         return read_answer(response)
     try:
         return read_answer(http.json())
