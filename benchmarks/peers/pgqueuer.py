@@ -1,0 +1,78 @@
+"""PgQueuer, by asyncpg."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import uvloop
+from pgqueuer import PgQueuer, Queries
+from pgqueuer.models import Job
+
+from benchmarks.face import Begin, Payload, Peer, serve
+
+_BATCH_SIZE = 1000
+
+
+class PgQueuerPeer(Peer):
+    """Deletes a job as it ends and keeps a row of its log for it."""
+
+    name = "PgQueuer"
+    distribution = "pgqueuer"
+    settings = (
+        f"batch_size {_BATCH_SIZE}, asyncpg, one connection, uvloop; enqueue() of 5,000; "
+        "a pool of the callers' number"
+    )
+    unfinished = "SELECT EXISTS (SELECT FROM pgqueuer)"
+    finished = "SELECT count(*) FROM pgqueuer_log WHERE status = 'successful'"
+    loop = staticmethod(uvloop.new_event_loop)
+
+    async def install(self) -> None:
+        """Make the schema."""
+        connection = await asyncpg.connect()
+        await Queries.from_asyncpg_connection(connection).install()
+        await connection.close()
+
+    @asynccontextmanager
+    async def submitter(self, callers: int) -> AsyncIterator[_Submitter]:
+        """One connection for one caller, a pool for more."""
+        if callers == 1:
+            connection = await asyncpg.connect()
+            yield _Submitter(Queries.from_asyncpg_connection(connection))
+            await connection.close()
+        else:
+            async with asyncpg.create_pool(min_size=callers, max_size=callers) as pool:
+                yield _Submitter(Queries.from_asyncpg_pool(pool))
+
+    async def work(self, begin: Begin) -> None:
+        """One queue manager."""
+        connection = await asyncpg.connect()
+        queue = PgQueuer.from_asyncpg_connection(connection)
+
+        @queue.entrypoint("nothing")
+        async def nothing(job: Job) -> None:
+            begin(json.loads(job.payload or b"")["n"])
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, queue.shutdown.set)
+        await queue.run(batch_size=_BATCH_SIZE)
+        await connection.close()
+
+
+class _Submitter:
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    async def many(self, payloads: Sequence[Payload]) -> None:
+        encoded: list[bytes | None] = [json.dumps(payload).encode() for payload in payloads]
+        await self._queries.enqueue(["nothing"] * len(encoded), encoded, [0] * len(encoded))
+
+    async def one(self, payload: Payload) -> None:
+        await self._queries.enqueue("nothing", json.dumps(payload).encode())
+
+
+if __name__ == "__main__":
+    serve(PgQueuerPeer())
