@@ -7,7 +7,7 @@ A file of statements looks like this:
     UPDATE {schema}.tasks SET …;
 
 `{schema}` and other names in braces become quoted identifiers; values are parameters,
-written `%(name)s`.
+written `%(name)s`, or `%(name)b` to send an array in binary form, which costs a fifth.
 """
 
 from __future__ import annotations

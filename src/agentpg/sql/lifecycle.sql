@@ -9,9 +9,9 @@ SELECT id, agent_name, task_type, payload::jsonb, priority,
        coalesce(run_at, now() + delay * interval '1 second'),
        idempotency_key, max_attempts, on_crash, tenant, parent_id
 FROM unnest(
-    %(ids)s::uuid[], %(agent_names)s::text[], %(task_types)s::text[], %(payloads)s::text[],
-    %(priorities)s::int[], %(run_ats)s::timestamptz[], %(delays)s::float8[], %(keys)s::text[],
-    %(max_attempts)s::int[], %(on_crashes)s::text[], %(tenants)s::text[], %(parents)s::uuid[]
+    %(ids)b::uuid[], %(agent_names)b::text[], %(task_types)b::text[], %(payloads)b::text[],
+    %(priorities)b::int[], %(run_ats)b::timestamptz[], %(delays)b::float8[], %(keys)b::text[],
+    %(max_attempts)b::int[], %(on_crashes)b::text[], %(tenants)b::text[], %(parents)b::uuid[]
 ) AS n (id, agent_name, task_type, payload, priority, run_at, delay, idempotency_key,
         max_attempts, on_crash, tenant, parent_id)
 ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL
@@ -22,8 +22,8 @@ RETURNING id;
 -- The tasks that used these idempotency keys first, and whether the payload is the same.
 SELECT n.id AS repeated_id, t.id, t.payload IS NOT DISTINCT FROM n.payload::jsonb AS same
 FROM unnest(
-    %(ids)s::uuid[], %(agent_names)s::text[], %(task_types)s::text[],
-    %(payloads)s::text[], %(keys)s::text[]
+    %(ids)b::uuid[], %(agent_names)b::text[], %(task_types)b::text[],
+    %(payloads)b::text[], %(keys)b::text[]
 ) AS n (id, agent_name, task_type, payload, idempotency_key)
 JOIN {schema}.tasks t
     ON t.agent_name = n.agent_name AND t.task_type = n.task_type

@@ -17,7 +17,7 @@ WITH ready AS MATERIALIZED (
     SELECT id
     FROM {schema}.tasks
     WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
-      AND agent_name || chr(31) || task_type = ANY (%(handlers)s::text[])
+      AND agent_name || chr(31) || task_type = ANY (%(handlers)b::text[])
     ORDER BY priority, run_at, id
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
@@ -28,7 +28,7 @@ WITH ready AS MATERIALIZED (
         worker = %(worker)s,
         started_at = now(),
         on_crash = CASE
-            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)s::text[]) THEN 'fail'
+            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)b::text[]) THEN 'fail'
             ELSE t.on_crash
         END
     FROM ready
@@ -57,11 +57,11 @@ ORDER BY priority, run_at, id;
 WITH settled AS MATERIALIZED (
     SELECT *
     FROM unnest(
-        %(workers)s::uuid[], %(ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
-        %(outcomes)s::text[], %(results)s::text[], %(error_messages)s::text[],
-        %(attempt_errors)s::text[], %(seconds)s::float8[],
-        %(delays)s::float8[], %(errors)s::int[], %(crashes)s::int[], %(max_attempts)s::int[],
-        %(suspects)s::bool[]
+        %(workers)b::uuid[], %(ids)b::uuid[], %(attempts)b::int[], %(statuses)b::text[],
+        %(outcomes)b::text[], %(results)b::text[], %(error_messages)b::text[],
+        %(attempt_errors)b::text[], %(seconds)b::float8[],
+        %(delays)b::float8[], %(errors)b::int[], %(crashes)b::int[], %(max_attempts)b::int[],
+        %(suspects)b::bool[]
     ) AS s (worker, id, attempt, status, outcome, result, error_message, attempt_error,
             seconds, delay, errors, crashes, max_attempts, suspect)
 ), moved AS (
@@ -106,7 +106,7 @@ UPDATE {schema}.llm_requests
 SET status = 'lost', ended_at = now(), error_message = 'its attempt ended first'
 WHERE status = 'open'
   AND (task_id, attempt) IN (
-      SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[])
+      SELECT * FROM unnest(%(ids)b::uuid[], %(attempts)b::int[])
   );
 
 -- name: beat
@@ -123,7 +123,7 @@ UPDATE {schema}.workers SET idle = true WHERE id = %(worker)s AND NOT idle;
 -- name: check_held
 -- Of the attempts that the worker holds: those it lost, and those to be cancelled.
 SELECT h.id, h.attempt, t.id IS NULL AS lost
-FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS h (id, attempt)
+FROM unnest(%(ids)b::uuid[], %(attempts)b::int[]) AS h (id, attempt)
 LEFT JOIN {schema}.tasks t
     ON t.id = h.id AND t.attempt = h.attempt AND t.worker = %(worker)s
 WHERE t.id IS NULL OR t.cancel_requested_at IS NOT NULL;
@@ -133,4 +133,4 @@ WHERE t.id IS NULL OR t.cancel_requested_at IS NOT NULL;
 -- answer to a claim was lost with the connection.
 SELECT id, attempt
 FROM {schema}.tasks
-WHERE status = 'running' AND worker = %(worker)s AND id <> ALL (%(ids)s::uuid[]);
+WHERE status = 'running' AND worker = %(worker)s AND id <> ALL (%(ids)b::uuid[]);
