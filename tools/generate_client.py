@@ -43,8 +43,9 @@ def generate() -> str:
 
 
 def _formatted(text: str) -> str:
-    ruff = [
-        "ruff",
+    ruff = [sys.executable, "-m", "ruff"]
+    sort_imports = [
+        *ruff,
         "check",
         "--quiet",
         "--select",
@@ -54,8 +55,10 @@ def _formatted(text: str) -> str:
         "client.py",
         "-",
     ]
-    sorted_imports = subprocess.run(ruff, input=text, text=True, capture_output=True, check=True)
-    command = ["ruff", "format", "--quiet", "--line-length", "100", "--stdin-filename", "c.py", "-"]
+    sorted_imports = subprocess.run(
+        sort_imports, input=text, text=True, capture_output=True, check=True
+    )
+    command = [*ruff, "format", "--quiet", "--line-length", "100", "--stdin-filename", "c.py", "-"]
     done = subprocess.run(
         command, input=sorted_imports.stdout, text=True, capture_output=True, check=True
     )

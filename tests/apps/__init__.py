@@ -1,0 +1,1 @@
+"""Apps whose handlers run in worker processes of their own."""
