@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     """The console script `agentpg`; exits with the command's code."""
+    from agentpg.cli.ending import end_process
     from agentpg.cli.running import run
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(end_process(run(sys.argv[1:])))

@@ -156,7 +156,7 @@ class Output:
     def facts(self, pairs: Iterable[tuple[str, object]], *, indent: int = 0) -> None:
         """Names (translated) and values, one pair in a line."""
         columns = (Column(""), Column("", yields=1, fold=True))
-        listed = [[self.translate(name), _visible(self.text(value))] for name, value in pairs]
+        listed = [[self.translate(name), visible(self.text(value))] for name, value in pairs]
         self._print(_layout(columns, None, listed, self._width - indent), indent)
 
     def text(self, value: object) -> str:
@@ -202,7 +202,7 @@ class Output:
 
     def _cell(self, column: Column, value: object) -> str:
         shown = column.show(value) if column.show and value is not None else self.text(value)
-        return _visible(shown if column.fold else " ".join(shown.splitlines()))
+        return visible(shown if column.fold else " ".join(shown.splitlines()))
 
     def _print(self, table: Table, indent: int = 0) -> None:
         with self._console.capture() as captured:
@@ -261,6 +261,6 @@ def _styled(column: Column, text: str) -> Any:
     return Text(text, style=style)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Control characters escaped: a stored message cannot steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -31,6 +31,11 @@ class Session:
 
         return load_settings(**self.overrides)
 
+    def override(self, name: str, value: object) -> None:
+        """Give a setting another value for the rest of this call."""
+        self.overrides[name] = value
+        self.__dict__.pop("settings", None)
+
     @cached_property
     def translate(self) -> Translate:
         """The texts of the code in the reader's language."""

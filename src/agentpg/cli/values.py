@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
+
+from agentpg.language import N_
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -29,3 +31,27 @@ class DurationType(click.ParamType[timedelta]):
 
 
 DURATION = DurationType()
+
+
+class MomentType(click.ParamType[datetime]):
+    """A moment in ISO 8601; without an offset it is this machine's local time."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The text as an aware datetime."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(
+                N_("it must be a moment such as 2026-03-01T09:00 or 2026-03-01T09:00+09:00"),
+                param,
+                ctx,
+            )
+
+
+MOMENT = MomentType()

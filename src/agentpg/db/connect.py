@@ -41,6 +41,11 @@ class Database:
         service = {} if "service" in said else {"application_name": application_name[:63]}
         return make_conninfo("", **{**_MANNERS, **service, **said})
 
+    def without_password(self) -> str:
+        """The connection string as it may be shown."""
+        said = {n: v for n, v in _parse(self.dsn).items() if n not in ("password", "sslpassword")}
+        return make_conninfo("", **said)
+
     def target(self) -> str:
         """The server and database in words, for messages; never the password."""
         said = {**_environment_defaults(), **_parse(self.dsn)}

@@ -1,0 +1,199 @@
+"""`agentpg status`: the state of the installation on one screen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.command import Command
+from agentpg.cli.output import Column, Output, json_option
+from agentpg.cli.session import Session
+from agentpg.errors import AgentpgError, Refused
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.db import Database
+    from agentpg.tasks.lookup import WorkerRow
+    from agentpg.tasks.overview import Activity, ServerFacts
+
+_MOST_WORKERS = 10
+_MOST_UNKNOWN = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What was found; `problem` says why there is no activity to show."""
+
+    target: str
+    schema: str
+    server: ServerFacts
+    version: int | None
+    activity: Activity | None
+    problem: AgentpgError | None
+
+
+@click.command(
+    "status",
+    cls=Command,
+    examples="""
+        agentpg status
+        # In a script: 0 well, 3 the server cannot be reached, 4 the schema does not fit.
+        agentpg status --json || exit
+    """,
+)
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> int:
+    """Show the state of the installation on one screen.
+
+    Exits with 3 where the server cannot be reached, and with 4 where the schema is missing
+    or of another version.
+    """
+    found = _find(session.database)
+    if as_json:
+        session.out.json(_document(found))
+    else:
+        _show(session.out, found)
+    if found.problem is None:
+        return 0
+    session.out.note(f"agentpg: {found.problem.message(session.translate)}")
+    session.out.note(f"{session.translate(N_('hint'))}: {found.problem.advice(session.translate)}")
+    return found.problem.exit_code
+
+
+def _find(database: Database) -> Found:
+    from agentpg.db import connect, driver_errors
+    from agentpg.schema import check_version, released_migrations
+    from agentpg.tasks.overview import activity, server_facts
+
+    place = (database.target(), database.schema)
+    with driver_errors(database.target()), connect(database, "agentpg status") as connection:
+        server = server_facts(connection)
+        try:
+            check_version(database)
+        except Refused as problem:
+            return Found(*place, server, None, None, problem)
+        found = activity(connection, database.schema)
+    return Found(*place, server, released_migrations()[-1].version, found, None)
+
+
+def _document(found: Found) -> dict[str, object]:
+    """For JSON: the same names whether the schema is there or not."""
+    activity = found.activity
+    tasks = None
+    if activity is not None:
+        tasks = {
+            **{f.name: getattr(activity.tasks, f.name) for f in dataclasses.fields(activity.tasks)},
+            "finished": activity.finished,
+        }
+    server = {f.name: getattr(found.server, f.name) for f in dataclasses.fields(found.server)}
+    return {
+        "server": {"target": found.target, **server},
+        "schema": {
+            "name": found.schema,
+            "version": found.version,
+            "problem": None if found.problem is None else str(found.problem),
+        },
+        "tasks": tasks,
+        "workers": activity.workers if activity else None,
+        "nobody_knows": activity.nobody_knows if activity else None,
+    }
+
+
+def _show(out: Output, found: Found) -> None:
+    out.facts(_server_lines(out, found))
+    if found.activity is None:
+        return
+    out.line()
+    _show_tasks(out, found.activity, found.server.now)
+    out.line()
+    _show_workers(out, found.activity, found.server.now)
+
+
+def _server_lines(out: Output, found: Found) -> Iterator[tuple[str, object]]:
+    server = found.server
+    uptime = figures.duration(_seconds_since(server.started_at, server.now))
+    up = out.translate(N_("up for {time}")).format(time=uptime)
+    yield N_("server"), f"PostgreSQL {server.version}, {up}"
+    yield N_("database"), f"{found.target}, {figures.size(server.size_bytes)}"
+    if server.in_recovery:
+        yield N_("recovery"), out.translate(N_("the server is in recovery and only reads"))
+    if found.version is None:
+        yield N_("schema"), found.schema
+        return
+    version = out.translate(N_("version {number}")).format(number=found.version)
+    yield N_("schema"), f"{found.schema}, {version}"
+
+
+def _show_tasks(out: Output, activity: Activity, now: datetime) -> None:
+    out.heading(N_("Tasks"))
+    out.facts(_task_lines(out, activity, now), indent=2)
+
+
+def _task_lines(out: Output, activity: Activity, now: datetime) -> Iterator[tuple[str, object]]:
+    tasks, finished = activity.tasks, activity.finished
+    oldest = ""
+    if tasks.oldest_ready is not None:
+        text = out.translate(N_("the oldest for {time}"))
+        oldest = f", {text.format(time=figures.age(tasks.oldest_ready, now))}"
+    yield N_("ready"), f"{figures.count(tasks.ready)}{oldest}"
+    yield N_("delayed"), tasks.delayed
+    yield N_("held"), tasks.held
+    yield N_("running"), tasks.running
+    yield N_("waiting"), tasks.waiting
+    ended = (
+        f"{s} {figures.count(finished.get(s, 0))}" for s in ("completed", "failed", "cancelled")
+    )
+    yield N_("of the last 24 hours"), ", ".join(ended)
+    for unknown in activity.nobody_knows[:_MOST_UNKNOWN]:
+        count = out.translate(N_("{number} pending")).format(number=figures.count(unknown.tasks))
+        yield N_("no worker knows this"), f"{unknown.agent_name}/{unknown.task_type}, {count}"
+    left = len(activity.nobody_knows) - _MOST_UNKNOWN
+    if left > 0:
+        yield "", out.translate(N_("and {number} more")).format(number=left)
+
+
+def _show_workers(out: Output, activity: Activity, now: datetime) -> None:
+    alive = [worker for worker in activity.workers if worker.ended_at is None]
+    lost = [worker for worker in activity.workers if worker.ended_how == "lost"]
+    out.heading(N_("Workers"))
+    if not alive:
+        out.line(f"  {out.translate(N_('No worker is running.'))}")
+    if alive or lost:
+        _worker_table(out, [*alive[:_MOST_WORKERS], *lost[:_MOST_WORKERS]], now)
+    left = len(alive) - _MOST_WORKERS
+    if left > 0:
+        more = out.translate(N_("and {number} more")).format(number=left)
+        out.line(f"  {more}")
+
+
+def _worker_table(out: Output, workers: list[WorkerRow], now: datetime) -> None:
+    columns = (
+        Column(N_("Host"), yields=1),
+        Column(N_("Process"), show=str, right=True),
+        Column(N_("State"), state=True),
+        Column(N_("Running"), right=True),
+        Column(N_("Heartbeat"), right=True),
+        Column(N_("Version")),
+    )
+    rows = [
+        (
+            worker.host,
+            worker.pid,
+            "lost" if worker.ended_at else "alive",
+            f"{worker.running}/{worker.concurrency}",
+            out.translate(N_("{time} ago")).format(time=figures.age(worker.heartbeat_at, now)),
+            worker.version,
+        )
+        for worker in workers
+    ]
+    out.table(columns, rows)
+
+
+def _seconds_since(moment: datetime, now: datetime) -> timedelta:
+    return timedelta(seconds=round((now - moment).total_seconds()))

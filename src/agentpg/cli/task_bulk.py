@@ -1,0 +1,72 @@
+"""`agentpg task retry --failed`: first a look at what it would do, then the work."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.output import Column
+from agentpg.cli.session import Session
+from agentpg.errors import UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.tasks.bulk import FailedFilter, FailedGroup
+
+
+def retry_all(session: Session, which: FailedFilter, *, yes: bool, as_json: bool) -> int:
+    """Show the failed tasks, ask, and retry them."""
+    from agentpg.tasks.bulk import failed_groups
+
+    groups = failed_groups(session.database, which)
+    total = sum(group.tasks for group in groups)
+    if not as_json:
+        _preview(session, groups)
+    if total and not yes and not _agreed(session, total):
+        session.out.note(session.translate(N_("Nothing was changed.")))
+        return 0
+    retried = _retry(session, which, groups) if total else 0
+    if as_json:
+        session.out.json({"retried": retried})
+    elif total:
+        text = session.translate(N_("{number} tasks are pending again."))
+        session.out.line(text.format(number=figures.count(retried)))
+    return 0
+
+
+def _preview(session: Session, groups: list[FailedGroup]) -> None:
+    columns = (
+        Column(N_("Agent"), yields=2),
+        Column(N_("Task type"), yields=2),
+        Column(N_("Tasks"), right=True),
+        Column(N_("Last failed"), show=figures.age, right=True),
+        Column(N_("Last error"), yields=3),
+    )
+    rows = [
+        (g.agent_name, g.task_type, g.tasks, g.last_failed_at, g.last_error or None) for g in groups
+    ]
+    session.out.table(columns, rows, empty=N_("There are no such tasks."))
+
+
+def _agreed(session: Session, total: int) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            N_("nobody can be asked whether to retry them"), hint=N_("Say --yes to go ahead.")
+        )
+    question = session.translate(N_("Retry these {number} tasks?"))
+    return click.confirm(question.format(number=figures.count(total)), err=True)
+
+
+def _retry(session: Session, which: FailedFilter, groups: list[FailedGroup]) -> int:
+    from agentpg.tasks.bulk import retry_failed
+
+    total, retried = sum(group.tasks for group in groups), 0
+    title = session.translate(N_("Retrying"))
+    with session.out.progress(title, total) as progress:
+        for number in retry_failed(session.database, which, groups[0].counted_at):
+            retried += number
+            progress.advance(number)
+    return retried

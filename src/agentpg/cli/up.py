@@ -1,0 +1,134 @@
+"""`agentpg up`: all that is needed here, in one process that stays."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.command import Command
+from agentpg.cli.session import Session
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.tasks.handlers import App
+
+
+@click.command(
+    "up",
+    cls=Command,
+    examples="""
+        # A private server, the schema and the built-in agents.
+        agentpg up
+        # With agents of your own.
+        agentpg up --app my_agents:app
+        # On a database of your own.
+        agentpg --dsn postgresql://admin@db.example/agentic_ai up
+    """,
+)
+@click.option(
+    "--app",
+    "apps",
+    multiple=True,
+    metavar="MODULE:VARIABLE",
+    help="Where an App is; may be given more than once.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    help="How many handlers a process runs at a time; by default the setting `concurrency`.",
+)
+@click.pass_obj
+def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
+    """Start all that is needed here and stay.
+
+    Starts the private server where no database is configured, brings the schema up to date,
+    and runs a worker with the built-in agents. Ctrl-C or SIGTERM stops the worker, and then
+    the server unless it was running before.
+    """
+    from agentpg.cli.logs import start_logging
+    from agentpg.cli.worker import load, work
+    from agentpg.schema import migrate
+
+    start_logging(session.settings)
+    # Until the worker obeys signals by itself, both of them end the start in good order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _server(session):
+        migrate(session.database)
+        app = load(session, apps, built_in=True)
+        _say_what_runs(session, app)
+        work(session, app, concurrency)
+    session.out.line(session.translate(N_("Everything has stopped.")))
+    return 0
+
+
+@contextmanager
+def _server(session: Session) -> Iterator[None]:
+    """The private server, where no database is configured; stopped again if we started it."""
+    from agentpg.db import configured
+
+    if configured(session.settings) is not None:
+        yield
+        return
+    was_running = session.server.exists() and session.server.status().running
+    try:
+        if not was_running:
+            session.out.line(session.translate(N_("Starting the private server …")))
+        session.server.start()
+        _let_built_in_agents_in(session)
+        yield
+    finally:
+        if not was_running:
+            session.server.stop()
+
+
+def _let_built_in_agents_in(session: Session) -> None:
+    dsn = session.server.dsn()
+    for name in ("dsn_admin", "dsn_monitor"):
+        if not getattr(session.settings, name):
+            session.override(name, dsn)
+
+
+def _say_what_runs(session: Session, app: App) -> None:
+    """What runs and how to look at it; complete before the worker writes its log."""
+    _ = session.translate
+    database = session.database
+    agents = sorted({handler.agent_name for handler in app})
+    session.out.facts(
+        (
+            (N_("database"), database.target()),
+            (N_("schema"), database.schema),
+            (N_("agents"), ", ".join(agents)),
+        )
+    )
+    session.out.line()
+    session.out.line(_(N_("Look at it from another terminal:")))
+    agentpg = " ".join(["agentpg", *_global_options(session)])
+    session.out.line(f"  {agentpg} status")
+    session.out.line(f"  {agentpg} task list")
+    session.out.line(f"  {_psql(session)}")
+    session.out.line()
+    session.out.line(_(N_("Ctrl-C stops it.")))
+
+
+def _global_options(session: Session) -> Iterator[str]:
+    """The options with which another call finds the same installation; never a password."""
+    from agentpg.settings import hide_password
+
+    options = {"dsn": "--dsn", "schema_name": "--schema", "home": "--home"}
+    for name, option in options.items():
+        if name in session.overrides:
+            yield option
+            yield shlex.quote(hide_password(str(session.overrides[name])))
+
+
+def _psql(session: Session) -> str:
+    from agentpg.db import configured
+
+    if configured(session.settings) is None:
+        return " ".join(["agentpg", *_global_options(session), "server", "psql"])
+    return f"psql {shlex.quote(session.database.without_password())}"

@@ -1,0 +1,55 @@
+"""Retrying many failed tasks at once, after a look at what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentpg.db import Database, Statements, channel_of, class_row, connect, driver_errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedGroup:
+    """The failed tasks of one agent and type; `counted_at` is the moment of the count."""
+
+    agent_name: str | None
+    task_type: str | None
+    tasks: int
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+    last_error: str | None
+    counted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFilter:
+    """Which failed tasks are meant; None matches all."""
+
+    agent_name: str | None = None
+    task_type: str | None = None
+
+    def parameters(self) -> dict[str, str | None]:
+        """As the statements take it."""
+        return {"agent_name": self.agent_name, "task_type": self.task_type}
+
+
+def failed_groups(database: Database, which: FailedFilter) -> list[FailedGroup]:
+    """The failed tasks that match, the largest group first."""
+    sql = Statements("bulk", database.schema)
+    with driver_errors(database.target()), connect(database, "agentpg task retry") as connection:
+        cursor = connection.cursor(row_factory=class_row(FailedGroup))
+        return cursor.execute(sql["count_failed"], which.parameters()).fetchall()
+
+
+def retry_failed(database: Database, which: FailedFilter, until: datetime) -> Iterator[int]:
+    """Open the tasks again that match and had failed by `until`; yields after each batch how
+    many it had."""
+    sql = Statements("bulk", database.schema)
+    parameters = {**which.parameters(), "until": until, "channel": channel_of(database.schema)}
+    with driver_errors(database.target()), connect(database, "agentpg task retry") as connection:
+        while True:
+            row = connection.execute(sql["retry_failed"], parameters).fetchone()
+            if not row or not row[0]:
+                return
+            yield row[0]

@@ -1,0 +1,58 @@
+"""The installation as a whole, at one moment: server, tasks and workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentpg.db import Connection, Statements, class_row
+from agentpg.tasks.lookup import (
+    Unfinished,
+    Unknown,
+    WorkerRow,
+    finished_today,
+    nobody_knows,
+    unfinished,
+    workers,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What the server says about itself; `now` is its clock, `size_bytes` the database's."""
+
+    version: str
+    started_at: datetime
+    now: datetime
+    size_bytes: int
+    in_recovery: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """Tasks that have not ended, tasks of the last 24 hours that have, workers of the last
+    24 hours, and pending tasks that no living worker has a handler for."""
+
+    tasks: Unfinished
+    finished: dict[str, int]
+    workers: list[WorkerRow]
+    nobody_knows: list[Unknown]
+
+
+def server_facts(connection: Connection[Any]) -> ServerFacts:
+    """What the server says about itself; needs no schema."""
+    cursor = connection.cursor(row_factory=class_row(ServerFacts))
+    found = cursor.execute(Statements("overview", "")["server_facts"]).fetchone()
+    assert found is not None  # noqa: S101 - a SELECT without FROM has one row
+    return found
+
+
+def activity(connection: Connection[Any], schema: str) -> Activity:
+    """What the tasks and the workers of an installation do now."""
+    return Activity(
+        tasks=unfinished(connection, schema),
+        finished=finished_today(connection, schema),
+        workers=workers(connection, schema),
+        nobody_knows=nobody_knows(connection, schema),
+    )
