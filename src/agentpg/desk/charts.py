@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 _PLOT = 170
 _TOP = 22
 _LABELS = 24
-_ROW = 46
+_ROW = 52
+
+# A longer name is cut; pointing at its bar shows the whole.
+_LONGEST_NAME = 44
 
 # Segments of one bar stand apart by so many pixels.
 _GAP = 1.5
@@ -52,14 +55,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text; `anchor` is start, middle or end. Every second label may be left out."""
+    """A text; `anchor` is start, middle or end.
+
+    `kind` says how it is set: "strong"; "aside", which goes below where it is narrow; or
+    "spare", which is left out there.
+    """
 
     x: float
     y: float
     text: str
     anchor: str = "start"
-    dispensable: bool = False
-    strong: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +136,7 @@ def bars(
         y = number * _ROW
         labels += _row_labels(span, y)
         width = max(100 * span.high / longest, 0.4 if span.high else 0)
-        marks.append(Mark(0, y + 24, width, 12, colour, f"{span.name}: {span.words}"))
+        marks.append(Mark(0, y + 20, width, 12, colour, f"{span.name}: {span.words}"))
     return Chart(
         key=key,
         title=title,
@@ -162,10 +168,8 @@ def ranges(
         y, x = number * _ROW, place(span.low)
         labels += _row_labels(span, y)
         width = max(place(span.high) - x, 0.8)
-        marks.append(Mark(x, y + 24, width, 12, "c1", f"{span.name}: {span.words}"))
-    for number, tick in enumerate(ticks):
-        anchor = "start" if number == 0 else "end" if number == len(ticks) - 1 else "middle"
-        labels.append(Label(place(tick), height + 16, show(tick), anchor))
+        marks.append(Mark(x, y + 20, width, 12, "c1", f"{span.name}: {span.words}"))
+    labels += _tick_labels([place(tick) for tick in ticks], [*map(show, ticks)], height + 16)
     return Chart(
         key=key,
         title=title,
@@ -215,15 +219,28 @@ def _place_labels(places: Sequence[str]) -> list[Label]:
             _TOP + _PLOT + 17,
             place,
             "middle",
-            dispensable=(count - 1 - number) // every % 2 == 1,
+            kind="spare" if (count - 1 - number) // every % 2 else "",
         )
         for number, place in enumerate(places)
         if (count - 1 - number) % every == 0
     ]
 
 
+def _tick_labels(places: Sequence[float], texts: Sequence[str], y: float) -> list[Label]:
+    last = len(places) - 1
+    anchors = {0: "start", last: "end"}
+    return [
+        Label(x, y, text, anchors.get(n, "middle"), kind="spare" if n % 2 and n < last else "")
+        for n, (x, text) in enumerate(zip(places, texts, strict=True))
+    ]
+
+
 def _row_labels(span: Span, y: float) -> list[Label]:
-    return [Label(0, y + 16, span.name, strong=True), Label(100, y + 16, span.words, "end")]
+    cut = span.name[: _LONGEST_NAME - 1] + "…" if len(span.name) > _LONGEST_NAME else span.name
+    return [
+        Label(0, y + 14, cut, kind="strong"),
+        Label(100, y + 14, span.words, "end", kind="aside"),
+    ]
 
 
 def _scale(highest: float) -> tuple[float, float]:

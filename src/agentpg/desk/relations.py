@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from agentpg.db import Connection, Database, Statements, class_row, snapshot
 from agentpg.desk.meanings import Meanings, our_meanings
+from agentpg.errors import SchemaMissing
+from agentpg.language import N_
 
 _KINDS = {
     "r": "table",
@@ -155,20 +157,23 @@ def read_catalogue(database: Database) -> Catalogue:
     """Read the whole schema in one transaction.
 
     What has no COMMENT ON and is ours gets the meaning that `sql/schema.sql` gives it.
+    Raises SchemaMissing where there is nothing, and the errors of the database.
     """
     statements = Statements("catalogue", database.schema)
+    meanings = our_meanings()
     with snapshot(database, "agentpg schema pages") as connection:
         read = _Reader(connection, statements, database.schema)
+        relations = _relations(read, meanings)
+        if not relations:
+            raise SchemaMissing(N_("it holds no table"))
         server = read.rows("server", _Server)[0]
         return Catalogue(
             database=server.database,
             schema=database.schema,
             version=server.version,
             read_at=server.read_at,
-            relations=_relations(read, our_meanings()),
-            functions=tuple(
-                _with_meaning(f, our_meanings()) for f in read.rows("functions", Function)
-            ),
+            relations=relations,
+            functions=tuple(_with_meaning(f, meanings) for f in read.rows("functions", Function)),
         )
 
 
