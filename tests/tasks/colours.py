@@ -45,12 +45,11 @@ class Colour:
 
     def client(self, database: Database | str | None, settings: Settings | None = None) -> Any:
         """A Client, or an AsyncClient that is waited for."""
-        made = self._made(
+        return self._made(
             Client(database, settings=settings)
             if self.name == "sync"
             else Blocking(AsyncClient(database, settings=settings), self._runner)
         )
-        return made
 
     def connect(self, dsn: str, **options: Any) -> Any:
         """A connection as a program without agentpg would open it."""
