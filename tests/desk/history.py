@@ -69,11 +69,11 @@ class Try:
 
 
 def write_history(database: Database, *, days: int = 15, seed: int = 7) -> None:
-    """Fill an empty installation; the same seed at the same moment gives the same."""
+    """Fill an empty installation; the same seed gives the same but for today."""
     with connect(database) as connection:
         now = connection.execute("SELECT now()").fetchone()
         assert now is not None
-        tries = list(_tries(random.Random(seed), now[0].astimezone(UTC), days))
+        tries = list(_tries(seed, now[0].astimezone(UTC), days))
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL search_path = {database.schema}")
             cursor.executemany(_TASK, [_task(t) for t in _newest(tries)])
@@ -84,12 +84,14 @@ def write_history(database: Database, *, days: int = 15, seed: int = 7) -> None:
         connection.execute("ANALYZE")
 
 
-def _tries(dice: random.Random, now: datetime, days: int) -> Iterator[Try]:
+def _tries(seed: int, now: datetime, days: int) -> Iterator[Try]:
     for day in range(days):
         midnight = (now - timedelta(days=day)).replace(hour=0, minute=0, second=0, microsecond=0)
         over = min(now - midnight, timedelta(days=1)) / timedelta(days=1)
-        busy = 0.35 if midnight.weekday() >= 5 else 1.0
+        busy = 0.35 if day % 7 in (1, 2) else 1.0
         for kind in KINDS:
+            # Dice of its own for each: only today's figures depend on the time of day.
+            dice = random.Random(f"{seed}/{day}/{kind.agent}/{kind.task_type}")
             for number in range(max(1, round(kind.a_day * busy * dice.uniform(0.8, 1.2) * over))):
                 start = midnight + timedelta(days=over) * dice.random()
                 yield from _task_tries(dice, kind, start, f"{day}/{number}", day)

@@ -19,14 +19,17 @@ def own_database(run: Run, variable: str, dsn: str) -> Database:
 
 
 def folder_of(run: Run, said: object, default: Path) -> Path:
-    """The folder that the payload says, or the default; a relative one is below `home`.
+    """The folder below `home` that the payload says, or the default.
 
-    Raises Permanent for anything but a name.
+    Raises Permanent for anything else: who may submit a task may not thereby write anywhere.
     """
     if said is not None and (not isinstance(said, str) or not said or "\0" in said):
         raise Permanent(f"folder is the name of a folder, not {said!r}")
-    home = run.settings.home.expanduser().absolute()
-    return home / Path(said or default).expanduser()
+    home = run.settings.home.expanduser().resolve()
+    folder = (home / (said or default)).resolve()
+    if not folder.is_relative_to(home):
+        raise Permanent(f"the folder {folder} is not below {home}")
+    return folder
 
 
 def language_of(run: Run) -> str:
