@@ -84,7 +84,7 @@ def stats(session: Session, as_json: bool) -> None:
     if as_json:
         session.out.json(found)
         return
-    _show_statistics(session, found)
+    show_statistics(session, found)
 
 
 def _document(work: AgentWork) -> dict[str, object]:
@@ -113,7 +113,8 @@ def _show_agents(session: Session, found: list[AgentWork]) -> None:
             )
 
 
-def _show_statistics(session: Session, found: list[AgentStatistics]) -> None:
+def show_statistics(session: Session, found: list[AgentStatistics]) -> None:
+    """The table of `agent stats`."""
     numbers = (N_("Executions"), N_("Failures"), N_("Mean"), "p95", N_("Tokens"), N_("Cost"))
     columns = (Column(N_("Agent"), yields=1), *(Column(title, right=True) for title in numbers))
     session.out.table(
