@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from agentpg.cli.running import run
 from agentpg.db import Database
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,63 @@ class Called:
 
 
 Call = Callable[..., Called]
+
+
+class Running:
+    """One `agentpg …` that goes on, with all that it writes in a file."""
+
+    def __init__(self, arguments: tuple[str, ...], log: Path) -> None:
+        self._log = log
+        with log.open("w", encoding="utf-8") as target:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agentpg", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=target,
+                stderr=target,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def says(self, text: str, timeout: float = 20.0) -> None:
+        """Wait until it has written `text`."""
+        eventually(lambda: text in self.text or self._ended(text), timeout, f"says {text!r}")
+
+    def tell(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def ends(self, timeout: float = 20.0) -> int:
+        """Wait for its exit code."""
+        return self.process.wait(timeout)
+
+    def end(self) -> None:
+        """End it with all its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _ended(self, text: str) -> bool:
+        if self.process.poll() is not None and text not in self.text:
+            raise AssertionError(f"it ended without saying {text!r}:\n{self.text}")
+        return False
+
+
+@pytest.fixture
+def launch(home: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start an `agentpg …` that goes on; it is ended with the test."""
+    started: list[Running] = []
+
+    def launching(*arguments: str) -> Running:
+        started.append(Running(arguments, tmp_path / f"process-{len(started)}.log"))
+        return started[-1]
+
+    yield launching
+    for running in started:
+        running.end()
 
 
 @pytest.fixture

@@ -124,12 +124,7 @@ def _unknown(
 
 
 def _bad_value(error: click.BadParameter, values: dict[str, object]) -> Complaint:
-    inner = _by_text(error.message, values)
-    return Complaint(
-        inner.sentence,
-        _SEE_HELP,
-        {**inner.values, "name": _name_of(error), "command": values["command"]},
-    )
+    return _by_text(error.message, {**values, "name": _name_of(error)})
 
 
 def _name_of(error: click.BadParameter) -> str:
