@@ -11,7 +11,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.02
 
 
-def eventually(condition: Callable[[], T], timeout: float = 15.0, message: str = "") -> T:
+def eventually(condition: Callable[[], T], timeout: float = 60.0, message: str = "") -> T:
     """Call `condition` until it gives something true, and return that.
 
     Fails after `timeout` seconds with the message and what the condition gave last.

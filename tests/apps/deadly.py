@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 from agentpg.tasks.handlers import App
 from agentpg.tasks.retry import Backoff
@@ -38,7 +39,11 @@ async def die_at_most_once(run: Run) -> None:
 
 
 @app.task("Deadly", "innocent", backoff=AT_ONCE)
-async def innocent(run: Run, seconds: float = 0.3) -> int:
+async def innocent(run: Run, seconds: float = 0.3, tell: str = "") -> int:
+    """Tell its process id, in a file, and take its time."""
+    if tell:
+        Path(f"{tell}.part").write_text(str(os.getpid()))
+        Path(f"{tell}.part").rename(tell)
     await asyncio.sleep(seconds)
     return os.getpid()
 

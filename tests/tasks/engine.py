@@ -25,7 +25,7 @@ from tests.waiting import eventually
 REPOSITORY = Path(__file__).parents[2]
 
 # Tests wait for what they expect at most so long.
-PATIENCE = timedelta(seconds=20)
+PATIENCE = timedelta(seconds=60)
 
 _DEFAULTS = {"lease": "30s", "poll_interval": "200ms", "shutdown_grace": "5s"}
 
@@ -188,7 +188,7 @@ class Engine:
             )
         )
 
-    def until_all_ended(self, timeout: float = 20.0) -> None:
+    def until_all_ended(self, timeout: float = 60.0) -> None:
         """Wait until no task is left to do."""
         eventually(
             lambda: (

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any
 
 from agentpg.db import Database, SteadyConnection
@@ -164,13 +165,18 @@ def _context_for(handler: Handler) -> BaseContext:
 
 def _child(pipe: Connection, suspicion: Suspicion, parent: int | None) -> None:
     """The child's whole life: one attempt, one verdict."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the worker, which tells us
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A Ctrl-C, or the end of a service, reaches every process: the worker tells us what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave_to_worker)
     verdict = asyncio.run(_attempt(pipe, suspicion, parent))
     pipe.send(verdict)
     pipe.close()
     # A thread of a sync handler that hangs must not keep the process.
     os._exit(0)
+
+
+def _leave_to_worker(number: int, frame: FrameType | None) -> None:
+    """Do nothing. Ignoring the signal would make the programs that a handler starts deaf too."""
 
 
 async def _attempt(pipe: Connection, suspicion: Suspicion, parent: int | None) -> Verdict:
