@@ -247,6 +247,12 @@ def locale_variables() -> Mapping[str, str]:
     return os.environ
 
 
+def environment_with(**options: str) -> dict[str, str]:
+    """The environment for a child process, in which these options have these values."""
+    variables = {name: variable for variable, name in known_variables().items()}
+    return {**os.environ, **{variables[name]: value for name, value in options.items()}}
+
+
 def describe(settings: Settings) -> list[Option]:
     """Every option with its value and where it comes from; secrets are hidden."""
     return [_describe_one(settings, name, field) for name, field in Settings.model_fields.items()]

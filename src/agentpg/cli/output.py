@@ -84,6 +84,12 @@ class Progress(Protocol):
     def advance(self, amount: int = 1, note: str = "") -> None:
         """`amount` more is done; `note` says what."""
 
+    def expect(self, total: int) -> None:
+        """The whole is now known, or larger than it was."""
+
+    def say(self, text: str) -> None:
+        """A line of the result, while the work goes on; already translated."""
+
 
 def json_option(command: F) -> F:
     """The option `--json`, given to the command as `as_json`."""
@@ -151,13 +157,13 @@ class Output:
             self.line(self.translate(empty))
             return
         titles = [self.translate(column.title) for column in columns]
-        self._print(_layout(columns, titles, listed, self._width))
+        self._print(_layout(columns, titles, listed, self.width))
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, indent: int = 0) -> None:
         """Names (translated) and values, one pair in a line."""
         columns = (Column(""), Column("", yields=1, fold=True))
         listed = [[self.translate(name), visible(self.text(value))] for name, value in pairs]
-        self._print(_layout(columns, None, listed, self._width - indent), indent)
+        self._print(_layout(columns, None, listed, self.width - indent), indent)
 
     def text(self, value: object) -> str:
         """A value as people read it, by its type."""
@@ -191,11 +197,12 @@ class Output:
         from rich.console import Console
 
         return Console(
-            width=self._width, no_color=self._no_color or None, highlight=False, soft_wrap=True
+            width=self.width, no_color=self._no_color or None, highlight=False, soft_wrap=True
         )
 
     @property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """How many columns a line may take."""
         # COLUMNS, or else the terminal's own width, or else there is no terminal.
         fallback = 0 if not sys.stdout.isatty() else 80
         return shutil.get_terminal_size((fallback, 24)).columns or _UNLIMITED

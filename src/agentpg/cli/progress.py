@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -13,12 +14,18 @@ class Bar:
 
     def __init__(self, title: str, total: int | None, *, no_color: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}"),
+            MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True, no_color=no_color or None),
@@ -41,6 +48,17 @@ class Bar:
     def advance(self, amount: int = 1, note: str = "") -> None:
         """`amount` more is done; `note` says what."""
         self._progress.update(self._task, advance=amount, note=note)
+
+    def expect(self, total: int) -> None:
+        """The whole is now known, or larger than it was."""
+        self._progress.update(self._task, total=total)
+
+    def say(self, text: str) -> None:
+        """A line of the result, above the bar where both are on the terminal."""
+        if sys.stdout.isatty():
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(text)
 
 
 class Lines:
@@ -73,3 +91,11 @@ class Lines:
             self._tenths = tenths
             of = f"/{self._total}" if self._total else ""
             click.echo(f"{self._title}: {self._done}{of} {note}".rstrip(), err=True)
+
+    def expect(self, total: int) -> None:
+        """The whole is now known, or larger than it was."""
+        self._total = total
+
+    def say(self, text: str) -> None:
+        """A line of the result."""
+        click.echo(text)
