@@ -52,6 +52,8 @@ page.onload = () => {
     bars: [...seen.querySelectorAll("svg.picture rect")]
       .filter(r => r.getBoundingClientRect().width > 0).length,
     clashes: clashes,
+    cut: words.filter(t => getComputedStyle(t.ownerSVGElement).overflow === "hidden"
+      && t.getBoundingClientRect().right > t.ownerSVGElement.getBoundingClientRect().right + 1).map(t => t.textContent),
     language: root.lang,
     background: getComputedStyle(seen.body).backgroundColor,
   });

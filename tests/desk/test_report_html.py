@@ -106,13 +106,16 @@ def test_it_fits_a_real_browser(
     assert seen["console"] == []
     assert seen["charts"] == 5
     assert seen["bars"] > 40
-    assert seen["clashes"] == []
+    assert (seen["clashes"], seen["cut"]) == ([], [])
     assert seen["language"] == language
     assert seen["background"] == ("rgb(14, 17, 22)" if dark else "rgb(245, 246, 248)")
 
 
 @in_a_browser
-def test_a_year_fits_a_real_browser_too(busy: Database, tmp_path: Path) -> None:
-    seen = measure(html_report(collect_report(busy, 366)), tmp_path, width=360)
+@pytest.mark.parametrize(("days", "width"), [(30, 1000), (366, 360)])
+def test_longer_reports_fit_a_real_browser_too(
+    busy: Database, tmp_path: Path, days: int, width: int
+) -> None:
+    seen = measure(html_report(collect_report(busy, days)), tmp_path, width=width)
     assert seen["scroll_width"] <= seen["width"]
-    assert (seen["clashes"], seen["console"]) == ([], [])
+    assert (seen["clashes"], seen["cut"], seen["console"]) == ([], [], [])

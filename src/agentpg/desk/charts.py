@@ -212,11 +212,12 @@ def _bar(
 def _place_labels(places: Sequence[str]) -> list[Label]:
     """A label under each bar, or under some where they are many; always under the last."""
     count = len(places)
-    every = math.ceil(count / 10)
-    return [
+    every = math.ceil(count / 8)
+    y = _TOP + _PLOT + 17
+    labels = [
         Label(
             round(100 * (number + 0.5) / count, 3),
-            _TOP + _PLOT + 17,
+            y,
             place,
             "middle",
             kind="spare" if (count - 1 - number) // every % 2 else "",
@@ -224,6 +225,8 @@ def _place_labels(places: Sequence[str]) -> list[Label]:
         for number, place in enumerate(places)
         if (count - 1 - number) % every == 0
     ]
+    # Under a thin bar, a label in the middle would reach beyond the edge.
+    return [*labels[:-1], Label(100, y, places[-1], "end")] if every > 1 else labels
 
 
 def _tick_labels(places: Sequence[float], texts: Sequence[str], y: float) -> list[Label]:
