@@ -1,0 +1,113 @@
+"""Every code block of the documentation runs, and shows what the page shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from agentpg.agents.standin import StandIn
+from agentpg.db import Database
+from agentpg.embedded.binaries import find_binaries
+from tests.docs.pages import DRAWN, Page, pages
+from tests.docs.playing import Player
+from tests.servers import PG_BIN, Reaper, SharedServer, remove_server
+
+# Run by tests of their own: tests/guide, and the benchmarks' small form.
+_ELSEWHERE = ("docs/guide/operations.", "benchmarks/")
+
+
+_FIXTURES = {
+    "nothing": "with_nothing",
+    "a database": "with_database",
+    "a server": "with_server",
+    "a model": "with_model",
+}
+
+
+def _is_played(page: Page) -> bool:
+    return not page.name.startswith(_ELSEWHERE) and any(
+        b.language not in DRAWN for b in page.blocks()
+    )
+
+
+@pytest.fixture
+def environment(tmp_path: Path, reaper: Reaper) -> Iterator[dict[str, str]]:
+    """A reader's environment: the programs, and a home of the page's own."""
+    home = tmp_path / "home"
+    reaper.watch(home)
+    programs = (Path(sys.executable).parent, find_binaries(PG_BIN).folder)
+    variables = {
+        **os.environ,
+        "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
+        "AGENTPG_HOME": str(home),
+        "AGENTPG_PG_BIN": PG_BIN,
+        "COLUMNS": "80",
+        "PAGER": "cat",
+    }
+    yield variables
+    remove_server(home)
+
+
+@pytest.fixture
+def with_nothing() -> dict[str, str]:
+    """No database: the page makes one."""
+    return {}
+
+
+@pytest.fixture
+def with_database(database: Database) -> dict[str, str]:
+    """A fresh database with the schema, as libpq's variables name it."""
+    return _libpq_variables(database.dsn)
+
+
+@pytest.fixture
+def with_server(shared_server: SharedServer) -> dict[str, str]:
+    """A server without agentpg's things, and its superuser."""
+    return _libpq_variables(shared_server.superuser_dsn())
+
+
+@pytest.fixture
+def with_model() -> Iterator[dict[str, str]]:
+    """A server that speaks the protocols of OpenAI and Anthropic."""
+    with StandIn() as standin:
+        yield {
+            "OPENAI_BASE_URL": standin.url,
+            "OPENAI_API_KEY": "sk-of-the-page",
+            "ANTHROPIC_BASE_URL": standin.anthropic_url,
+            "ANTHROPIC_API_KEY": "sk-ant-of-the-page",
+        }
+
+
+@pytest.mark.parametrize("page", [p for p in pages() if _is_played(p)], ids=lambda page: page.name)
+def test_every_block_runs(
+    page: Page,
+    tmp_path: Path,
+    environment: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> None:
+    for what in page.begins_with.split(", "):
+        environment |= request.getfixturevalue(_FIXTURES[what])
+    Player(page, tmp_path, environment).play()
+
+
+def test_blocks_that_do_not_run_are_few() -> None:
+    idle = [(p.name, b.line) for p in pages() for b in p.blocks() if "not run" in b]
+    assert len(idle) <= 12, idle
+
+
+def _libpq_variables(dsn: str) -> dict[str, str]:
+    said = conninfo_to_dict(dsn)
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "dbname": "PGDATABASE",
+        "passfile": "PGPASSFILE",
+    }
+    assert set(said) <= set(names), set(said)
+    return {names[key]: str(value) for key, value in said.items()}
