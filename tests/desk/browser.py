@@ -52,8 +52,11 @@ page.onload = () => {
     bars: [...seen.querySelectorAll("svg.picture rect")]
       .filter(r => r.getBoundingClientRect().width > 0).length,
     clashes: clashes,
-    cut: words.filter(t => getComputedStyle(t.ownerSVGElement).overflow === "hidden"
-      && t.getBoundingClientRect().right > t.ownerSVGElement.getBoundingClientRect().right + 1).map(t => t.textContent),
+    cut: words
+      .filter(t => getComputedStyle(t.ownerSVGElement).overflow === "hidden")
+      .filter(t => t.getBoundingClientRect().right
+        > t.ownerSVGElement.getBoundingClientRect().right + 1)
+      .map(t => t.textContent),
     language: root.lang,
     background: getComputedStyle(seen.body).backgroundColor,
   });
