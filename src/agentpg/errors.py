@@ -66,6 +66,8 @@ what to do. Both are templates, so that they can be shown in the reader's langua
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from agentpg.language import N_, Translate, untranslated
 
 # The values that are words of ours, translated like the sentence around them.
@@ -332,9 +334,27 @@ class TablesInTheWay(Refused):
 
 
 class AdoptionRefused(Refused):
-    """A database that `schema adopt` cannot take over as it is."""
+    """A database that `schema adopt` cannot take over as it is.
+
+    `obstacles` are all that stand in the way: sentences of ours with their values.
+    """
 
     sentence = N_("the tables cannot be adopted: {reason}")
+    hint = N_(
+        "Nothing was changed. A column that means something else can be renamed first, and a "
+        "view in the way dropped and created again afterwards."
+    )
+
+    def __init__(
+        self, reason: str = "", *, obstacles: Sequence[tuple[str, Mapping[str, object]]] = ()
+    ) -> None:
+        self.obstacles = list(obstacles) or [("{said}", {"said": reason})]
+        super().__init__(reason)
+
+    def message(self, translate: Translate = untranslated) -> str:
+        """All obstacles in one sentence."""
+        said = [translate(sentence).format_map(values) for sentence, values in self.obstacles]
+        return translate(self.sentence).format_map({"reason": "; ".join(said)})
 
 
 class PermissionDenied(Refused):

@@ -1,27 +1,34 @@
 """The only room that imports the driver: connect, pool, named statements, the border."""
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, DataError, IntegrityError
+from psycopg import DatabaseError as ServerError
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row
+from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
 from agentpg.db.connect import Database, configured, connect, connect_async
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
-from agentpg.db.query import Statements, compose_script, identifier, literal, render
+from agentpg.db.query import Fragment, Statements, compose_script, identifier, literal, render
 from agentpg.db.snapshot import snapshot
 from agentpg.db.steady import SteadyConnection
 
 __all__ = [
     "AsyncConnection",
     "AsyncPool",
+    "Composed",
     "Connection",
+    "DataError",
     "Database",
+    "Fragment",
+    "IntegrityError",
     "Jsonb",
     "LockNotAvailable",
     "Pool",
+    "ServerError",
     "Statements",
     "SteadyConnection",
     "TupleRow",

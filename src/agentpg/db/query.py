@@ -25,6 +25,15 @@ from psycopg.sql import Composed
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
+class Fragment(str):
+    """SQL that the server's catalogue or a file of `sql/` gave: put in as it is, not quoted.
+
+    The statement is for `render`, or for running with parameters: per cent signs are doubled.
+    """
+
+    __slots__ = ()
+
+
 class Statements:
     """The statements of one file of `sql/`, bound to one schema.
 
@@ -47,13 +56,19 @@ class Statements:
         return self._bound[name]
 
     def compose(self, name: str, **identifiers: str) -> Composed:
-        """The statement `name` with further identifiers filled in."""
+        """The statement `name` with further identifiers, or fragments of SQL, filled in."""
         statements = read_statements(self._file)
         if name not in statements:
             raise KeyError(f"sql/{self._file}.sql has no statement {name}")
         names = {"schema": self._schema, **identifiers}
-        quoted = {key: sql.Identifier(value) for key, value in names.items()}
+        quoted = {key: _quoted(value) for key, value in names.items()}
         return sql.SQL(statements[name]).format(**quoted)
+
+
+def _quoted(name: str) -> sql.Composable:
+    if isinstance(name, Fragment):
+        return sql.SQL(name.replace("%", "%%"))
+    return sql.Identifier(name)
 
 
 @cache

@@ -30,6 +30,7 @@ from agentpg.db import (
 from agentpg.errors import (
     MigrationBlocked,
     MigrationChanged,
+    PermissionDenied,
     SchemaMismatch,
     TablesInTheWay,
 )
@@ -82,6 +83,7 @@ class Existing:
     """What there is in a database before anything is applied."""
 
     has_schema: bool
+    may_create: bool
     has_migrations: bool
     tables: list[str]
 
@@ -302,7 +304,11 @@ def _pending(
     if not applied:
         _refuse_tables_in_the_way(connection, schema)
     done = {migration.version for migration in applied}
-    return [migration for migration in known if migration.version not in done]
+    pending = [migration for migration in known if migration.version not in done]
+    if pending and not _existing(connection, schema).may_create:
+        # The server would make the tables in the next schema of the search_path.
+        raise PermissionDenied(f"permission denied for schema {schema}")
+    return pending
 
 
 def _refuse_tables_in_the_way(connection: Connection[TupleRow], schema: str) -> None:

@@ -12,11 +12,28 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
-from agentpg.db import Connection, Database, Statements, TupleRow, connect, driver_errors
+from agentpg.db import (
+    Connection,
+    Database,
+    Fragment,
+    ServerError,
+    Statements,
+    TupleRow,
+    connect,
+    driver_errors,
+    render,
+)
 from agentpg.errors import SchemaMismatch
 from agentpg.schema.migrations import applied_migrations, check_newest, released_migrations
 
 Kind = Literal["missing", "differs", "extra"]
+
+# How an object is made again from what the server printed of it.
+_AGAIN = {
+    "constraint": "replace_constraint",
+    "trigger": "replace_trigger",
+    "view": "replace_view",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +72,15 @@ def verify(database: Database) -> list[Difference]:
     ):
         _check_migrations(connection, database.schema)
         found = _facts(connection, database.schema)
-        expected = _expected(connection)
+        scratch = _make_scratch(connection)
+        expected = _facts(connection, scratch)
+        differences = [
+            difference
+            for difference in compare(expected, found)
+            if not _same_again(connection, scratch, difference)
+        ]
         connection.rollback()
-    return list(compare(expected, found))
+    return differences
 
 
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Difference]:
@@ -80,13 +103,44 @@ def _check_migrations(connection: Connection[TupleRow], schema: str) -> None:
         raise SchemaMismatch(schema=schema, found=found, wanted=known[-1].version)
 
 
-def _expected(connection: Connection[TupleRow]) -> dict[str, str]:
+def _make_scratch(connection: Connection[TupleRow]) -> str:
     scratch = f"agentpg_scratch_{secrets.token_hex(6)}"
     statements = Statements("schema_admin", scratch)
-    connection.execute(statements.compose("create_schema"))
-    connection.execute(statements.compose("enter_schema"))
+    connection.execute(statements["create_schema"])
+    connection.execute(statements["enter_schema"])
     connection.execute(present_schema().encode())
-    return _facts(connection, scratch)
+    return scratch
+
+
+def _same_again(connection: Connection[TupleRow], scratch: str, difference: Difference) -> bool:
+    """Whether the two are one and the same when both are made from what was printed.
+
+    The server keeps the form in which a condition was written, and prints it in another:
+    after a restore the same condition looks different.
+    """
+    kind = difference.object.partition(" ")[0]
+    if difference.kind != "differs" or kind not in _AGAIN:
+        return False
+    texts = (difference.expected or "", difference.found or "")
+    expected, found = (_again(connection, scratch, difference.object, text) for text in texts)
+    return expected is not None and expected == found
+
+
+def _again(
+    connection: Connection[TupleRow], scratch: str, name: str, definition: str
+) -> str | None:
+    """How the server prints what was made from a definition; None where it can't be made."""
+    kind, _, path = name.partition(" ")
+    table, _, part = path.partition(".")
+    statement = Statements("schema_admin", scratch).compose(
+        _AGAIN[kind], table=table, part=part, definition=Fragment(definition)
+    )
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(render(connection, statement).encode())
+            return _facts(connection, scratch).get(name)
+    except ServerError:
+        return None
 
 
 def _facts(connection: Connection[TupleRow], schema: str) -> dict[str, str]:

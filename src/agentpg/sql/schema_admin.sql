@@ -28,9 +28,14 @@ VALUES (%(version)s, %(name)s, %(checksum)s);
 SELECT version, name, checksum FROM {schema}.schema_migrations ORDER BY version;
 
 -- name: existing
--- Whether the schema and its list of migrations exist, and tables of ours that do.
+-- Whether the schema and its list of migrations exist, and which of these tables do.
 SELECT
     EXISTS (SELECT FROM pg_namespace WHERE nspname = %(schema)s) AS has_schema,
+    coalesce(
+        (SELECT has_schema_privilege(oid, 'CREATE') AND has_schema_privilege(oid, 'USAGE')
+         FROM pg_namespace WHERE nspname = %(schema)s),
+        true
+    ) AS may_create,
     coalesce(bool_or(c.relname = 'schema_migrations'), false) AS has_migrations,
     coalesce(array_agg(c.relname::text ORDER BY c.relname), '{{}}') AS tables
 FROM pg_class c
@@ -67,6 +72,21 @@ ALTER DATABASE {database} SET search_path FROM CURRENT;
 -- name: set_role_search_path
 -- The same for the owning role, whatever is set for the role elsewhere.
 ALTER ROLE {role} IN DATABASE {database} SET search_path FROM CURRENT;
+
+-- name: replace_constraint
+-- Make a constraint of the scratch schema from its printed definition.
+ALTER TABLE {schema}.{table}
+    DROP CONSTRAINT {part},
+    ADD CONSTRAINT {part} {definition};
+
+-- name: replace_trigger
+-- Make a trigger of the scratch schema from its printed definition.
+DROP TRIGGER {part} ON {schema}.{table};
+{definition};
+
+-- name: replace_view
+-- Make a view of the scratch schema from its printed definition.
+CREATE OR REPLACE VIEW {schema}.{table} AS {definition};
 
 -- name: facts
 -- What a schema holds, each object with its definition; names in the schema stand alone.
