@@ -51,17 +51,25 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     the server unless it was running before.
     """
     from agentpg.cli.logs import start_logging
-    from agentpg.cli.worker import load, work
+    from agentpg.cli.worker import load
     from agentpg.schema import migrate
+    from agentpg.tasks.service import Service, run_service
 
     start_logging(session.settings)
     # Until the worker obeys signals by itself, both of them end the start in good order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _server(session):
-        migrate(session.database)
         app = load(session, apps, built_in=True)
         _say_what_runs(session, app)
-        work(session, app, concurrency)
+        run_service(
+            Service(
+                app,
+                lambda: session.database,
+                session.settings,
+                prepare=migrate,
+                concurrency=concurrency,
+            )
+        )
     session.out.line(session.translate(N_("Everything has stopped.")))
     return 0
 

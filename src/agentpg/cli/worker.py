@@ -19,6 +19,12 @@ from agentpg.language import N_
 if TYPE_CHECKING:
     from agentpg.tasks.handlers import App
 
+_NO_OWN = N_("Register one with `@app.task(...)`.")
+_NO_BUILT_IN = N_(
+    "The built-in agents need AGENTPG_DSN_ADMIN, AGENTPG_DSN_MONITOR or an endpoint for "
+    "language models; your own are given with --app."
+)
+
 _MODULE_RUN = (sys.executable, "-m", "agentpg")
 
 
@@ -85,7 +91,7 @@ def worker(
     if processes > 1:
         return _watch(session, _command(session, apps, built_in, concurrency), processes)
     lifeline = _take_lifeline() if below_parent else None
-    return work(session, load(session, apps, built_in=built_in), concurrency, lifeline)
+    return _work(session, load(session, apps, built_in=built_in), concurrency, lifeline)
 
 
 def load(session: Session, apps: tuple[str, ...], *, built_in: bool) -> App:
@@ -99,15 +105,11 @@ def load(session: Session, apps: tuple[str, ...], *, built_in: bool) -> App:
         first = built_in_app(session.settings)
     app = load_apps(apps, first=first)
     if not len(app):
-        raise UsageError(
-            N_("the app has no handlers"), hint=N_("Register one with `@app.task(...)`.")
-        )
+        raise UsageError(N_("the app has no handlers"), hint=_NO_BUILT_IN if built_in else _NO_OWN)
     return app
 
 
-def work(
-    session: Session, app: App, concurrency: int | None = None, lifeline: int | None = None
-) -> int:
+def _work(session: Session, app: App, concurrency: int | None, lifeline: int | None) -> int:
     """Run a worker in this process until it is told to stop."""
     from agentpg.tasks.service import Service, run_below_parent, run_service
 

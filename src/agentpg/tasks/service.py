@@ -41,7 +41,8 @@ class Service:
     """Runs one worker from the wait for its database to its end.
 
     `find_database` says where the database is; it may raise DatabaseUnavailable while that
-    is not known yet. `concurrency` is how many handlers run at a time; the default is the
+    is not known yet. `prepare` is done once the database takes work; by default the schema's
+    version is checked. `concurrency` is how many handlers run at a time; the default is the
     setting.
     """
 
@@ -51,11 +52,13 @@ class Service:
         find_database: Callable[[], Database],
         settings: Settings,
         *,
+        prepare: Callable[[Database], object] = check_version,
         concurrency: int | None = None,
     ) -> None:
         self._app = app
         self._find_database = find_database
         self._settings = settings
+        self._prepare = prepare
         self._concurrency = concurrency
         self._stopping = asyncio.Event()
         self._worker: Worker | None = None
@@ -63,10 +66,10 @@ class Service:
     async def run(self) -> None:
         """Work until told to stop.
 
-        Raises what waiting cannot mend: LoginRefused, DatabaseMissing and SchemaMismatch.
+        Raises what waiting cannot mend: LoginRefused, DatabaseMissing and Refused.
         """
         while not self._stopping.is_set():
-            database = await ready_database(self._find_database, self._stopping)
+            database = await ready_database(self._find_database, self._stopping, self._prepare)
             if database is None:
                 return
             self._worker = Worker(
@@ -116,15 +119,17 @@ def run_below_parent(service: Service, lifeline: int) -> None:
 
 
 async def ready_database(
-    find_database: Callable[[], Database], stopping: asyncio.Event
+    find_database: Callable[[], Database],
+    stopping: asyncio.Event,
+    prepare: Callable[[Database], object] = check_version,
 ) -> Database | None:
-    """The database as soon as it takes work, or None if told to stop first.
+    """The database as soon as it takes work and is prepared, or None if told to stop first.
 
-    Raises LoginRefused, DatabaseMissing and SchemaMismatch: waiting does not mend them.
+    Raises LoginRefused, DatabaseMissing and Refused: waiting does not mend them.
     """
     wait = _FIRST_WAIT
     while not stopping.is_set():
-        looking = asyncio.ensure_future(asyncio.to_thread(_look, find_database))
+        looking = asyncio.ensure_future(asyncio.to_thread(_look, find_database, prepare))
         await until(stopping, tasks=[looking])
         if not looking.done():
             return None
@@ -188,12 +193,12 @@ async def _obeying(
         await service.run()
 
 
-def _look(find_database: Callable[[], Database]) -> Database:
+def _look(find_database: Callable[[], Database], prepare: Callable[[Database], object]) -> Database:
     database = find_database()
     with connect(database, "agentpg worker") as connection:
         if server_facts(connection).in_recovery:
             raise ServerInRecovery(target=database.target())
-    check_version(database)
+    prepare(database)
     return database
 
 

@@ -1,0 +1,118 @@
+"""`agentpg up` starts what is needed, stays, and stops in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database, make_conninfo
+from agentpg.embedded import EmbeddedServer
+from tests.cli.apps import write_greeter
+from tests.cli.conftest import Call, Running
+from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
+
+Launch = Callable[..., Running]
+
+
+@pytest.fixture
+def server_home(home: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder `home` whose server is removed afterwards."""
+    monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
+    reaper.watch(home)
+    yield home
+    remove_server(home)
+
+
+def _with_password(database: Database) -> tuple[str, str]:
+    """The database's DSN with the password in it, and the password."""
+    passfile = re.search(r"passfile=(\S+)", database.dsn)
+    assert passfile is not None
+    lines = Path(passfile[1]).read_text(encoding="utf-8").splitlines()
+    password = next(line.split(":")[4] for line in lines if line.split(":")[3] == "admin")
+    return make_conninfo(database.dsn, password=password, passfile=os.devnull), password
+
+
+def _greeted(call: Call) -> None:
+    done = call("task", "submit", "Greeter", "greet", '{"name": "Kim"}', "--wait", "--json")
+    assert (done.code, json.loads(done.out)["result"]) == (0, {"greeting": "Hello, Kim"})
+
+
+def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
+    up = launch("up", "--app", write_greeter())
+    up.says("started, with", timeout=60)
+    for part in ("Greeter, ReportAgent, SchemaAgent", "agentpg status", "agentpg server psql"):
+        assert part in up.text
+    _greeted(call)
+    assert call("status").code == 0
+    up.tell(signal.SIGTERM)
+    assert up.ends(timeout=30) == 0
+    assert up.text.endswith("Everything has stopped.\n")
+    assert call("server", "status").code == 3
+
+
+def test_a_server_that_was_running_is_left_running(
+    call: Call, launch: Launch, server_home: Path
+) -> None:
+    EmbeddedServer(server_home, PG_BIN).start()
+    up = launch("up")
+    up.says("started, with", timeout=60)
+    up.tell(signal.SIGINT)
+    assert up.ends(timeout=30) == 0
+    assert call("server", "status").code == 0
+
+
+def test_what_goes_wrong_stops_the_server_again(
+    call: Call, launch: Launch, server_home: Path
+) -> None:
+    up = launch("up", "--app", "nowhere:app")
+    assert up.ends(timeout=60) == 2
+    assert "there is no module nowhere" in up.text
+    assert call("server", "status").code == 3
+
+
+def test_a_configured_database_gets_the_schema(
+    call: Call, launch: Launch, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn, password = _with_password(empty_database)
+    monkeypatch.setenv("AGENTPG_DSN", dsn)
+    up = launch("up", "--app", write_greeter())
+    up.says("started, with")
+    assert "\n  psql '" in up.text
+    assert password not in up.text
+    assert "SchemaAgent" not in up.text
+    _greeted(call)
+    up.tell(signal.SIGTERM)
+    assert up.ends(timeout=30) == 0
+
+
+def test_a_configured_database_is_waited_for(
+    own_server: OwnServers, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = own_server()
+    server.start()
+    monkeypatch.setenv("AGENTPG_DSN", server.dsn())
+    server.stop()
+    up = launch("up", "--app", write_greeter())
+    up.says("trying again")
+    server.start()
+    up.says("started, with")
+
+
+def test_without_any_handlers_the_remedy_is_said(call_process: Call, database: Database) -> None:
+    called = call_process("--dsn", database.dsn, "up")
+    assert called.code == 2
+    assert "AGENTPG_DSN_ADMIN" in called.err
+
+
+def test_the_options_that_find_it_again_are_shown(launch: Launch, database: Database) -> None:
+    dsn, password = _with_password(database)
+    up = launch("--dsn", dsn, "--schema", "agentic_ai", "up", "--app", write_greeter())
+    up.says("started, with")
+    assert "--schema agentic_ai status" in up.text
+    assert password not in up.text
