@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from agentpg.tasks.handlers import App
@@ -38,6 +39,14 @@ async def first_slow(run: Run, seconds: float = 60) -> int:
     """Slow in its first attempt only, so that what is taken over is soon done."""
     if run.task.attempt == 1:
         await asyncio.sleep(seconds)
+    return run.task.attempt
+
+
+@app.task("Plain", "until", backoff=AT_ONCE)
+async def until(run: Run, path: str) -> int:
+    """Take until a file is there."""
+    while not Path(path).exists():
+        await asyncio.sleep(0.02)
     return run.task.attempt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from agentpg.db import Database, connect
+from agentpg.errors import DatabaseUnavailable
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.client import Client
 from agentpg.tasks.handlers import App
@@ -164,8 +166,10 @@ class Engine:
         return self.ended(self.client.submit(agent, task_type, payload, **options))
 
     def ended(self, task_id: UUID) -> Task:
-        """The task, when it has ended."""
-        return self.client.wait(task_id, timeout=PATIENCE, check=False)
+        """The task, when it has ended, however often the database is away meanwhile."""
+        while True:
+            with contextlib.suppress(DatabaseUnavailable):
+                return self.client.wait(task_id, timeout=PATIENCE, check=False)
 
     def status(self, task_id: UUID) -> str | None:
         """The state of a task."""

@@ -37,6 +37,10 @@ _BEATS_A_LEASE = 6
 # How long the thread may take to notice that it is to end.
 _SLICE = timedelta(milliseconds=250)
 
+# Waits between attempts to connect; see also `_longest_wait`.
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 2.0
+
 # A task that the database counts as ours and we do not know of may be the answer of a
 # claim that is still being read; after so many beats it is not.
 _BEATS_TO_FORGET = 3
@@ -78,6 +82,9 @@ class Pulse:
         self._events = events
         self._sql = Statements("worker", database.schema)
         self._interval = registration.lease / _BEATS_A_LEASE
+        # After an outage those who came back first watch the others: all must be back
+        # well within a lease.
+        self._longest_wait = min(self._interval.total_seconds(), _LONGEST_WAIT)
         self._ending = threading.Event()
         self._unknown: dict[tuple[UUID, int], int] = {}
         self._thread = threading.Thread(target=self._run, name="agentpg-pulse", daemon=True)
@@ -93,19 +100,19 @@ class Pulse:
             self._thread.join()
 
     def _run(self) -> None:
-        wait = 0.1
+        wait = _FIRST_WAIT
         while not self._ending.is_set():
             try:
                 with connect(
                     self._database, f"agentpg pulse {self._registration.id}"
                 ) as connection:
-                    wait = 0.1
+                    wait = _FIRST_WAIT
                     self._beat_until_the_end(connection)
             except Exception as error:  # noqa: BLE001 - the heartbeat goes on whatever happens
                 if not is_connection_lost(error):
                     _log.exception("the heartbeat failed; trying again")
                 self._ending.wait(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-                wait = min(wait * 2, 2.0)
+                wait = min(wait * 2, self._longest_wait)
 
     def _beat_until_the_end(self, connection: Connection) -> None:
         listen(connection, channel_of(self._database.schema))
