@@ -91,8 +91,9 @@ def _settings() -> Iterator[str]:
 def _setting(name: str, field: FieldInfo) -> tuple[str, str, str]:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     unit = str(extra.get("unit") or "")
-    meaning = markdown.text(field.description or "")
-    secret = " Never printed." if extra.get("secret") else ""
+    meaning = _prose(field.description or "")
+    hidden = "Its password is" if name.startswith("dsn") else "It is"
+    secret = f" {hidden} never printed." if extra.get("secret") else ""
     return markdown.code(variable_of(name, field)), _default(name, field, unit), meaning + secret
 
 
@@ -176,8 +177,8 @@ def _errors() -> Iterator[str]:
         (
             markdown.code(kind.__name__),
             str(kind.exit_code),
-            markdown.text(kind.sentence.replace("!s", "")),
-            markdown.text(kind.hint),
+            _prose(kind.sentence.replace("!s", "")),
+            _prose(kind.hint),
         )
         for kind in _kinds(errors.AgentpgError)
     ]
@@ -190,7 +191,13 @@ def _errors() -> Iterator[str]:
 def _kinds(kind: type[errors.AgentpgError]) -> Iterator[type[errors.AgentpgError]]:
     yield kind
     for below in kind.__subclasses__():
-        yield from _kinds(below)
+        if below.__module__ == errors.__name__:
+            yield from _kinds(below)
+
+
+def _prose(text: str) -> str:
+    """A sentence of ours, in which code stands in backticks, as a cell of a table."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.waiting import eventually
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 60
 
 # What the program `timeout` reports.
 _TOO_LONG = 124
