@@ -61,7 +61,9 @@ _MODULE_RUN = (sys.executable, "-m", "agentpg")
     help="How many processes; one that dies is started again.",
 )
 @click.option("--check", is_flag=True, help="Load the apps, list their handlers, and end.")
-@click.option("--below-parent", is_flag=True, hidden=True)
+@click.option(
+    "--below-parent", is_flag=True, hidden=True, help="Standard input ends with the parent process."
+)
 @click.pass_obj
 def worker(
     session: Session,
