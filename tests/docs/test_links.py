@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
+from xml.parsers.expat import ParserCreate
 
 import pytest
 from markdown_it.token import Token
@@ -31,6 +32,15 @@ def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
             seen.add(path)
             ahead += [_file(read(path), target) for target in _inside(read(path))]
     assert sorted(set((ROOT / "docs").rglob("*.md")) - seen) == []
+
+
+@pytest.mark.parametrize(
+    "picture", sorted((ROOT / "docs").rglob("*.svg")), ids=lambda picture: picture.name
+)
+def test_pictures_stand_by_themselves(picture: Path) -> None:
+    text = picture.read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\s\"')]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert ParserCreate().Parse(text, True) == 1
 
 
 def _leads_somewhere(page: Page, target: str) -> bool:
