@@ -35,11 +35,14 @@ WITH orphaned AS MATERIALIZED (
     SET execution_end = now(), outcome = 'lost', error_message = 'its worker died'
     FROM orphaned o
     WHERE e.task_id = o.id AND e.attempt = o.attempt AND e.execution_end IS NULL
+    RETURNING e.task_id, e.attempt
 ), unanswered AS (
     UPDATE {schema}.llm_requests r
     SET status = 'lost', ended_at = now(), error_message = 'its worker died'
-    FROM orphaned o
-    WHERE r.task_id = o.id AND r.attempt = o.attempt AND r.status = 'open'
+    -- From the closed ones, so that an execution is locked before its requests, as by a
+    -- call that ends: the two never wait for each other.
+    FROM closed c
+    WHERE r.task_id = c.task_id AND r.attempt = c.attempt AND r.status = 'open'
 ), moved AS (
     UPDATE {schema}.tasks t
     SET status = CASE

@@ -13,11 +13,16 @@ WHERE id = %(worker)s AND ended_at IS NULL;
 -- name: claim
 -- Take the next tasks and open their executions. The CTE is materialized because the
 -- planner might else run the locking scan more than once and take more than the limit.
+-- The CASE hides the comparison from the planner, which would take it for rare and read
+-- and sort the whole backlog instead of the head of the index.
 WITH ready AS MATERIALIZED (
     SELECT id
     FROM {schema}.tasks
     WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
-      AND agent_name || chr(31) || task_type = ANY (%(handlers)b::text[])
+      AND CASE
+          WHEN agent_name || chr(31) || task_type = ANY (%(handlers)b::text[]) THEN true
+          ELSE false
+      END
     ORDER BY priority, run_at, id
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
@@ -87,16 +92,15 @@ WITH settled AS MATERIALIZED (
         worker = NULL
     FROM settled s
     WHERE t.id = s.id AND t.worker = s.worker AND t.attempt = s.attempt
-    RETURNING t.id
+    RETURNING t.id, t.attempt, s.outcome, s.seconds, s.attempt_error
 ), closed AS (
     UPDATE {schema}.agent_executions e
     SET execution_end = now(),
-        duration_seconds = s.seconds,
-        outcome = s.outcome,
-        error_message = s.attempt_error
-    FROM settled s
-    JOIN moved ON moved.id = s.id
-    WHERE e.task_id = s.id AND e.attempt = s.attempt
+        duration_seconds = m.seconds,
+        outcome = m.outcome,
+        error_message = m.attempt_error
+    FROM moved m
+    WHERE e.task_id = m.id AND e.attempt = m.attempt
 )
 SELECT id FROM moved;
 

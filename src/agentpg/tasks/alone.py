@@ -183,11 +183,12 @@ async def _attempt(pipe: Connection, suspicion: Suspicion, parent: int | None) -
     loop = asyncio.get_running_loop()
     task, database = suspicion.task, suspicion.database
     connection = SteadyConnection(database, f"agentpg alone {task.agent_name} {task.id}")
+    ledger = Ledger(connection, database.schema)
     run = Run(
         task,
         settings=suspicion.settings,
         database=database,
-        ledger=Ledger(connection, database.schema),
+        ledger=ledger,
         loop=loop,
     )
     attempt = Attempt(suspicion.handler, task, run, suspicion.settings.result_limit)
@@ -195,6 +196,7 @@ async def _attempt(pipe: Connection, suspicion: Suspicion, parent: int | None) -
     try:
         return await attempt.verdict()
     finally:
+        await ledger.drain(_SECONDS_TO_OBEY)
         await connection.close()
 
 

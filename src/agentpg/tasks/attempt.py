@@ -67,6 +67,7 @@ class Attempt:
         started = time.perf_counter()
         verdict = await self._call()
         seconds = time.perf_counter() - started
+        await self.run.close()
         return Verdict(
             outcome=verdict.outcome,
             result=verdict.result,

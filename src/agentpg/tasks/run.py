@@ -38,6 +38,7 @@ class Run:
         self._ledger = ledger
         self._loop = loop
         self._stop_reason: str | None = None
+        self._called = False
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -63,7 +64,15 @@ class Run:
         A row is inserted before the call starts and closed after it ended, also when it
         raised or when its answer never came.
         """
-        return LlmCall(self._ledger, self.task, self._loop, provider=provider, model=model)
+        self._called = True
+        return LlmCall(
+            self._ledger,
+            self.task,
+            self._loop,
+            provider=provider,
+            model=model,
+            check=self.check,
+        )
 
     def wrap(self, client: Client) -> Client:
         """A client of `openai` or `anthropic`, sync or async, whose calls are recorded."""
@@ -78,6 +87,11 @@ class Run:
         """Raise HandlerStopped if this attempt should end; for loops of sync handlers."""
         if self._stop_reason is not None:
             raise HandlerStopped(self._stop_reason)
+
+    async def close(self) -> None:
+        """Mark as lost what the handler left open; called by the worker."""
+        if self._called:
+            await self._ledger.give_up(self.task.id, self.task.attempt)
 
     def stop(self, reason: str) -> None:
         """Tell the handler to end; called by the worker."""

@@ -231,6 +231,7 @@ class Worker:
             _log.warning("worker %s ends with outcomes that it could not write", self.id)
 
     async def _leave(self) -> None:
+        await self._ledger.drain(self._settings.shutdown_grace.total_seconds())
         try:
             await self._claiming.execute(self._sql["leave"], {"worker": self.id})
         except AgentpgError as error:
