@@ -27,7 +27,7 @@ check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations,
 	ruff format --check
 	ruff check
 	mypy
-	lint-imports
+	lint-imports --no-cache
 	squawk --config .squawk.toml src/agentpg/sql/migrations/*.sql
 	python tools/generate_client.py --check
 	python tools/generate_reference.py --check
