@@ -37,6 +37,7 @@ AgentpgError                    exit 1   failed
 │   └── PermissionDenied                 the role may not do this
 ├── FileNotWritten                       a file or folder can't be written
 ├── MigrationBlocked                     a migration did not get its locks
+├── TableNotFound                        the schema has no such table or view
 ├── TaskNotFound
 ├── TaskFailed                           a task that was waited for did not complete
 ├── WrongState                           the task is not in a state that allows this
@@ -386,6 +387,13 @@ class MigrationBlocked(AgentpgError):
         "A long transaction holds the tables; pg_stat_activity shows it by xact_start. "
         "End it and run `agentpg schema migrate` again."
     )
+
+
+class TableNotFound(AgentpgError, LookupError):
+    """The schema has no table or view of this name."""
+
+    sentence = N_("the schema has no table {table}")
+    hint = N_("`agentpg schema show` lists all.")
 
 
 class TaskNotFound(AgentpgError, LookupError):

@@ -9,7 +9,17 @@ import logging
 import re
 from dataclasses import dataclass
 
-from agentpg.db import Connection, Statements, TupleRow, class_row, identifier, render
+from agentpg.db import (
+    Connection,
+    Database,
+    Statements,
+    TupleRow,
+    class_row,
+    connect,
+    driver_errors,
+    identifier,
+    render,
+)
 
 _log = logging.getLogger("agentpg.schema")
 
@@ -41,6 +51,18 @@ def set_search_path(connection: Connection[TupleRow], schema: str) -> None:
                 connection.execute(statement.encode())
             else:
                 _log.warning("the owner of the database has to run: %s", statement)
+
+
+def remaining_search_path(database: Database) -> list[str]:
+    """The statements that somebody with more rights has to run, in one transaction.
+
+    None where unqualified names find the schema's tables.
+    """
+    with (
+        connect(database, "agentpg schema search_path") as connection,
+        driver_errors(database.target()),
+    ):
+        return search_path_statements(connection, database.schema)
 
 
 def search_path_statements(connection: Connection[TupleRow], schema: str) -> list[str]:
