@@ -17,6 +17,7 @@ import pickle
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -169,8 +170,9 @@ def _child(pipe: Connection, suspicion: Suspicion, parent: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_to_worker)
     verdict = asyncio.run(_attempt(pipe, suspicion, parent))
-    pipe.send(verdict)
-    pipe.close()
+    with suppress(OSError):  # the worker died first
+        pipe.send(verdict)
+        pipe.close()
     # A thread of a sync handler that hangs must not keep the process.
     os._exit(0)
 
