@@ -16,6 +16,7 @@ from agentpg.errors import AdoptionRefused
 from agentpg.schema import migrate, verify
 from agentpg.schema.adoption import Wishes, adopt, plan_adoption
 from agentpg.tasks.handlers import App
+from agentpg.tasks.run import Run
 from tests.schema.old import DEPENDENTS, GUIDE_ROWS, GUIDE_TABLE, SUPERSET, rows, run
 from tests.servers import SharedServer
 from tests.tasks.engine import Engine
@@ -97,7 +98,7 @@ def test_the_engine_works_on_it(empty_database: Database, tmp_path: Path) -> Non
     app = App()
 
     @app.task("Agent1", "kind1")
-    def handle(payload: object) -> str:
+    def handle(run: Run) -> str:
         return "done"
 
     with closing(engine):

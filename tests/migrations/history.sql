@@ -1,0 +1,23 @@
+-- A row of each kind, for the recorded copies of the schema.
+INSERT INTO workers (id, host, pid, version, concurrency, lease_seconds, handlers, started_at, heartbeat, heartbeat_at, idle)
+VALUES ('01900000-0000-7000-8000-00000000000a', 'alpha', 4711, '0.1.0', 20, 30, '[["Reporter", "weekly"]]', '2026-01-01 08:00+00', 240, '2026-01-01 09:00+00', false),
+       ('01900000-0000-7000-8000-00000000000b', 'alpha', 4712, '0.1.0', 20, 30, '[["Reporter", "weekly"]]', '2026-01-01 08:00+00', 12, '2026-01-01 08:01+00', true);
+UPDATE workers SET ended_at = '2026-01-01 08:02+00', ended_how = 'lost' WHERE pid = 4712;
+INSERT INTO tasks (id, agent_name, task_type, status, created_at, run_at, payload, result, error_message, attempt, errors, started_at, finished_at, worker, submitted_by, idempotency_key, tenant, held_reason, adopted, max_attempts, cancel_requested_at) VALUES
+('01900000-0000-7000-8000-000000000001', 'Reporter', 'weekly', 'pending', '2026-01-01 07:00+00', '2026-01-01 07:00+00', '{"week": 1}', NULL, NULL, 0, 0, NULL, NULL, NULL, 'admin', 'week-1', 'north', NULL, false, 3, NULL),
+('01900000-0000-7000-8000-000000000002', 'Reporter', 'weekly', 'running', '2026-01-01 07:01+00', '2026-01-01 07:01+00', NULL, NULL, NULL, 1, 0, '2026-01-01 08:10+00', NULL, '01900000-0000-7000-8000-00000000000a', 'admin', NULL, NULL, NULL, false, NULL, NULL),
+('01900000-0000-7000-8000-000000000003', 'Reporter', 'weekly', 'completed', '2026-01-01 07:02+00', '2026-01-01 07:05+00', '[1, 2]', '{"pages": 3}', NULL, 2, 1, '2026-01-01 08:20+00', '2026-01-01 08:21+00', NULL, 'admin', NULL, NULL, NULL, false, NULL, NULL),
+('01900000-0000-7000-8000-000000000004', 'Reporter', 'weekly', 'failed', '2026-01-01 07:03+00', '2026-01-01 07:03+00', NULL, NULL, 'no data', 1, 1, '2026-01-01 08:30+00', '2026-01-01 08:31+00', NULL, 'admin', NULL, NULL, NULL, false, 1, NULL),
+('01900000-0000-7000-8000-000000000005', 'Reporter', 'weekly', 'cancelled', '2026-01-01 07:04+00', '2026-01-01 07:04+00', NULL, NULL, 'not wanted', 0, 0, NULL, '2026-01-01 07:06+00', NULL, 'admin', NULL, NULL, NULL, false, NULL, '2026-01-01 07:06+00'),
+('01900000-0000-7000-8000-000000000006', 'Reporter', 'weekly', 'waiting', '2026-01-01 07:05+00', '2026-01-01 07:05+00', NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 'admin', NULL, NULL, 'the budget', false, NULL, NULL),
+('f47ac10b-58cc-4372-a567-0e02b2c3d479', NULL, NULL, 'archived', NULL, '2026-01-01 07:00+00', NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL, NULL);
+INSERT INTO agent_executions (task_id, attempt, agent_name, task_type, worker, execution_start, execution_end, duration_seconds, outcome, error_message, llm_calls, llm_total_tokens, llm_input_tokens, llm_output_tokens, llm_unknown_calls, llm_unpriced_calls, cost_usd) VALUES
+('01900000-0000-7000-8000-000000000002', 1, 'Reporter', 'weekly', '01900000-0000-7000-8000-00000000000a', '2026-01-01 08:10+00', NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL),
+('01900000-0000-7000-8000-000000000003', 1, 'Reporter', 'weekly', '01900000-0000-7000-8000-00000000000b', '2026-01-01 08:00+00', '2026-01-01 08:02+00', NULL, 'lost', NULL, 1, 0, 0, 0, 1, 1, NULL),
+('01900000-0000-7000-8000-000000000003', 2, 'Reporter', 'weekly', '01900000-0000-7000-8000-00000000000a', '2026-01-01 08:20+00', '2026-01-01 08:21+00', 59.5, 'completed', NULL, 1, 120, 100, 20, 0, 0, 0.0012),
+('01900000-0000-7000-8000-000000000004', 1, 'Reporter', 'weekly', '01900000-0000-7000-8000-00000000000a', '2026-01-01 08:30+00', '2026-01-01 08:31+00', 60, 'failed', 'no data', 0, 0, 0, 0, 0, 0, NULL);
+INSERT INTO llm_requests (id, task_id, attempt, agent_name, provider, model, status, started_at, ended_at, duration_seconds, input_tokens, output_tokens, cost_usd, cost_source) VALUES
+('01900000-0000-7000-8000-0000000000c1', '01900000-0000-7000-8000-000000000003', 1, 'Reporter', 'openai', 'gpt-4o-mini', 'lost', '2026-01-01 08:00+00', '2026-01-01 08:02+00', NULL, NULL, NULL, NULL, 'unpriced'),
+('01900000-0000-7000-8000-0000000000c2', '01900000-0000-7000-8000-000000000003', 2, 'Reporter', 'openai', 'gpt-4o-mini', 'ok', '2026-01-01 08:20+00', '2026-01-01 08:20:30+00', 30, 100, 20, 0.0012, 'genai-prices');
+INSERT INTO users (id, username, role, password_hash, created_at) VALUES ('01900000-0000-7000-8000-0000000000d1', 'kim', 'admin', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g', '2026-01-01 06:00+00');
+UPDATE schema_migrations SET applied_at = '2026-01-01 06:00+00';
