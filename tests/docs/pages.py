@@ -10,8 +10,8 @@ A comment right before a block says how it is meant:
     <!-- output -->                  a text: what the block before it printed
     <!-- not run: reason -->         it can't run here
 
-A comment anywhere in the page, `<!-- begins with: … -->`, says what the reader has: `a
-database` (the default) or `nothing`.
+A comment anywhere in the page, `<!-- begins with: … -->`, says what the reader has, such as
+`a database` (the default), `nothing`, or `a database, a model`; test_pages.py has them all.
 """
 
 from __future__ import annotations

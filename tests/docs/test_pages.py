@@ -24,6 +24,7 @@ _ELSEWHERE = ("docs/guide/operations.", "benchmarks/")
 _FIXTURES = {
     "nothing": "with_nothing",
     "a database": "with_database",
+    "an empty database": "with_empty_database",
     "a server": "with_server",
     "a model": "with_model",
 }
@@ -63,6 +64,12 @@ def with_nothing() -> dict[str, str]:
 def with_database(database: Database) -> dict[str, str]:
     """A fresh database with the schema, as libpq's variables name it."""
     return _libpq_variables(database.dsn)
+
+
+@pytest.fixture
+def with_empty_database(empty_database: Database) -> dict[str, str]:
+    """A fresh database without the schema."""
+    return _libpq_variables(empty_database.dsn)
 
 
 @pytest.fixture
