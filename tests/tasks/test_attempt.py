@@ -21,6 +21,9 @@ from tests.tasks.claims import attempt_of, claimed
 
 Stop = tuple[Outcome, str]
 
+# Set by a handler that is to be stopped.
+BEGUN = threading.Event()
+
 
 def handler_of(function: Callable[..., Any], **rules: Any) -> Handler:
     return Handler(agent_name="A", task_type="t", function=function, **rules)
@@ -29,13 +32,14 @@ def handler_of(function: Callable[..., Any], **rules: Any) -> Handler:
 def verdict_of(
     function: Callable[..., Any], payload: Any = None, *, stop: Stop | None = None, **rules: Any
 ) -> Verdict:
-    """Run one attempt; `stop` interrupts it once the handler is under way."""
+    """Run one attempt; `stop` interrupts it once the handler has set BEGUN."""
+    BEGUN.clear()
 
     async def attempting() -> Verdict:
         attempt = attempt_of(handler_of(function, **rules), claimed(payload))
         verdict = asyncio.ensure_future(attempt.verdict())
         if stop is not None:
-            await asyncio.sleep(0.05)
+            await asyncio.to_thread(BEGUN.wait, 10)
             attempt.stop(*stop)
         return await verdict
 
@@ -263,6 +267,7 @@ def test_its_thread_keeps_the_slot_until_it_has_ended() -> None:
 
 def test_a_sync_handler_learns_of_its_end_through_its_run() -> None:
     def loops(run: Run) -> None:
+        BEGUN.set()
         while True:
             run.check()
 
@@ -282,6 +287,7 @@ def test_a_stop_that_nobody_asked_for_is_a_failure() -> None:
 
 def test_work_done_before_a_cancellation_reached_it_is_kept() -> None:
     async def finishes(run: Run) -> str:
+        BEGUN.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -289,6 +295,7 @@ def test_work_done_before_a_cancellation_reached_it_is_kept() -> None:
         return "never"
 
     def finishes_too(run: Run) -> str:
+        BEGUN.set()
         while not run.stopping:
             pass
         return "done"
