@@ -17,6 +17,7 @@ AgentpgError                    exit 1   failed
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── CallInLoop                       a blocking call in an async handler
 │   ├── ClientUnknown                    run.wrap() of what it can't record
+│   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
 │   ├── ServerStarting
@@ -218,6 +219,13 @@ class ClientUnknown(UsageError):
         "It takes a client of the packages openai and anthropic; for any other use "
         "run.llm_call() around each call."
     )
+
+
+class NoAdministrator(UsageError):
+    """`setup` cannot act as the administrator of the server."""
+
+    sentence = N_("nobody can act as the server's administrator: {reason}")
+    hint = N_("Run it as root or as postgres, or give --dsn with a role that may create roles.")
 
 
 class NoDatabase(UsageError):

@@ -9,7 +9,7 @@ from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
-from agentpg.db.connect import Database, configured, connect, connect_async
+from agentpg.db.connect import Database, configured, connect, connect_async, scram_verifier
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.query import Fragment, Statements, compose_script, identifier, literal, render
@@ -50,6 +50,7 @@ __all__ = [
     "next_notifications",
     "render",
     "scalar_row",
+    "scram_verifier",
     "server_message",
     "snapshot",
     "tuple_row",

@@ -46,6 +46,13 @@ class Database:
         said = {n: v for n, v in _parse(self.dsn).items() if n not in ("password", "sslpassword")}
         return make_conninfo("", **said)
 
+    def address(self) -> tuple[str, int]:
+        """The server's host, localhost for a socket of this machine, and its port."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        host = str(said.get("host") or said.get("hostaddr") or "")
+        local = not host or host.startswith(("/", "@"))
+        return "localhost" if local else host, int(said.get("port") or 5432)
+
     def target(self) -> str:
         """The server and database in words, for messages; never the password."""
         said = {**_environment_defaults(), **_parse(self.dsn)}
@@ -72,6 +79,12 @@ def connect(
     """A synchronous connection. Raises DatabaseUnavailable or one of its kinds."""
     with driver_errors(database.target()):
         return psycopg.connect(database.conninfo(application_name), autocommit=autocommit)
+
+
+def scram_verifier(connection: Connection[TupleRow], role: str, password: str) -> str:
+    """What the server stores for a password, made here so that it never sees the password."""
+    made = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    return made.decode()
 
 
 async def connect_async(

@@ -117,16 +117,28 @@ def migrate(
     whole or not at all.
     """
     known = released_migrations() if migrations is None else list(migrations)
-    done: list[Migration] = []
     with (
         connect(database, "agentpg schema migrate") as connection,
         driver_errors(database.target()),
     ):
-        while pending := _pending(connection, database.schema, known):
-            step = _Step(connection, database.schema, known, lock_timeout)
-            applied = _insist(step, pending[0], patience)
-            done += [applied] if applied else []
+        done = apply_pending(connection, database.schema, known, lock_timeout, patience)
         set_search_path(connection, database.schema)
+    return done
+
+
+def apply_pending(
+    connection: Connection[TupleRow],
+    schema: str,
+    known: Sequence[Migration],
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    patience: timedelta = PATIENCE,
+) -> list[Migration]:
+    """What `migrate` does, on a connection in autocommit mode; the search_path apart."""
+    done: list[Migration] = []
+    while pending := pending_migrations(connection, schema, known):
+        step = _Step(connection, schema, known, lock_timeout)
+        applied = _insist(step, pending[0], patience)
+        done += [applied] if applied else []
     return done
 
 
@@ -140,7 +152,7 @@ def plan(database: Database, *, migrations: Sequence[Migration] | None = None) -
         connect(database, "agentpg schema plan") as connection,
         driver_errors(database.target()),
     ):
-        return _pending(connection, database.schema, known)
+        return pending_migrations(connection, database.schema, known)
 
 
 def script(
@@ -158,16 +170,25 @@ def script(
         connect(database, "agentpg schema migrate") as connection,
         driver_errors(database.target()),
     ):
-        pending = _pending(connection, database.schema, known)
-        has_schema = _existing(connection, database.schema).has_schema
-        parts = [
-            _transaction(connection, database.schema, migration, lock_timeout, make_schema)
-            for migration, make_schema in zip(
-                pending, [not has_schema] + [False] * len(pending), strict=False
-            )
-        ]
+        pending = pending_migrations(connection, database.schema, known)
+        make_schema = not _existing(connection, database.schema).has_schema
+        parts = transactions(connection, database.schema, pending, lock_timeout, make_schema)
         parts += _search_path_transaction(connection, database.schema)
     return "\n".join(["\\set ON_ERROR_STOP on\n", *parts]) if parts else ""
+
+
+def transactions(
+    connection: Connection[TupleRow],
+    schema: str,
+    migrations: Sequence[Migration],
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    make_schema: bool = False,
+) -> list[str]:
+    """Each of the migrations as a transaction for psql; the first one makes the schema."""
+    return [
+        _transaction(connection, schema, migration, lock_timeout, make_schema and number == 0)
+        for number, migration in enumerate(migrations)
+    ]
 
 
 def check_version(database: Database) -> None:
@@ -189,6 +210,22 @@ def applied_migrations(connection: Connection[TupleRow], schema: str) -> list[Ap
         return []
     cursor = connection.cursor(row_factory=class_row(Applied))
     return cursor.execute(Statements("schema_admin", schema)["applied_migrations"]).fetchall()
+
+
+def pending_migrations(
+    connection: Connection[TupleRow], schema: str, known: Sequence[Migration]
+) -> list[Migration]:
+    """Those of `known` that the schema lacks. Raises what `plan` raises."""
+    applied = applied_migrations(connection, schema)
+    check_newest(schema, applied, known)
+    if not applied:
+        _refuse_tables_in_the_way(connection, schema)
+    done = {migration.version for migration in applied}
+    pending = [migration for migration in known if migration.version not in done]
+    if pending and not _existing(connection, schema).may_create:
+        # The server would make the tables in the next schema of the search_path.
+        raise PermissionDenied(f"permission denied for schema {schema}")
+    return pending
 
 
 def check_newest(schema: str, applied: Sequence[Applied], known: Sequence[Migration]) -> None:
@@ -216,7 +253,7 @@ class _Step:
         with self.connection.transaction():
             for statement in _opening(self.connection, self.schema, self.lock_timeout):
                 self.connection.execute(statement.encode())
-            pending = _pending(self.connection, self.schema, self.known)
+            pending = pending_migrations(self.connection, self.schema, self.known)
             if not pending:
                 return None
             make_schema = not _existing(self.connection, self.schema).has_schema
@@ -294,21 +331,6 @@ def _search_path_transaction(connection: Connection[TupleRow], schema: str) -> l
 def _ended(statement: str) -> str:
     text = statement.strip()
     return text if text.endswith(";") else f"{text};"
-
-
-def _pending(
-    connection: Connection[TupleRow], schema: str, known: Sequence[Migration]
-) -> list[Migration]:
-    applied = applied_migrations(connection, schema)
-    check_newest(schema, applied, known)
-    if not applied:
-        _refuse_tables_in_the_way(connection, schema)
-    done = {migration.version for migration in applied}
-    pending = [migration for migration in known if migration.version not in done]
-    if pending and not _existing(connection, schema).may_create:
-        # The server would make the tables in the next schema of the search_path.
-        raise PermissionDenied(f"permission denied for schema {schema}")
-    return pending
 
 
 def _refuse_tables_in_the_way(connection: Connection[TupleRow], schema: str) -> None:

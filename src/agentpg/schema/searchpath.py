@@ -65,9 +65,22 @@ def remaining_search_path(database: Database) -> list[str]:
         return search_path_statements(connection, database.schema)
 
 
-def search_path_statements(connection: Connection[TupleRow], schema: str) -> list[str]:
-    """The statements that are left to run in one transaction; none where all is well."""
-    stored = _stored(connection, schema)
+def search_path_statements(
+    connection: Connection[TupleRow], schema: str, role: str | None = None
+) -> list[str]:
+    """The statements that are left to run in one transaction; none where all is well.
+
+    `role` is the owning role, by default the one that is connected.
+    """
+    stored = _stored(connection, schema, role)
+    return [*_for_role(connection, schema, stored), *_for_database(connection, schema, stored)]
+
+
+def first_search_path_statements(
+    connection: Connection[TupleRow], schema: str, database: str, role: str
+) -> list[str]:
+    """The same for a database and a role that are not made yet."""
+    stored = _Stored(database, role, owns_database=True, of_database=None, of_role=None)
     return [*_for_role(connection, schema, stored), *_for_database(connection, schema, stored)]
 
 
@@ -91,11 +104,11 @@ def _for_database(connection: Connection[TupleRow], schema: str, stored: _Stored
 
 
 def _choice(connection: Connection[TupleRow], schema: str, present: str | None) -> str:
-    path = present or "public"
-    if not _leads_to(schema, path):
-        path = f"{identifier(schema)}, {path}"
+    others = present or "public"
+    if _leads_to(schema, others):
+        others = others.partition(",")[2].strip() or "public"
     statement = Statements("schema_admin", schema)["choose_search_path"]
-    return render(connection, statement, {"search_path": path})
+    return render(connection, statement, {"schema": schema, "others": others})
 
 
 def _leads_to(schema: str, search_path: str | None) -> bool:
@@ -104,7 +117,7 @@ def _leads_to(schema: str, search_path: str | None) -> bool:
     return first is not None and first[1] in (schema, identifier(schema))
 
 
-def _stored(connection: Connection[TupleRow], schema: str) -> _Stored:
+def _stored(connection: Connection[TupleRow], schema: str, role: str | None = None) -> _Stored:
     cursor = connection.cursor(row_factory=class_row(_Stored))
-    cursor.execute(Statements("schema_admin", schema)["search_path_settings"])
+    cursor.execute(Statements("schema_admin", schema)["search_path_settings"], {"role": role})
     return cursor.fetchall()[0]

@@ -44,10 +44,10 @@ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND c.relname = ANY (%(tables)s);
 
 -- name: search_path_settings
--- The search_path that is set for the database, and for this role in it, and who may set it.
+-- The search_path that is set for the database, and for a role in it, and who may set it.
 SELECT
-    current_database() AS database,
-    current_user AS role,
+    d.datname::text AS database,
+    r.rolname::text AS role,
     pg_has_role(d.datdba, 'USAGE') AS owns_database,
     (SELECT substring(option FROM 'search_path=(.*)')
      FROM pg_db_role_setting s, unnest(s.setconfig) AS option
@@ -55,15 +55,14 @@ SELECT
     ) AS of_database,
     (SELECT substring(option FROM 'search_path=(.*)')
      FROM pg_db_role_setting s, unnest(s.setconfig) AS option
-     WHERE s.setdatabase = d.oid AND s.setrole = current_user::regrole
-       AND option LIKE 'search\_path=%%'
+     WHERE s.setdatabase = d.oid AND s.setrole = r.oid AND option LIKE 'search\_path=%%'
     ) AS of_role
-FROM pg_database d
-WHERE d.datname = current_database();
+FROM pg_database d, pg_roles r
+WHERE d.datname = current_database() AND r.rolname = coalesce(%(role)s, current_user);
 
 -- name: choose_search_path
 -- Say which search_path the next statement stores.
-SELECT set_config('search_path', %(search_path)s, true);
+SELECT set_config('search_path', quote_ident(%(schema)s) || ', ' || %(others)s, true);
 
 -- name: set_database_search_path
 -- Let unqualified names in this database mean the schema's tables.
