@@ -145,6 +145,8 @@ class Pulse:
         ).fetchone()
         if alive is None:
             self._start_over(connection, worker)
+        elif self._held().idle and not held.idle:
+            self._beat(connection)  # it became idle meanwhile, and this beat unsaid that
         else:
             self._check_held(connection)
             self._check_forgotten(connection)

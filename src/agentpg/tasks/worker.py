@@ -161,8 +161,8 @@ class Worker:
     async def _wait_for_work(self) -> None:
         """Wait for a notification or the next poll; ask to be notified first."""
         if not self._idle:
+            self._idle = True  # before it is written: see Pulse._beat
             await self._claiming.execute(self._sql["note_idle"], {"worker": self.id})
-            self._idle = True
             return  # look once more: what came in meanwhile was not notified
         poll = self._settings.poll_interval.total_seconds()
         await until(self._work_came, seconds=spread(poll, 0.1))
