@@ -93,6 +93,11 @@ class Alone:
     async def thread_ended(self) -> None:
         """Nothing of a child outlives it."""
 
+    @property
+    def was_stopped(self) -> bool:
+        """A child's interruption leaves its worker's own tasks alone."""
+        return False
+
     async def _answer(self, process: BaseProcess, pipe: Connection) -> Verdict | None:
         """The child's verdict, or None if it died without one."""
         loop, readable = asyncio.get_running_loop(), asyncio.Event()

@@ -44,6 +44,8 @@ class Escaped(Exception):
 
     def sentence(self) -> str:
         """What the handler did."""
+        if isinstance(self.error, asyncio.CancelledError):
+            return "the handler cancelled itself"
         if isinstance(self.error, SystemExit):
             return f"the handler called sys.exit({self.error.code!r})"
         return _described(self.error)
@@ -68,13 +70,14 @@ class Attempt:
         verdict = await self._call()
         seconds = time.perf_counter() - started
         await self.run.close()
-        return Verdict(
-            outcome=verdict.outcome,
-            result=verdict.result,
-            error=None if verdict.error is None else plain_text(verdict.error)[:_ERROR_LENGTH],
-            seconds=seconds,
-            permanent=verdict.permanent,
-        )
+        if verdict.error is not None:
+            verdict = verdict._replace(error=plain_text(verdict.error)[:_ERROR_LENGTH])
+        return verdict._replace(seconds=seconds)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was interrupted, so that its asyncio task is used up."""
+        return self._stopped is not None
 
     def stop(self, outcome: Outcome, reason: str) -> None:
         """Interrupt the handler; the first reason counts."""
@@ -96,14 +99,43 @@ class Attempt:
     async def _call(self) -> Verdict:
         try:
             given, named = self.handler.arguments(self.task.payload)
+            if self.handler.is_async and self.handler.timeout is None:
+                return await self._inline(given, named)
             self._working = asyncio.ensure_future(self._start(given, named))
             if self._stopped is not None and self._breaks_off(self._stopped.outcome):
                 self._working.cancel()
             return self._returned(await self._within_its_time(self._working))
         except Stopped as stopped:
             return Verdict(outcome=stopped.outcome, error=stopped.reason)
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything at all
             return raised(error)
+
+    async def _inline(self, given: tuple[Any, ...], named: dict[str, Any]) -> Verdict:
+        """Run an async handler without a time-out in the caller's own task.
+
+        That saves making two tasks for each attempt. An interruption cancels the caller's
+        task, so it must not be used for another attempt after one.
+        """
+        own = asyncio.current_task()
+        self._working = own
+        try:
+            if self._stopped is not None:
+                raise self._stopped
+            return self._returned(await self.handler.function(self.run, *given, **named))
+        except asyncio.CancelledError:
+            if self._stopped is None and own is not None and own.cancelling():
+                raise
+            raise (self._stopped or Escaped(asyncio.CancelledError())) from None
+        except HandlerStopped:
+            if self._stopped is None:
+                raise
+            raise self._stopped from None
+        finally:
+            self._working = None
+            if self._stopped is not None:
+                await _absorb_cancellation()
 
     async def _within_its_time(self, working: asyncio.Future[Any]) -> Any:
         """The handler's result, or Stopped when it was interrupted or its time was over.
@@ -118,6 +150,8 @@ class Attempt:
             done, _ = await asyncio.wait([working], timeout=_SECONDS_TO_OBEY)
         if self._stopped is not None and (not done or self._overruled(working)):
             raise self._stopped
+        if working.cancelled():
+            raise Escaped(asyncio.CancelledError())
         return working.result()
 
     def _overruled(self, working: asyncio.Future[Any]) -> bool:
@@ -180,8 +214,6 @@ def raised(error: BaseException) -> Verdict:
     match error:
         case Escaped():
             return Verdict(outcome=Outcome.FAILED, error=error.sentence())
-        case asyncio.CancelledError():
-            return Verdict(outcome=Outcome.FAILED, error="the handler cancelled itself")
         case Permanent():
             return Verdict(outcome=Outcome.FAILED, error=_text_of(error), permanent=True)
         case AgentpgError():
@@ -290,6 +322,14 @@ async def _tamed(call: Callable[[], Awaitable[Any]]) -> Any:
         return await call()
     except (SystemExit, KeyboardInterrupt) as error:
         raise Escaped(error) from None
+
+
+async def _absorb_cancellation() -> None:
+    """Take a cancellation that came as the handler had just ended."""
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return
 
 
 def _settable(error: Exception) -> Exception:

@@ -7,6 +7,9 @@ from typing import Any
 
 from agentpg.errors import PayloadNotJson, PayloadTooLarge, ResultNotJson, ResultTooLarge
 
+# `json.dumps` would make an encoder for each call.
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def encode_payload(payload: Any, limit_bytes: int) -> str | None:
     """JSON text of a payload; None stays None.
@@ -48,7 +51,7 @@ def plain_text(text: str) -> str:
 
 
 def _encode(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _JSON.encode(value)
     text.encode()  # raises for half of a surrogate pair, which jsonb refuses
     if "\\u0000" in text and "\x00" in _all_text(value):
         raise ValueError("a text holds the character U+0000, which PostgreSQL cannot store")

@@ -14,6 +14,9 @@ from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, Backoff
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnCrash = Literal["retry", "fail"]
 
+# So many shapes of payload that fit are remembered for each handler.
+_SHAPES = 64
+
 
 class Permanent(Exception):
     """Raised by a handler for a failure that another attempt cannot mend."""
@@ -39,6 +42,9 @@ class Handler:
     on_crash: OnCrash = "retry"
     is_async: bool = field(init=False)
     _signature: inspect.Signature = field(init=False, repr=False, compare=False)
+    _fitting: set[tuple[int | str, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=set
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.function))
@@ -64,11 +70,18 @@ class Handler:
         """
         named = payload if isinstance(payload, dict) else {}
         given = () if payload is None or isinstance(payload, dict) else (payload,)
+        shape = (len(given), *named)
+        if shape not in self._fitting:
+            self._bind(given, named)
+            if len(self._fitting) < _SHAPES:
+                self._fitting.add(shape)
+        return given, named
+
+    def _bind(self, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         try:
             self._signature.bind(None, *given, **named)
         except TypeError as error:
             raise Permanent(f"the payload does not fit the handler: {error}") from None
-        return given, named
 
 
 class App:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -13,11 +14,16 @@ from agentpg.tasks.alone import Alone
 from agentpg.tasks.attempt import Attempt, decide, released
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.model import Claimed, Outcome, Settlement, Verdict
+from agentpg.tasks.pace import until
 
 _log = logging.getLogger("agentpg.worker")
 
 # After the grace, how long handlers have to take notice before their tasks are handed back.
 _SECONDS_TO_LET_GO = 1.0
+
+# After so many attempts in a row a slot lets others have a turn: handlers that never wait
+# would else keep the event loop from claiming and writing.
+_TURNS = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +41,8 @@ class Hands:
 
     `begin` makes the attempt, `put` has its settlement written, `slot_freed` is called
     after each attempt. All methods are for the event loop's thread; `attempts` may be
-    called from any.
+    called from any. `running` counts attempts under way, and `quiet` is set while there
+    are none.
     """
 
     def __init__(
@@ -54,7 +61,11 @@ class Hands:
         self._slot_freed = slot_freed
         self._held: dict[UUID, InHand] = {}
         self._buffer: deque[InHand] = deque()
-        self.running: set[asyncio.Task[None]] = set()
+        self._slots: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        self.running = 0
+        self.quiet = asyncio.Event()
+        self.quiet.set()
 
     @property
     def waiting(self) -> int:
@@ -89,7 +100,7 @@ class Hands:
             if held.attempt is not None:
                 held.attempt.stop(Outcome.CANCELLED, "cancelled on request")
             else:
-                self._unqueue(held)
+                self._buffer.remove(held)
                 self._end(held, Verdict(outcome=Outcome.CANCELLED, error="cancelled on request"))
 
     def drop(self, attempts: list[tuple[UUID, int]], reason: str) -> None:
@@ -98,7 +109,7 @@ class Hands:
             held.ended = True
             del self._held[held.task.id]
             if held.attempt is None:
-                self._unqueue(held)
+                self._buffer.remove(held)
             else:
                 _log.warning("task %s: %s", held.task.id, reason)
                 held.attempt.stop(Outcome.RELEASED, reason)
@@ -118,40 +129,71 @@ class Hands:
         for held in self._unended():
             if held.attempt is not None:
                 held.attempt.stop(Outcome.RELEASED, "its worker stopped")
-        if self.running:
-            await asyncio.wait(list(self.running), timeout=_SECONDS_TO_LET_GO)
+        await until(self.quiet, seconds=_SECONDS_TO_LET_GO)
         for held in self._unended():
             self._release(held, "its worker stopped")
 
+    def close(self) -> None:
+        """End the slots. What still runs in one is left behind."""
+        for slot in self._slots:
+            slot.cancel()
+
+    # Slots: asyncio tasks that run one attempt after the other
+
     def _fill(self) -> None:
-        while self._buffer and len(self.running) < self._concurrency:
-            held = self._buffer.popleft()
-            handler = self._app.find(held.task.agent_name, held.task.task_type)
-            if handler is None:
-                self._release(held, "its worker has no handler for it")
-                continue
-            running = asyncio.ensure_future(self._run(held, handler))
-            self.running.add(running)
-            running.add_done_callback(self._done)
+        """Wake or make as many slots as there are tasks for."""
+        for _ in range(min(len(self._buffer), self._concurrency - self.running)):
+            self.running += 1
+            self.quiet.clear()
+            if self._idle:
+                self._idle.pop().set_result(None)
+            else:
+                slot = asyncio.ensure_future(self._slot())
+                self._slots.add(slot)
+                slot.add_done_callback(self._slot_ended)
 
-    def _unqueue(self, held: InHand) -> None:
-        """Take it out of the buffer; one that was just given a slot is there no more."""
-        if held in self._buffer:
-            self._buffer.remove(held)
+    async def _slot(self) -> None:
+        """Run what is in the buffer, and sleep when it is empty, until it is used up."""
+        context = contextvars.copy_context()
+        turns = 0
+        while True:
+            while self._buffer:
+                held = self._buffer.popleft()
+                await self._run(held)
+                self._slot_freed()
+                if _is_used_up(held, context):
+                    return
+                turns += 1
+                if turns % _TURNS == 0:
+                    await asyncio.sleep(0)
+            sleeping = asyncio.get_running_loop().create_future()
+            self._idle.append(sleeping)
+            self._rest()
+            await sleeping
 
-    async def _run(self, held: InHand, handler: Handler) -> None:
-        if held.ended:
+    async def _run(self, held: InHand) -> None:
+        handler = self._app.find(held.task.agent_name, held.task.task_type)
+        if handler is None:
+            self._release(held, "its worker has no handler for it")
             return
         held.attempt = self._begin(held.task, handler)
         self._end(held, await held.attempt.verdict())
         await held.attempt.thread_ended()
 
-    def _done(self, running: asyncio.Task[None]) -> None:
-        self.running.discard(running)
+    def _rest(self) -> None:
+        self.running -= 1
+        if not self.running:
+            self.quiet.set()
+
+    def _slot_ended(self, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+        self._rest()
+        if slot.cancelled():
+            return
+        if slot.exception() is not None:
+            _log.error("an attempt broke down", exc_info=slot.exception())
         self._fill()
         self._slot_freed()
-        if not running.cancelled() and running.exception() is not None:
-            _log.error("an attempt broke down", exc_info=running.exception())
 
     def _end(self, held: InHand, verdict: Verdict) -> None:
         handler = self._app.find(held.task.agent_name, held.task.task_type)
@@ -179,6 +221,13 @@ _LEVELS = {
     Outcome.CANCELLED: logging.INFO,
     Outcome.RELEASED: logging.INFO,
 }
+
+
+def _is_used_up(held: InHand, context: contextvars.Context) -> bool:
+    """Whether the next attempt needs a fresh asyncio task: this one was cancelled, or its
+    handler has set context variables, which the next one must not see."""
+    stopped = held.attempt is not None and held.attempt.was_stopped
+    return stopped or contextvars.copy_context() != context
 
 
 def _log_outcome(held: InHand, verdict: Verdict) -> None:

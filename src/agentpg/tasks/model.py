@@ -1,6 +1,7 @@
 """The engine's values: what a task, an execution and an LLM request are.
 
-All are frozen: they are what the database said at one moment.
+All are frozen: they are what the database said at one moment. Those that are made for each
+attempt are named tuples, which are made in a third of a dataclass's time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 
@@ -148,8 +149,7 @@ class LlmRequest:
     error_message: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A task in a worker's hands: what its handler and the decision about it need."""
 
     id: UUID
@@ -168,8 +168,7 @@ class Claimed:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What came of one attempt, before anything is written.
 
     `result` is JSON text. A `permanent` failure is not tried again.
@@ -182,8 +181,7 @@ class Verdict:
     permanent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What is to be written about one attempt: where the task goes and how it ended.
 
     `error` is why the task is where it is, `attempt_error` why this attempt ended so.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -78,10 +77,22 @@ class Settling:
                 _log.exception("task %s cannot be settled", batch[0][1].id)
 
     async def _settle(self, batch: list[tuple[UUID, Settlement]]) -> None:
-        rows = await self._connection.insist(self._sql["settle"], _columns(batch))
-        await self._close_requests(
-            [s for _, s in batch if s.outcome in (Outcome.LOST, Outcome.RELEASED)]
-        )
+        completed = [one for one in batch if one[1].outcome is Outcome.COMPLETED]
+        others = [one for one in batch if one[1].outcome is not Outcome.COMPLETED]
+        if completed:
+            await self._run("complete", completed, _completed_columns(completed))
+        if others:
+            await self._run("settle", others, _columns(others))
+            await self._close_requests(
+                [s for _, s in others if s.outcome in (Outcome.LOST, Outcome.RELEASED)]
+            )
+
+    async def _run(
+        self, statement: str, batch: list[tuple[UUID, Settlement]], columns: dict[str, list[Any]]
+    ) -> None:
+        rows = await self._connection.insist(self._sql[statement], columns)
+        if len(rows) == len(batch):
+            return
         written = {row[0] for row in rows}
         for _, settlement in batch:
             if settlement.id not in written:
@@ -98,6 +109,16 @@ class Settling:
                 self._sql["close_requests"],
                 {"ids": [s.id for s in broken_off], "attempts": [s.attempt for s in broken_off]},
             )
+
+
+def _completed_columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
+    return {
+        "workers": [worker for worker, _ in batch],
+        "ids": [s.id for _, s in batch],
+        "attempts": [s.attempt for _, s in batch],
+        "results": [s.result for _, s in batch],
+        "seconds": [s.seconds for _, s in batch],
+    }
 
 
 def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
@@ -123,8 +144,7 @@ def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
 def _refused(settlement: Settlement, reason: str) -> Settlement:
     """The settlement of a task whose result the server refuses to store."""
     error = f"the result cannot be stored: {reason}"
-    return replace(
-        settlement,
+    return settlement._replace(
         status=TaskStatus.FAILED,
         outcome=Outcome.FAILED,
         result=None,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
-from agentpg.db import Database, Statements, SteadyConnection, class_row
+from agentpg.db import Database, Statements, SteadyConnection
 from agentpg.errors import AgentpgError, DatabaseError, DatabaseUnavailable
 from agentpg.settings import Settings
 from agentpg.tasks.alone import Alone, Suspicion, prepare_children
@@ -94,6 +95,7 @@ class Worker:
         finally:
             await asyncio.to_thread(self._pulse.end)
             settling.cancel()
+            self._hands.close()
             await self._leave()
 
     def stop(self) -> None:
@@ -140,7 +142,7 @@ class Worker:
         waiting = self._hands.waiting
         if waiting and waiting >= prefetch / 2:
             return 0
-        free = self._concurrency + prefetch - len(self._hands.running) - waiting
+        free = self._concurrency + prefetch - self._hands.running - waiting
         return max(0, min(free, _LARGEST_CLAIM))
 
     async def _claim(self, room: int) -> int:
@@ -153,7 +155,7 @@ class Worker:
                 "handlers": [_claim_key(handler) for handler in self._app],
                 "not_twice": self._not_twice,
             },
-            row=class_row(Claimed),
+            row=_claimed,
         )
         self._hands.take(tasks, worker)
         return len(tasks)
@@ -205,7 +207,7 @@ class Worker:
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _held(self) -> Held:
-        return Held(self._hands.attempts(), running=len(self._hands.running), idle=self._idle)
+        return Held(self._hands.attempts(), running=self._hands.running, idle=self._idle)
 
     def _hand_back_forgotten(self, attempts: list[tuple[UUID, int]]) -> None:
         for task, attempt in attempts:
@@ -219,10 +221,9 @@ class Worker:
     async def _wind_down(self) -> None:
         self._hands.hand_back_buffer()
         grace = self._settings.shutdown_grace.total_seconds()
-        running = self._hands.running
-        if running and not self._stopping_now.is_set():
-            _log.info("worker %s waits for %s handlers", self.id, len(running))
-            await until(self._stopping_now, tasks=running, seconds=grace)
+        if self._hands.running and not self._stopping_now.is_set():
+            _log.info("worker %s waits for %s handlers", self.id, self._hands.running)
+            await until(self._stopping_now, self._hands.quiet, seconds=grace)
         await self._hands.let_go()
         # Without a database the outcomes cannot be written: the lease will tell the others.
         try:
@@ -239,6 +240,12 @@ class Worker:
         await self._claiming.close()
         await self._writing.close()
         _log.info("worker %s stopped", self.id)
+
+
+def _claimed(cursor: object) -> Callable[[Sequence[Any]], Claimed]:
+    """A row of the claim, whose columns are the fields of Claimed in their order."""
+    del cursor
+    return Claimed._make
 
 
 def _claim_key(handler: Handler) -> str:
