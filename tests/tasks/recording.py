@@ -38,7 +38,7 @@ def open_execution(database: Database, worker: UUID | None = None) -> Claimed:
 
 def claimed(task_id: UUID, attempt: int = 1) -> Claimed:
     """One attempt as its worker has it."""
-    values: dict[str, Any] = dict.fromkeys(Claimed.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Claimed._fields)
     values.update(
         id=task_id, agent_name="Spender", task_type="spend", attempt=attempt, errors=0, crashes=0
     )

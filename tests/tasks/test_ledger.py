@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +94,7 @@ def test_a_lost_call_may_still_end_once_on_its_own_attempt(database: Database) -
     row = only_call(database)
     assert (row.status, row.error_message, row.attempt) == ("ok", None, 1)
     assert execution(database, task)["llm_total_tokens"] == 15
-    newer = execution(database, replace(task, attempt=2))
+    newer = execution(database, task._replace(attempt=2))
     assert (newer["llm_calls"], newer["llm_total_tokens"]) == (0, 0)
     assert differences(database) == []
 

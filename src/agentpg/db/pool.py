@@ -23,13 +23,14 @@ class AsyncPool:
         self._database = database
         self._name = application_name
         self._size = size
+        self._target = ""
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         """Borrow a connection in autocommit mode; the driver's errors become ours."""
         pool = self._pool or await self._open()
-        with driver_errors(self._database.target()):
+        with driver_errors(self._target):
             async with pool.connection() as connection:
                 yield connection
 
@@ -43,6 +44,7 @@ class AsyncPool:
         # A connection made by hand first says at once what is wrong; the pool itself
         # would only say, after its time-out, that it got no connection.
         await (await connect_async(self._database, self._name)).close()
+        self._target = self._database.target()
         if self._pool is None:
             pool = AsyncConnectionPool(
                 self._database.conninfo(self._name),
@@ -64,13 +66,14 @@ class Pool:
         self._database = database
         self._name = application_name
         self._size = size
+        self._target = ""
         self._pool: ConnectionPool[Connection[TupleRow]] | None = None
 
     @contextmanager
     def connection(self) -> Iterator[Connection[TupleRow]]:
         """Borrow a connection in autocommit mode; the driver's errors become ours."""
         pool = self._pool or self._open()
-        with driver_errors(self._database.target()), pool.connection() as connection:
+        with driver_errors(self._target), pool.connection() as connection:
             yield connection
 
     def close(self) -> None:
@@ -81,6 +84,7 @@ class Pool:
 
     def _open(self) -> ConnectionPool[Connection[TupleRow]]:
         connect(self._database, self._name).close()
+        self._target = self._database.target()
         if self._pool is None:
             self._pool = ConnectionPool(
                 self._database.conninfo(self._name),

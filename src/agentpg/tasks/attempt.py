@@ -132,6 +132,8 @@ class Attempt:
             if self._stopped is None:
                 raise
             raise self._stopped from None
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise Escaped(error) from None
         finally:
             self._working = None
             if self._stopped is not None:

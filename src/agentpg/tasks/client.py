@@ -29,6 +29,7 @@ from agentpg.tasks.lifecycle import (
     LARGEST_SUBMISSION,
     conflict_or_ids,
     repeated,
+    single,
     submission,
     wrong_state,
 )
@@ -228,7 +229,10 @@ class Client:
         # The caller's connection may be set to other rows than tuples.
         cursor = connection.cursor(row_factory=tuple_row)
         for parameters in batches:
-            cursor.execute(self._lifecycle["submit"], parameters)
+            if len(parameters["ids"]) == 1:
+                cursor.execute(self._lifecycle["submit_one"], single(parameters))
+            else:
+                cursor.execute(self._lifecycle["submit"], parameters)
             inserted = {row[0] for row in cursor.fetchall()}
             first: list[tuple[UUID, UUID, bool]] = []
             if len(inserted) < len(parameters["ids"]):

@@ -27,6 +27,7 @@ from agentpg.tasks.lifecycle import (
     LARGEST_SUBMISSION,
     conflict_or_ids,
     repeated,
+    single,
     submission,
     wrong_state,
 )
@@ -230,7 +231,10 @@ class AsyncClient:
         # The caller's connection may be set to other rows than tuples.
         cursor = connection.cursor(row_factory=tuple_row)
         for parameters in batches:
-            await cursor.execute(self._lifecycle["submit"], parameters)
+            if len(parameters["ids"]) == 1:
+                await cursor.execute(self._lifecycle["submit_one"], single(parameters))
+            else:
+                await cursor.execute(self._lifecycle["submit"], parameters)
             inserted = {row[0] for row in await cursor.fetchall()}
             first: list[tuple[UUID, UUID, bool]] = []
             if len(inserted) < len(parameters["ids"]):

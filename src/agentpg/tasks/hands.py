@@ -64,13 +64,15 @@ class Hands:
         self._slots: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         self.running = 0
+        self._working = 0
         self.quiet = asyncio.Event()
         self.quiet.set()
 
     @property
     def waiting(self) -> int:
-        """Claimed tasks that have not begun."""
-        return len(self._buffer)
+        """Claimed tasks that have no slot yet; some of the buffered ones have one coming."""
+        coming = self.running - self._working
+        return max(0, len(self._buffer) - coming)
 
     def knows(self, task_id: UUID) -> bool:
         """Whether the task is in these hands, settled or not."""
@@ -85,7 +87,10 @@ class Hands:
         for task in tasks:
             held = InHand(task, worker)
             self._held[task.id] = held
-            self._buffer.append(held)
+            if self._app.find(task.agent_name, task.task_type) is None:
+                self._release(held, "its worker has no handler for it")
+            else:
+                self._buffer.append(held)
         self._fill()
 
     def forget(self, settlement: Settlement) -> None:
@@ -101,7 +106,8 @@ class Hands:
                 held.attempt.stop(Outcome.CANCELLED, "cancelled on request")
             else:
                 self._buffer.remove(held)
-                self._end(held, Verdict(outcome=Outcome.CANCELLED, error="cancelled on request"))
+                verdict = Verdict(outcome=Outcome.CANCELLED, error="cancelled on request")
+                self._end(held, self._handler(held), verdict)
 
     def drop(self, attempts: list[tuple[UUID, int]], reason: str) -> None:
         """Give up attempts that were taken away; what comes of them cannot be written."""
@@ -172,13 +178,14 @@ class Hands:
             await sleeping
 
     async def _run(self, held: InHand) -> None:
-        handler = self._app.find(held.task.agent_name, held.task.task_type)
-        if handler is None:
-            self._release(held, "its worker has no handler for it")
-            return
-        held.attempt = self._begin(held.task, handler)
-        self._end(held, await held.attempt.verdict())
-        await held.attempt.thread_ended()
+        handler = self._handler(held)
+        self._working += 1
+        try:
+            held.attempt = self._begin(held.task, handler)
+            self._end(held, handler, await held.attempt.verdict())
+            await held.attempt.thread_ended()
+        finally:
+            self._working -= 1
 
     def _rest(self) -> None:
         self.running -= 1
@@ -195,9 +202,13 @@ class Hands:
         self._fill()
         self._slot_freed()
 
-    def _end(self, held: InHand, verdict: Verdict) -> None:
+    def _handler(self, held: InHand) -> Handler:
         handler = self._app.find(held.task.agent_name, held.task.task_type)
-        if held.ended or handler is None:
+        assert handler is not None  # noqa: S101 - `take` hands back what has none
+        return handler
+
+    def _end(self, held: InHand, handler: Handler, verdict: Verdict) -> None:
+        if held.ended:
             return
         held.ended = True
         _log_outcome(held, verdict)

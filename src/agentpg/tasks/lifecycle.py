@@ -15,6 +15,21 @@ from agentpg.tasks.model import NewTask
 # One statement takes so many tasks: more gain nothing and hold their locks for longer.
 LARGEST_SUBMISSION = 5000
 
+_SINGULAR = {
+    "ids": "id",
+    "agent_names": "agent_name",
+    "task_types": "task_type",
+    "payloads": "payload",
+    "priorities": "priority",
+    "run_ats": "run_at",
+    "delays": "delay",
+    "keys": "key",
+    "max_attempts": "max_attempts",
+    "on_crashes": "on_crash",
+    "tenants": "tenant",
+    "parents": "parent",
+}
+
 _LONGEST_NAME = 100
 _LONGEST_KEY = 200
 _MOST_ATTEMPTS = 1_000_000
@@ -41,6 +56,11 @@ def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[A
         "tenants": [task.tenant for task in tasks],
         "parents": [task.parent_id for task in tasks],
     }
+
+
+def single(parameters: dict[str, list[Any]]) -> dict[str, Any]:
+    """The parameters of the statement `submit_one`, from those of one task."""
+    return {_SINGULAR[name]: values[0] for name, values in parameters.items()}
 
 
 def check(task: NewTask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,8 +67,10 @@ class Service:
     async def run(self) -> None:
         """Work until told to stop.
 
-        Raises what waiting cannot mend: LoginRefused, DatabaseMissing and Refused.
+        The process is this service's own: its garbage collector is set for it. Raises what
+        waiting cannot mend: LoginRefused, DatabaseMissing and Refused.
         """
+        _spare_the_collector()
         while not self._stopping.is_set():
             database = await ready_database(self._find_database, self._stopping, self._prepare)
             if database is None:
@@ -93,6 +96,17 @@ class Service:
         self._stopping.set()
         if self._worker is not None:
             self._worker.stop_now()
+
+
+def _spare_the_collector() -> None:
+    """Collect garbage less often, and never what was there before the work.
+
+    A worker holds thousands of tasks for a short time, and they hold no cycles: the default
+    of a collection every 700 objects takes a fifth of its time to find nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def run_service(service: Service) -> None:
