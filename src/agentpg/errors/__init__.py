@@ -1,0 +1,201 @@
+"""Everything that agentpg can fail with, in one tree.
+
+AgentpgError                    exit 1   failed
+├── UsageError                  exit 2   wrong usage
+│   ├── SettingError                     a setting has a wrong name or value
+│   │   └── WrongValue
+│   ├── AppNotFound                      --app names nothing that can be loaded
+│   │   ├── ModuleMissing
+│   │   ├── ModuleBroken                  it raises while it is imported
+│   │   ├── VariableMissing
+│   │   └── NotAnApp
+│   ├── FileNotRead
+│   ├── InvalidTask                      a task that can't be submitted
+│   │   ├── PayloadNotJson
+│   │   ├── PayloadNotParsed              the text of a payload is not JSON
+│   │   └── PayloadTooLarge
+│   ├── IdempotencyConflict              one key, two payloads
+│   ├── CallInLoop                       a blocking call in an async handler
+│   ├── ClientUnknown                    run.wrap() of what it can't record
+│   ├── NoAdministrator                  `setup` has nobody to act as
+│   └── NoDatabase                       no database is configured
+├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
+│   ├── ServerStarting
+│   ├── ServerBusy                       full, locked, or out of resources
+│   ├── ServerInRecovery
+│   ├── TooManyConnections
+│   ├── LoginRefused
+│   ├── DatabaseMissing
+│   └── ServerNotRunning                 the private server exists and is stopped
+├── Refused                     exit 4   refused for safety
+│   ├── WrongMajorVersion                a data folder of another PostgreSQL
+│   ├── SchemaMismatch                   the schema is older or newer
+│   ├── SchemaMissing                    a table or a column is not there
+│   ├── MigrationChanged                 an applied migration has another text now
+│   ├── TablesInTheWay                   the first migration meets tables of the same names
+│   ├── AdoptionRefused
+│   ├── FileNotOurs                      a file in the way was written by somebody else
+│   └── PermissionDenied                 the role may not do this
+├── FileNotWritten                       a file or folder can't be written
+├── MigrationBlocked                     a migration did not get its locks
+├── TableNotFound                        the schema has no such table or view
+├── TaskNotFound
+├── TaskFailed                           a task that was waited for did not complete
+├── WrongState                           the task is not in a state that allows this
+├── WaitTimedOut
+├── ResultNotJson                        what a handler returned can't be stored
+├── ResultTooLarge
+├── HandlerStopped                       raised inside a handler that must stop
+├── DocumentUnusable                     DocumentAgent can't read or take a document
+├── EndpointError                        the endpoint of the language model
+│   ├── EndpointMissing                  none is configured
+│   ├── EndpointRefused                  it answers, and always will, that it does not
+│   └── EndpointFailed                   it can't be reached, or fails for now
+├── StandInNotStarted
+├── EmbeddedServerError                  the private server does not start or stop
+│   ├── BinariesMissing                  no PostgreSQL programs
+│   ├── FolderUnusable                   a folder can't be read, written or reached
+│   ├── FolderNotMade                    initdb failed
+│   ├── NotStartedYet
+│   ├── ServerNotStarted
+│   └── ServerNotStopped
+└── DatabaseError                        any other error of the database
+
+Each class holds its sentence, its hint and its exit code. A sentence says what failed
+with its value, in lower case and without a full stop; a hint is a sentence that says
+what to do. Both are templates, so that they can be shown in the reader's language.
+"""
+
+from agentpg.errors.base import AgentpgError
+from agentpg.errors.embedded import (
+    BinariesMissing,
+    EmbeddedServerError,
+    FolderNotMade,
+    FolderUnusable,
+    NotStartedYet,
+    ServerNotStarted,
+    ServerNotStopped,
+)
+from agentpg.errors.failed import (
+    DatabaseError,
+    DocumentUnusable,
+    EndpointError,
+    EndpointFailed,
+    EndpointMissing,
+    EndpointRefused,
+    FileNotWritten,
+    HandlerStopped,
+    MigrationBlocked,
+    ResultNotJson,
+    ResultTooLarge,
+    StandInNotStarted,
+    TableNotFound,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimedOut,
+    WrongState,
+)
+from agentpg.errors.refused import (
+    AdoptionRefused,
+    FileNotOurs,
+    MigrationChanged,
+    PermissionDenied,
+    Refused,
+    SchemaMismatch,
+    SchemaMissing,
+    TablesInTheWay,
+    WrongMajorVersion,
+)
+from agentpg.errors.unavailable import (
+    DatabaseMissing,
+    DatabaseUnavailable,
+    LoginRefused,
+    ServerBusy,
+    ServerInRecovery,
+    ServerNotRunning,
+    ServerStarting,
+    TooManyConnections,
+)
+from agentpg.errors.usage import (
+    AppNotFound,
+    CallInLoop,
+    ClientUnknown,
+    FileNotRead,
+    IdempotencyConflict,
+    InvalidTask,
+    ModuleBroken,
+    ModuleMissing,
+    NoAdministrator,
+    NoDatabase,
+    NotAnApp,
+    PayloadNotJson,
+    PayloadNotParsed,
+    PayloadTooLarge,
+    SettingError,
+    UsageError,
+    VariableMissing,
+    WrongValue,
+)
+
+__all__ = [
+    "AdoptionRefused",
+    "AgentpgError",
+    "AppNotFound",
+    "BinariesMissing",
+    "CallInLoop",
+    "ClientUnknown",
+    "DatabaseError",
+    "DatabaseMissing",
+    "DatabaseUnavailable",
+    "DocumentUnusable",
+    "EmbeddedServerError",
+    "EndpointError",
+    "EndpointFailed",
+    "EndpointMissing",
+    "EndpointRefused",
+    "FileNotOurs",
+    "FileNotRead",
+    "FileNotWritten",
+    "FolderNotMade",
+    "FolderUnusable",
+    "HandlerStopped",
+    "IdempotencyConflict",
+    "InvalidTask",
+    "LoginRefused",
+    "MigrationBlocked",
+    "MigrationChanged",
+    "ModuleBroken",
+    "ModuleMissing",
+    "NoAdministrator",
+    "NoDatabase",
+    "NotAnApp",
+    "NotStartedYet",
+    "PayloadNotJson",
+    "PayloadNotParsed",
+    "PayloadTooLarge",
+    "PermissionDenied",
+    "Refused",
+    "ResultNotJson",
+    "ResultTooLarge",
+    "SchemaMismatch",
+    "SchemaMissing",
+    "ServerBusy",
+    "ServerInRecovery",
+    "ServerNotRunning",
+    "ServerNotStarted",
+    "ServerNotStopped",
+    "ServerStarting",
+    "SettingError",
+    "StandInNotStarted",
+    "TableNotFound",
+    "TablesInTheWay",
+    "TaskFailed",
+    "TaskNotFound",
+    "TooManyConnections",
+    "UsageError",
+    "VariableMissing",
+    "WaitTimedOut",
+    "WrongMajorVersion",
+    "WrongState",
+    "WrongValue",
+]

@@ -1,0 +1,123 @@
+"""What failed otherwise: exit code 1."""
+
+from __future__ import annotations
+
+from agentpg.errors.base import AgentpgError
+from agentpg.language import N_
+
+
+class FileNotWritten(AgentpgError):
+    """A file or a folder cannot be written."""
+
+    sentence = N_("cannot write {path}: {reason}")
+    hint = N_("Check the folder's owner and the free space, or name another folder.")
+
+
+class MigrationBlocked(AgentpgError):
+    """A migration did not get its locks for as long as it was to try; nothing was changed."""
+
+    sentence = N_("migration {migration} got no lock within {seconds} s")
+    hint = N_(
+        "A long transaction holds the tables; pg_stat_activity shows it by xact_start. "
+        "End it and run `agentpg schema migrate` again."
+    )
+
+
+class TableNotFound(AgentpgError, LookupError):
+    """The schema has no table or view of this name."""
+
+    sentence = N_("the schema has no table {table}")
+    hint = N_("`agentpg schema show` lists all.")
+
+
+class TaskNotFound(AgentpgError, LookupError):
+    """No task has this id."""
+
+    sentence = N_("no task has the id {task_id}")
+    hint = N_("`agentpg task list` shows the newest ones.")
+
+
+class TaskFailed(AgentpgError):
+    """A task that was waited for ended otherwise than completed."""
+
+    sentence = N_("task {task_id} ended as {status}: {reason}")
+
+
+class WrongState(AgentpgError):
+    """The task is in a state that does not allow this."""
+
+    sentence = N_("task {task_id} is {status}, so it cannot be {action}")
+
+
+class WaitTimedOut(AgentpgError, TimeoutError):
+    """A task had not ended when the waiting time was over."""
+
+    sentence = N_("task {task_id} was still {status} after {seconds} s")
+
+
+class ResultNotJson(AgentpgError, ValueError):
+    """What a handler returned has no JSON form."""
+
+    sentence = N_("the result is not JSON: {reason}")
+
+
+class ResultTooLarge(AgentpgError, ValueError):
+    """What a handler returned is over the limit."""
+
+    sentence = N_("the result has {size_bytes} bytes, over the limit of {limit_bytes}")
+    hint = N_("Store it elsewhere and return its address, or raise AGENTPG_RESULT_LIMIT.")
+
+
+class HandlerStopped(AgentpgError):
+    """Raised by `run.check()` inside a handler that must stop now."""
+
+    sentence = N_("the run must stop: {reason}")
+
+
+class DocumentUnusable(AgentpgError):
+    """A document or its folder that DocumentAgent cannot read, or may not."""
+
+    sentence = N_("cannot use the document {path}: {reason}")
+    hint = N_("DocumentAgent reads Markdown and text files in UTF-8 below AGENTPG_DOCUMENTS.")
+
+
+class EndpointError(AgentpgError):
+    """The endpoint of the language model."""
+
+    sentence = N_("the model endpoint: {reason}")
+
+
+class EndpointMissing(EndpointError):
+    """No endpoint of a language model is configured, or its client is not installed."""
+
+    sentence = N_("no model can be called: {reason}")
+    hint = N_(
+        "Set OPENAI_BASE_URL and OPENAI_API_KEY to an OpenAI-compatible endpoint, and "
+        "install its client with `pip install 'agentpg[openai]'`."
+    )
+
+
+class EndpointRefused(EndpointError):
+    """The endpoint refused the call, and would refuse it again."""
+
+    sentence = N_("the model endpoint {url} refused the call: {reason}")
+    hint = N_("Check OPENAI_BASE_URL, OPENAI_API_KEY and AGENTPG_OPENAI_MODEL.")
+
+
+class EndpointFailed(EndpointError):
+    """The endpoint cannot be reached, or cannot answer now."""
+
+    sentence = N_("the model endpoint {url} did not answer: {reason}")
+    hint = N_("Check that it runs and that OPENAI_BASE_URL is its address.")
+
+
+class StandInNotStarted(AgentpgError):
+    """The stand-in model server did not come up."""
+
+    sentence = N_("the stand-in model server did not start: {reason}")
+
+
+class DatabaseError(AgentpgError):
+    """Any other error of the database."""
+
+    sentence = N_("the database said: {reason}")

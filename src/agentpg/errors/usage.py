@@ -1,0 +1,142 @@
+"""Wrong usage: exit code 2."""
+
+from __future__ import annotations
+
+from agentpg.errors.base import AgentpgError
+from agentpg.language import N_
+
+
+class UsageError(AgentpgError, ValueError):
+    """A command or a call has a wrong argument."""
+
+    exit_code = 2
+
+
+class SettingError(UsageError):
+    """A setting has a wrong name or value."""
+
+    sentence = N_("the setting {name} in {source} is wrong: {reason}")
+    hint = N_("`agentpg config show` lists every setting with its meaning.")
+
+
+class WrongValue(SettingError):
+    """A setting has a value that does not fit."""
+
+    sentence = N_("the setting {name} in {source} cannot be {value}: {reason}")
+
+
+class AppNotFound(UsageError):
+    """`--app` names nothing that can be loaded."""
+
+    sentence = N_("cannot load the app {app!s}: {reason}")
+    hint = N_("Give it as module:variable, for example --app my_agents:app.")
+
+
+class ModuleMissing(AppNotFound):
+    """The module of an app, or a package above it, does not exist."""
+
+    sentence = N_("cannot load the app {app!s}: there is no module {module}")
+    hint = N_("Modules are looked for in the working folder first, here {folder}.")
+
+
+class ModuleBroken(AppNotFound):
+    """The module of an app raises while it is imported."""
+
+    sentence = N_("cannot load the app {app!s}: importing {module} raised {error}")
+    hint = N_("`agentpg --debug …` shows the traceback.")
+
+
+class VariableMissing(AppNotFound):
+    """The module of an app has no such variable."""
+
+    sentence = N_("cannot load the app {app!s}: the module {module} has no {variable}")
+
+
+class NotAnApp(AppNotFound):
+    """What `--app` names is something else than an App."""
+
+    sentence = N_("cannot load the app {app!s}: it is of type {kind}, and not an App")
+    hint = N_("Make it with `app = App()` and register handlers with `@app.task(...)`.")
+
+
+class FileNotRead(UsageError):
+    """A file that a command was given cannot be read."""
+
+    sentence = N_("cannot read {path}: {reason}")
+
+
+class InvalidTask(UsageError):
+    """A task that cannot be submitted."""
+
+    sentence = N_("the task was not submitted: {reason}")
+
+
+class PayloadNotJson(InvalidTask):
+    """A payload that has no JSON form."""
+
+    sentence = N_("the payload is not JSON: {reason}")
+    hint = N_("Use objects, arrays, strings, finite numbers, booleans and null.")
+
+
+class PayloadNotParsed(InvalidTask):
+    """The text of a payload is not JSON; `line` and `column` count from 1."""
+
+    sentence = N_("the payload is not JSON, at line {line} column {column}: {reason}")
+    hint = N_(
+        'Write it in single quotes, as in \'{{"name": "Kim"}}\', or give @FILE, '
+        "or - for standard input."
+    )
+
+
+class PayloadTooLarge(InvalidTask):
+    """A payload over the limit."""
+
+    sentence = N_("the payload has {size_bytes} bytes, over the limit of {limit_bytes}")
+    hint = N_("Store it elsewhere and submit its address, or raise AGENTPG_PAYLOAD_LIMIT.")
+
+
+class IdempotencyConflict(UsageError):
+    """The same idempotency key was used for another payload."""
+
+    sentence = N_(
+        "the idempotency key {key} of {agent_name}/{task_type} was used for another payload, "
+        "by task {task_id}"
+    )
+    hint = N_("Use a new key for new work; the same key means the same work.")
+
+
+class CallInLoop(UsageError):
+    """A call was to be recorded with `with` in an async handler, where it would wait for itself."""
+
+    sentence = N_("a call of a sync client cannot be recorded in an async handler")
+    hint = N_(
+        "Use AsyncOpenAI or AsyncAnthropic and `async with run.llm_call(...)`, "
+        "or make the handler a plain function."
+    )
+
+
+class ClientUnknown(UsageError):
+    """`run.wrap()` was given something other than a client it can record."""
+
+    sentence = N_("run.wrap() cannot record the calls of {kind}")
+    hint = N_(
+        "It takes a client of the packages openai and anthropic; for any other use "
+        "run.llm_call() around each call."
+    )
+
+
+class NoAdministrator(UsageError):
+    """`setup` cannot act as the administrator of the server."""
+
+    sentence = N_("nobody can act as the server's administrator: {reason}")
+    hint = N_("Run it as root or as postgres, or give --dsn with a role that may create roles.")
+
+
+class NoDatabase(UsageError):
+    """No database is configured."""
+
+    sentence = N_("no database is configured")
+    hint = N_(
+        "Start a private server with `agentpg up` or `agentpg server start`, "
+        "or set AGENTPG_DSN or PGHOST to use your own."
+    )
