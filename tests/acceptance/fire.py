@@ -56,6 +56,7 @@ class Fire:
     concurrency: int = 50
     lease: float = 3.0
     kill_every: float = 2.0
+    most_kills: int | None = None
     call_every: int = 5
     seed: int = 7
     patience: float = 600.0
@@ -93,11 +94,11 @@ class Squad:
             "AGENTPG_CONCURRENCY": str(fire.concurrency),
             "AGENTPG_SHUTDOWN_GRACE": "5s",
         }
+        self.kills = 0
         self._processes = [self._start() for _ in range(fire.workers)]
         self._chance = random.Random(fire.seed)
         self._ending = threading.Event()
         self._killer = threading.Thread(target=self._kill_one_after_another)
-        self.kills = 0
 
     def open_fire(self) -> None:
         """Begin to kill."""
@@ -123,7 +124,9 @@ class Squad:
             process.wait()
 
     def _kill_one_after_another(self) -> None:
-        while not self._ending.wait(self._fire.kill_every):
+        while self.kills != self._fire.most_kills:
+            if self._ending.wait(self._fire.kill_every):
+                return
             place = self._chance.randrange(len(self._processes))
             self._processes[place].kill()
             self._processes[place].wait()
