@@ -28,7 +28,9 @@ class Noun:
 NOUNS = {
     "up": Noun("up", "up", N_("Start all that is needed here and stay.")),
     "demo": Noun("demo", "demo", N_("Show real work being done, recorded and rescued.")),
-    "setup": Noun("setup", "setup", N_("Prepare an existing PostgreSQL.")),
+    "setup": Noun(
+        "setup", "setup", N_("Prepare an existing PostgreSQL: role, database, schema and tables.")
+    ),
     "status": Noun("status", "status", N_("Show the state of the installation on one screen.")),
     "config": Noun("config", "config", N_("Show and check the settings.")),
     "server": Noun("server", "server", N_("Run the private PostgreSQL server.")),
@@ -36,7 +38,9 @@ NOUNS = {
     "task": Noun("task", "task", N_("Submit tasks and follow them.")),
     "worker": Noun("worker", "worker", N_("Run the handlers of agents.")),
     "agent": Noun("agent", "agent", N_("Show the agents and their statistics.")),
-    "report": Noun("report", "report", N_("Write the operations and cost report.")),
+    "report": Noun(
+        "report", "report", N_("Write the operations and cost report of the last days.")
+    ),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 
