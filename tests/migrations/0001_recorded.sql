@@ -297,6 +297,7 @@ CREATE TABLE agentic_ai.schema_migrations (
     version integer NOT NULL,
     name character varying(100) NOT NULL,
     checksum character varying(64) NOT NULL,
+    works_with integer NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -380,7 +381,7 @@ INSERT INTO agentic_ai.llm_requests (id, task_id, attempt, agent_name, provider,
 -- Data for Name: schema_migrations; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
-INSERT INTO agentic_ai.schema_migrations (version, name, checksum, applied_at) VALUES (1, 'first_schema', '1f1e7ef663c944302c5f00ed8b1eeb10f9052ba6cb494ab92469492b6bd5b8f4', '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (1, 'first_schema', '65eb62fd04d45b1b0f613cd9ce85bf2033152cc663c29c291e382073a57338c6', 1, '2026-01-01 06:00:00+00');
 
 
 --

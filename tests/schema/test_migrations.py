@@ -171,3 +171,17 @@ def test_what_the_database_owner_has_to_run_is_said(
 def _waits_for_lock(database: Database) -> bool:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     return rows(database, f"{query} AND datname = current_database()") != [(0,)]
+
+
+@pytest.mark.parametrize(("line", "works"), [("-- works with: 1", True), ("", False)])
+def test_a_newer_schema_says_whether_this_release_works_on_it(
+    database: Database, line: str, works: bool
+) -> None:
+    newest = released_migrations()[-1].version + 1
+    later = Migration(newest, "later", f"{line}\nALTER TABLE tasks ADD COLUMN later integer;")
+    migrate(database, migrations=[*released_migrations(), later])
+    if works:
+        check_version(database)
+    else:
+        with pytest.raises(SchemaMismatch):
+            check_version(database)

@@ -225,12 +225,7 @@ def _first_migration(
 
 
 def _record(admin: Writer, migration: Migration) -> Step:
-    values = {
-        "version": migration.version,
-        "name": migration.name,
-        "checksum": migration.checksum,
-    }
-    return admin.step("record_migration", str(migration), values)
+    return admin.step("record_migration", str(migration), migration.record())
 
 
 def _grants(write: Writer, grantees: Sequence[Grantee]) -> Iterator[Step]:

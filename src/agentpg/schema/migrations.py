@@ -43,6 +43,7 @@ PATIENCE = timedelta(minutes=5)
 OLD_TABLES = ("tasks", "agent_executions", "users")
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_WORKS_WITH = re.compile(r"^-- works with: (\d+)$", re.MULTILINE)
 
 # Waits between attempts to get the locks: 0.2 s, doubled up to 5 s, each ± half.
 _FIRST_WAIT = 0.2
@@ -58,9 +59,27 @@ class Migration:
     text: str = field(repr=False)
 
     @property
+    def works_with(self) -> int:
+        """The oldest version of the schema whose code keeps working after this migration.
+
+        The migration says it in a line of its own; only its own version, if it does not.
+        """
+        said = _WORKS_WITH.search(self.text)
+        return int(said[1]) if said else self.version
+
+    @property
     def checksum(self) -> str:
         """SHA-256 of the text, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def record(self) -> dict[str, object]:
+        """The parameters of the statement `record_migration`."""
+        return {
+            "version": self.version,
+            "name": self.name,
+            "checksum": self.checksum,
+            "works_with": self.works_with,
+        }
 
     def __str__(self) -> str:
         return f"{self.version:04} {self.name}"
@@ -73,6 +92,7 @@ class Applied:
     version: int
     name: str
     checksum: str
+    works_with: int
 
     def __str__(self) -> str:
         return f"{self.version:04} {self.name}"
@@ -192,7 +212,11 @@ def transactions(
 
 
 def check_version(database: Database) -> None:
-    """Raise SchemaMismatch unless the schema is the one that this release needs."""
+    """Raise SchemaMismatch unless this release works on the schema.
+
+    It does on the one it was made with, and on a newer one that says so: then a worker of
+    the release before may start while, or after, the schema is upgraded.
+    """
     wanted = released_migrations()[-1].version
     with (
         connect(database, "agentpg schema version") as connection,
@@ -200,7 +224,7 @@ def check_version(database: Database) -> None:
     ):
         applied = applied_migrations(connection, database.schema)
     found = applied[-1].version if applied else 0
-    if found != wanted:
+    if found < wanted or any(step.works_with > wanted for step in applied):
         raise _mismatch(database.schema, found, wanted)
 
 
@@ -293,16 +317,11 @@ def _applying(
 ) -> list[str]:
     """What applies one migration, within its transaction."""
     statements = Statements("schema_admin", schema)
-    record = {
-        "version": migration.version,
-        "name": migration.name,
-        "checksum": migration.checksum,
-    }
     return [
         *([render(connection, statements["create_schema"])] if make_schema else []),
         render(connection, statements["enter_schema"]),
         migration.text,
-        render(connection, statements["record_migration"], record),
+        render(connection, statements["record_migration"], migration.record()),
     ]
 
 

@@ -43,6 +43,7 @@ CREATE TABLE schema_migrations (
     version      integer PRIMARY KEY,
     name         varchar(100) NOT NULL,
     checksum     varchar(64) NOT NULL,       -- SHA-256 of the migration's text
+    works_with   integer NOT NULL,           -- the oldest version whose code keeps working
     applied_at   timestamptz NOT NULL DEFAULT now()
 );
 

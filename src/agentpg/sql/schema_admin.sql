@@ -20,12 +20,12 @@ SET LOCAL search_path = {schema}, pg_temp;
 
 -- name: record_migration
 -- Remember what was applied.
-INSERT INTO {schema}.schema_migrations (version, name, checksum)
-VALUES (%(version)s, %(name)s, %(checksum)s);
+INSERT INTO {schema}.schema_migrations (version, name, checksum, works_with)
+VALUES (%(version)s, %(name)s, %(checksum)s, %(works_with)s);
 
 -- name: applied_migrations
 -- What was applied, in order.
-SELECT version, name, checksum FROM {schema}.schema_migrations ORDER BY version;
+SELECT version, name, checksum, works_with FROM {schema}.schema_migrations ORDER BY version;
 
 -- name: existing
 -- Whether the schema and its list of migrations exist, and which of these tables do.

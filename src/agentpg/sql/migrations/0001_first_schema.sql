@@ -1,10 +1,12 @@
 -- The first schema: tasks, executions, LLM requests, workers, users.
+-- works with: 1
 
 -- What has been applied to this schema, in order.
 CREATE TABLE schema_migrations (
     version      integer PRIMARY KEY,
     name         varchar(100) NOT NULL,
     checksum     varchar(64) NOT NULL,       -- SHA-256 of the migration's text
+    works_with   integer NOT NULL,           -- the oldest version whose code keeps working
     applied_at   timestamptz NOT NULL DEFAULT now()
 );
 
