@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.agents.standin import StandIn
-from agentpg.db import Database
+from agentpg.db import Database, connect
 from agentpg.embedded.binaries import find_binaries
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
-from tests.servers import PG_BIN, Reaper, SharedServer, remove_server
+from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
 
 # Run by tests of their own: tests/guide, and the benchmarks' small form.
 _ELSEWHERE = ("docs/guide/operations.", "benchmarks/")
@@ -25,7 +26,7 @@ _FIXTURES = {
     "nothing": "with_nothing",
     "a database": "with_database",
     "an empty database": "with_empty_database",
-    "a server": "with_server",
+    "an existing server": "with_server",
     "a model": "with_model",
 }
 
@@ -73,9 +74,24 @@ def with_empty_database(empty_database: Database) -> dict[str, str]:
 
 
 @pytest.fixture
-def with_server(shared_server: SharedServer) -> dict[str, str]:
-    """A server without agentpg's things, and its superuser."""
-    return _libpq_variables(shared_server.superuser_dsn())
+def with_server(own_server: OwnServers, tmp_path: Path) -> dict[str, str]:
+    """A server that has nothing of agentpg's. Its name is db.example, as on the pages."""
+    server = own_server()
+    server.start()
+    with connect(Database(server.dsn("postgres", "postgres"))) as connection:
+        connection.execute("DROP DATABASE agentic_ai")
+        connection.execute("DROP ROLE admin")
+    said = conninfo_to_dict(server.dsn("postgres", "postgres"))
+    known = Path(str(said["passfile"])).read_text(encoding="utf-8")
+    [password] = set(re.findall(r":postgres:(.+)$", known, re.MULTILINE))
+    passwords = tmp_path / "pgpass"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"db.example:*:*:postgres:{password}\n", encoding="utf-8")
+    return {
+        "PGHOSTADDR": "127.0.0.1",
+        "PGPORT": str(said["port"]),
+        "PGPASSFILE": str(passwords),
+    }
 
 
 @pytest.fixture
