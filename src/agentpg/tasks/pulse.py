@@ -116,6 +116,7 @@ class Pulse:
 
     def _beat_until_the_end(self, connection: Connection) -> None:
         listen(connection, channel_of(self._database.schema))
+        self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
         while not self._ending.is_set():
             due = time.monotonic() + self._interval.total_seconds()
