@@ -105,7 +105,7 @@ def test_a_schema_of_another_version_is_said_with_exit_code_4(
     call: Call, installed: Database
 ) -> None:
     with connect(installed) as connection:
-        connection.execute("UPDATE schema_migrations SET version = 999")
+        connection.execute("UPDATE schema_migrations SET version = 999, works_with = 999")
     called = call("status")
     assert called.code == 4
     assert "is at version 999, and this release needs 1" in called.err

@@ -85,7 +85,7 @@ def test_a_configured_database_gets_the_schema(
     up.says("started, with")
     assert "\n  psql '" in up.text
     assert password not in up.text
-    assert "SchemaAgent" not in up.text
+    assert "Greeter, ReportAgent, SchemaAgent" in up.text
     _greeted(call)
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0
@@ -104,10 +104,10 @@ def test_a_configured_database_is_waited_for(
     up.says("started, with")
 
 
-def test_without_any_handlers_the_remedy_is_said(call_process: Call, database: Database) -> None:
-    called = call_process("--dsn", database.dsn, "up")
-    assert called.code == 2
-    assert "AGENTPG_DSN_ADMIN" in called.err
+def test_the_built_in_agents_get_the_role_of_up(launch: Launch, database: Database) -> None:
+    up = launch("--dsn", database.dsn, "up")
+    up.says("started, with")
+    assert "ReportAgent, SchemaAgent" in up.text
 
 
 def test_the_options_that_find_it_again_are_shown(launch: Launch, database: Database) -> None:

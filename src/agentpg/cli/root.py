@@ -104,7 +104,7 @@ def _print_version(context: click.Context, option: click.Parameter, value: bool)
         # Start everything here and stay: server, schema, worker.
         agentpg up
         # Give an agent something to do, and look at it.
-        agentpg task submit ReportAgent weekly
+        agentpg task submit ReportAgent weekly_report
         agentpg task list
         # Use a database of your own.
         agentpg --dsn postgresql://admin@db.example/agentic_ai status

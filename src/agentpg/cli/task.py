@@ -56,7 +56,7 @@ def task() -> None:
         agentpg task submit Indexer index @documents.json
         jq -c .items feed.json | agentpg task submit Indexer index -
         # Not before tomorrow morning, and before other work.
-        agentpg task submit ReportAgent weekly --run-at 2026-03-02T06:00 --priority 10
+        agentpg task submit ReportAgent weekly_report --run-at 2026-03-02T06:00 --priority 10
         # Only once, however often this is called.
         agentpg task submit Billing invoice '{"order": 17}' --key order-17
         # Wait for the result.

@@ -79,7 +79,9 @@ def _server(session: Session) -> Iterator[None]:
     """The private server, where no database is configured; stopped again if we started it."""
     from agentpg.db import configured
 
-    if configured(session.settings) is not None:
+    database = configured(session.settings)
+    if database is not None:
+        _let_built_in_agents_in(session, database.dsn)
         yield
         return
     was_running = session.server.exists() and session.server.status().running
@@ -87,15 +89,15 @@ def _server(session: Session) -> Iterator[None]:
         if not was_running:
             session.out.line(session.translate(N_("Starting the private server …")))
         session.server.start()
-        _let_built_in_agents_in(session)
+        _let_built_in_agents_in(session, session.server.dsn())
         yield
     finally:
         if not was_running:
             session.server.stop()
 
 
-def _let_built_in_agents_in(session: Session) -> None:
-    dsn = session.server.dsn()
+def _let_built_in_agents_in(session: Session, dsn: str) -> None:
+    """Give the built-in agents the role that `up` has, where they have none of their own."""
     for name in ("dsn_admin", "dsn_monitor"):
         if not getattr(session.settings, name):
             session.override(name, dsn)
