@@ -89,9 +89,3 @@ WITH released AS (
     SELECT pg_notify(%(channel)s, 'tasks') FROM released
 )
 SELECT id, status FROM released LEFT JOIN told ON true;
-
--- name: release_all
--- Let every task that is held for this reason be claimed again.
-UPDATE {schema}.tasks SET held_reason = NULL
-WHERE held_reason = %(reason)s AND status = 'pending'
-RETURNING id;

@@ -41,10 +41,6 @@ FROM {schema}.llm_requests
 WHERE task_id = %(id)s
 ORDER BY started_at, id;
 
--- name: task_status
--- The state of one task, for those who wait for it.
-SELECT status FROM {schema}.tasks WHERE id = %(id)s;
-
 -- name: workers
 -- Workers that live, and those that ended within the last day.
 SELECT id, host, pid, version, concurrency, lease_seconds, handlers, started_at, heartbeat_at,
