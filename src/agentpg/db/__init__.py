@@ -12,7 +12,15 @@ from agentpg.db.border import driver_errors, is_connection_lost, is_refused_valu
 from agentpg.db.connect import Database, configured, connect, connect_async, scram_verifier
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
-from agentpg.db.query import Fragment, Statements, compose_script, identifier, literal, render
+from agentpg.db.query import (
+    Fragment,
+    Statements,
+    compose_script,
+    identifier,
+    literal,
+    pin_plans,
+    render,
+)
 from agentpg.db.snapshot import snapshot
 from agentpg.db.steady import SteadyConnection
 
@@ -48,6 +56,7 @@ __all__ = [
     "make_conninfo",
     "namedtuple_row",
     "next_notifications",
+    "pin_plans",
     "render",
     "scalar_row",
     "scram_verifier",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -52,6 +53,7 @@ class AsyncPool:
                 min_size=1,
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
+                check=_check_async,
                 open=False,
             )
             self._pool = pool
@@ -92,6 +94,27 @@ class Pool:
                 min_size=1,
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
+                check=_check,
                 open=True,
             )
         return self._pool
+
+
+def _check(connection: Connection[TupleRow]) -> None:
+    """Raise if the server has closed the connection, without asking it."""
+    if _was_told_goodbye(connection.fileno()):
+        connection.close()
+        raise OperationalError("the server has closed the connection")
+
+
+async def _check_async(connection: AsyncConnection[TupleRow]) -> None:
+    if _was_told_goodbye(connection.fileno()):
+        await connection.close()
+        raise OperationalError("the server has closed the connection")
+
+
+def _was_told_goodbye(descriptor: int) -> bool:
+    """Whether there is something to read, which an idle connection has not."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))

@@ -10,10 +10,11 @@ from typing import Any
 
 from psycopg import AsyncConnection, Error
 from psycopg.rows import RowFactory, TupleRow, tuple_row
-from psycopg.sql import SQL, Composed
+from psycopg.sql import Composed
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, translate
 from agentpg.db.connect import Database, connect_async
+from agentpg.db.query import pin_plans
 from agentpg.errors import DatabaseUnavailable
 
 _log = logging.getLogger("agentpg.db")
@@ -22,20 +23,6 @@ _log = logging.getLogger("agentpg.db")
 # workers do not return to a restarted server in step.
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
-
-
-# How the engine's statements are planned. Each finds its rows in order by an index that was
-# made for it, whatever the statistics say: after a rush they are minutes old, and then the
-# planner would rather read and sort the whole backlog for each batch. A plan is made for the
-# real size of each batch; a generic one is made for a tenth of the table.
-_PLANNING = SQL("""
-    SELECT set_config(name, value, false)
-    FROM (VALUES
-        ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'),
-        ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
-        ('plan_cache_mode', 'force_custom_plan'), ('jit', 'off')
-    ) AS planning (name, value)
-""")
 
 
 class SteadyConnection:
@@ -101,7 +88,7 @@ class SteadyConnection:
     async def _connect(self) -> AsyncConnection[TupleRow]:
         connection = await connect_async(self._database, self._name)
         with driver_errors(self._database.target()):
-            await connection.execute(_PLANNING)
+            await connection.execute(pin_plans(self._database.schema))
         self._connection = connection
         return connection
 

@@ -25,6 +25,7 @@ from agentpg.db import (
     is_connection_lost,
     listen,
     next_notifications,
+    pin_plans,
 )
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
@@ -115,6 +116,7 @@ class Pulse:
                 wait = min(wait * 2, self._longest_wait)
 
     def _beat_until_the_end(self, connection: Connection) -> None:
+        connection.execute(pin_plans(self._database.schema))
         listen(connection, channel_of(self._database.schema))
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())

@@ -97,7 +97,7 @@ class Settling:
         for _, settlement in batch:
             if settlement.id not in written:
                 _log.info(
-                    "task %s was no longer ours in attempt %s; its outcome %s is not recorded",
+                    "task %s was no longer ours in attempt %s when it was to be written as %s",
                     settlement.id,
                     settlement.attempt,
                     settlement.outcome,

@@ -1,0 +1,13 @@
+-- How a worker's connections are set up.
+
+-- name: pin_plans
+-- Have each statement find its rows, in order, by the index that was made for it, whatever
+-- the statistics say: after a rush they are minutes old, and then the planner would rather
+-- read and sort the whole backlog for each batch. A plan is made for the real size of each
+-- batch; a generic one is made for a tenth of the table.
+SELECT set_config(name, value, false)
+FROM (VALUES
+    ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'),
+    ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
+    ('plan_cache_mode', 'force_custom_plan'), ('jit', 'off')
+) AS planning (name, value);
