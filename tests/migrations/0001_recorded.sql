@@ -34,23 +34,27 @@ CREATE FUNCTION agentic_ai.complete_plain_write() RETURNS trigger
     SET search_path TO 'agentic_ai', 'pg_temp'
     AS $$
 BEGIN
-    IF NEW.status = 'pending' THEN
+    IF NEW.worker IS NOT NULL AND NEW.status <> 'running' THEN
+        -- It was taken from its worker, which finds itself fenced.
+        UPDATE agent_executions e
+           SET execution_end = clock_timestamp(),
+               duration_seconds = extract(epoch FROM clock_timestamp() - e.execution_start),
+               outcome = 'cancelled',
+               error_message = format('the task was set to %s from outside', NEW.status)
+         WHERE e.task_id = NEW.id AND e.attempt = NEW.attempt AND e.execution_end IS NULL;
+        UPDATE llm_requests r
+           SET status = 'lost', ended_at = clock_timestamp(), error_message = 'its attempt ended first'
+         WHERE r.task_id = NEW.id AND r.attempt = NEW.attempt AND r.status = 'open';
+        NEW.worker := NULL;
+    END IF;
+    IF NEW.status IN ('completed', 'failed', 'cancelled') THEN
+        NEW.finished_at := coalesce(NEW.finished_at, clock_timestamp());
+    ELSIF NEW.finished_at IS NOT NULL THEN
         -- A finished task was opened again: its run starts afresh.
         NEW.finished_at := NULL;
         NEW.errors := 0;
         NEW.crashes := 0;
         NEW.cancel_requested_at := NULL;
-        RETURN NEW;
-    END IF;
-    NEW.finished_at := now();
-    IF NEW.worker IS NOT NULL THEN
-        UPDATE agent_executions e
-           SET execution_end = now(),
-               duration_seconds = extract(epoch FROM now() - e.execution_start),
-               outcome = 'cancelled',
-               error_message = format('the task was set to %s from outside', NEW.status)
-         WHERE e.task_id = NEW.id AND e.attempt = NEW.attempt AND e.execution_end IS NULL;
-        NEW.worker := NULL;
     END IF;
     RETURN NEW;
 END
@@ -381,7 +385,7 @@ INSERT INTO agentic_ai.llm_requests (id, task_id, attempt, agent_name, provider,
 -- Data for Name: schema_migrations; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
-INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (1, 'first_schema', '65eb62fd04d45b1b0f613cd9ce85bf2033152cc663c29c291e382073a57338c6', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (1, 'first_schema', 'f206e78c9fd018af46467d0906d72d9a95fc06d4c7dfd334b5661910f02ffc05', 1, '2026-01-01 06:00:00+00');
 
 
 --
@@ -492,7 +496,7 @@ CREATE INDEX tasks_agent_name_idx ON agentic_ai.tasks USING btree (agent_name);
 -- Name: tasks_created_at_idx; Type: INDEX; Schema: agentic_ai; Owner: -
 --
 
-CREATE INDEX tasks_created_at_idx ON agentic_ai.tasks USING btree (created_at);
+CREATE INDEX tasks_created_at_idx ON agentic_ai.tasks USING btree (created_at DESC NULLS LAST);
 
 
 --
@@ -534,7 +538,7 @@ CREATE INDEX workers_alive_idx ON agentic_ai.workers USING btree (id) WHERE (end
 -- Name: tasks complete_plain_write; Type: TRIGGER; Schema: agentic_ai; Owner: -
 --
 
-CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON agentic_ai.tasks FOR EACH ROW WHEN (((((new.status)::text = ANY ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])) AND (new.finished_at IS NULL)) OR (((new.status)::text = 'pending'::text) AND (new.finished_at IS NOT NULL)))) EXECUTE FUNCTION agentic_ai.complete_plain_write();
+CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON agentic_ai.tasks FOR EACH ROW WHEN (((((new.status)::text = ANY ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])) <> (new.finished_at IS NOT NULL)) OR ((new.worker IS NOT NULL) AND ((new.status)::text <> 'running'::text)))) EXECUTE FUNCTION agentic_ai.complete_plain_write();
 
 
 --

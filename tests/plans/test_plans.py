@@ -78,6 +78,9 @@ def statement(file: str, name: str) -> Any:
     return Statements(file, "agentic_ai")[name]
 
 
+# The table of workers has a handful of rows: it is read by whatever index, or whole.
+OF_WORKERS = {"workers_pkey", "workers_alive_idx"}
+
 BATCHES = pytest.mark.parametrize("batch", [1, 50, 500])
 
 
@@ -90,10 +93,10 @@ def test_a_claim_reads_the_next_tasks_and_no_more(connection: Connection[Any], b
         {"worker": uuid7(), "batch": batch, "handlers": handlers, "not_twice": []},
     )
     ready = plan.part("ready")
-    assert ready.indexes() == {"tasks_ready_idx"}
+    assert ready.indexes() - OF_WORKERS == {"tasks_ready_idx"}
     assert "Sort" not in ready.kinds()
     assert "Incremental Sort" not in ready.kinds()
-    assert not plan.scanned()
+    assert plan.scanned() <= {"workers"}
     assert plan.part("claimed").indexes() == {"tasks_pkey"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 from uuid_utils.compat import uuid7
@@ -35,7 +34,6 @@ def claimed(payload: Any = None, **values: Any) -> Claimed:
         "suspect": False,
         "tenant": None,
         "parent_id": None,
-        "created_at": datetime.now(UTC),
     }
     return Claimed(**{**standard, **values})
 

@@ -81,7 +81,7 @@ def test_a_name_that_no_task_can_have_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "told"),
     [
-        ({"max_attempts": 0}, "max_attempts is at least 1, not 0"),
+        ({"max_attempts": 0}, "max_attempts is 1 to 1000000, not 0"),
         ({"timeout": timedelta()}, "timeout is more than nothing"),
         ({"timeout": timedelta(seconds=-1)}, "timeout is more than nothing"),
         ({"on_crash": "explode"}, 'on_crash is "retry" or "fail", not \'explode\''),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from uuid_utils.compat import uuid7
+
 from agentpg.tasks.registration import Registration
 
 
@@ -18,8 +20,8 @@ def test_a_registration_tells_who_works_where() -> None:
     assert row["handlers"].obj == [["A", "t"], ["B", "u"]]
 
 
-def test_a_new_life_is_a_new_id() -> None:
+def test_another_id_can_be_registered_before_it_is_taken() -> None:
     registration = Registration([], 5, timedelta(seconds=30))
-    first = registration.id
-    registration.renew()
-    assert registration.id > first
+    first, other = registration.id, uuid7()
+    assert registration.row(other)["id"] == other
+    assert registration.id == registration.row()["id"] == first

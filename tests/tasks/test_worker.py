@@ -274,7 +274,7 @@ def test_a_result_that_only_the_server_refuses(engine: Engine) -> None:
         ids = engine.client.submit_many(tasks)
         task = engine.run("A", "t", {"digits": 140_000})
         assert (task.status, task.attempt) == ("failed", 1)
-        assert "the result cannot be stored: value overflows numeric" in str(task.error_message)
+        assert "the outcome cannot be stored: value overflows numeric" in str(task.error_message)
         assert {engine.ended(task_id).status for task_id in ids} == {"completed"}
     finally:
         sys.set_int_max_str_digits(limit)
@@ -578,3 +578,56 @@ def test_a_worker_does_not_start_without_its_database() -> None:
     worker = Worker(plain, Database("host=127.0.0.1 port=1"), load_settings())
     with pytest.raises(DatabaseUnavailable):
         asyncio.run(worker.run())
+
+
+# What must not end a worker
+
+
+def test_a_payload_that_cannot_be_read_fails_alone(engine: Engine) -> None:
+    """Python reads no integer of 5,000 digits, and PostgreSQL stores it."""
+    engine.work(app_of(lambda run, **payload: 1))
+    with connect(engine.database) as connection:
+        connection.execute(
+            "INSERT INTO agentic_ai.tasks (agent_name, task_type, payload)"
+            """ VALUES ('A', 't', '{"x": 1e5000}')"""
+        )
+        row = connection.execute("SELECT id FROM agentic_ai.tasks").fetchone()
+        assert row is not None
+        ended = (
+            "SELECT attempt FROM agentic_ai.tasks WHERE id = %s AND status = 'failed'"
+            " AND error_message LIKE 'the payload cannot be read%%'"
+        )
+        eventually(lambda: connection.execute(ended, row).fetchone() == (1,))
+    assert engine.run("A", "t").status == "completed"
+
+
+def test_a_task_submitted_again_under_its_old_id_runs(engine: Engine) -> None:
+    def second_time_lucky(run: Run) -> int:
+        if run.task.attempt == 1:
+            raise Permanent("not yet")
+        return 1
+
+    engine.work(app_of(second_time_lucky))
+    first = engine.run("A", "t")
+    with connect(engine.database) as connection:
+        connection.execute("DELETE FROM agentic_ai.tasks")
+    engine.client.submit_many([NewTask(id=first.id, agent_name="A", task_type="t")])
+    again = engine.ended(first.id)
+    assert (again.status, again.attempt) == ("completed", 2)
+
+
+def test_a_handler_that_cancels_itself_hurts_no_other(engine: Engine) -> None:
+    async def selfish(run: Run, how: str = "") -> int:
+        own = asyncio.current_task()
+        if how and own is not None:
+            own.cancel()
+        if how == "wait":
+            await asyncio.sleep(10)
+        return 1
+
+    app = App()
+    app.add(selfish, agent_name="A", task_type="t", max_attempts=1)
+    engine.work(app, concurrency=1)
+    for how in ("wait", "return"):
+        engine.run("A", "t", {"how": how})
+        assert engine.run("A", "t").status == "completed"

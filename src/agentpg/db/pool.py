@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -25,6 +27,7 @@ class AsyncPool:
         self._name = application_name
         self._size = size
         self._target = ""
+        self._opening = asyncio.Lock()
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
 
     @asynccontextmanager
@@ -44,9 +47,11 @@ class AsyncPool:
     async def _open(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
         # A connection made by hand first says at once what is wrong; the pool itself
         # would only say, after its time-out, that it got no connection.
-        await (await connect_async(self._database, self._name)).close()
-        self._target = self._database.target()
-        if self._pool is None:
+        async with self._opening:
+            if self._pool is not None:
+                return self._pool
+            await (await connect_async(self._database, self._name)).close()
+            self._target = self._database.target()
             pool = AsyncConnectionPool(
                 self._database.conninfo(self._name),
                 kwargs={"autocommit": True},
@@ -56,9 +61,9 @@ class AsyncPool:
                 check=_check_async,
                 open=False,
             )
-            self._pool = pool
             await pool.open()
-        return self._pool
+            self._pool = pool
+        return pool
 
 
 class Pool:
@@ -69,6 +74,7 @@ class Pool:
         self._name = application_name
         self._size = size
         self._target = ""
+        self._opening = threading.Lock()
         self._pool: ConnectionPool[Connection[TupleRow]] | None = None
 
     @contextmanager
@@ -85,9 +91,11 @@ class Pool:
             self._pool = None
 
     def _open(self) -> ConnectionPool[Connection[TupleRow]]:
-        connect(self._database, self._name).close()
-        self._target = self._database.target()
-        if self._pool is None:
+        with self._opening:
+            if self._pool is not None:
+                return self._pool
+            connect(self._database, self._name).close()
+            self._target = self._database.target()
             self._pool = ConnectionPool(
                 self._database.conninfo(self._name),
                 kwargs={"autocommit": True},

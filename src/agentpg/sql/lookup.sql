@@ -72,15 +72,18 @@ GROUP BY status;
 
 -- name: nobody_knows
 -- Pending tasks whose agent and type no living worker handles.
-SELECT t.agent_name, t.task_type, count(*) AS tasks
-FROM {schema}.tasks t
-WHERE t.status = 'pending' AND t.held_reason IS NULL
-  AND NOT EXISTS (
-      SELECT
-      FROM {schema}.workers w
-      WHERE w.ended_at IS NULL AND w.handlers @> jsonb_build_array(
-          jsonb_build_array(t.agent_name, t.task_type)
-      )
-  )
-GROUP BY t.agent_name, t.task_type
-ORDER BY tasks DESC;
+SELECT p.agent_name, p.task_type, p.tasks
+FROM (
+    SELECT agent_name, task_type, count(*) AS tasks
+    FROM {schema}.tasks
+    WHERE status = 'pending' AND held_reason IS NULL
+    GROUP BY agent_name, task_type
+) p
+WHERE NOT EXISTS (
+    SELECT
+    FROM {schema}.workers w
+    WHERE w.ended_at IS NULL AND w.handlers @> jsonb_build_array(
+        jsonb_build_array(p.agent_name, p.task_type)
+    )
+)
+ORDER BY p.tasks DESC;

@@ -127,7 +127,7 @@ CREATE INDEX tasks_ready_idx ON tasks (priority, run_at, id)
 -- Completed tasks, nearly all there are, have no entry: no query wants them by status.
 CREATE INDEX tasks_status_idx ON tasks (status, created_at) WHERE status <> 'completed';
 CREATE INDEX tasks_agent_name_idx ON tasks (agent_name);
-CREATE INDEX tasks_created_at_idx ON tasks (created_at);
+CREATE INDEX tasks_created_at_idx ON tasks (created_at DESC NULLS LAST);
 CREATE UNIQUE INDEX tasks_idempotency_key_idx ON tasks (agent_name, task_type, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
@@ -281,23 +281,27 @@ LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-    IF NEW.status = 'pending' THEN
+    IF NEW.worker IS NOT NULL AND NEW.status <> 'running' THEN
+        -- It was taken from its worker, which finds itself fenced.
+        UPDATE agent_executions e
+           SET execution_end = clock_timestamp(),
+               duration_seconds = extract(epoch FROM clock_timestamp() - e.execution_start),
+               outcome = 'cancelled',
+               error_message = format('the task was set to %s from outside', NEW.status)
+         WHERE e.task_id = NEW.id AND e.attempt = NEW.attempt AND e.execution_end IS NULL;
+        UPDATE llm_requests r
+           SET status = 'lost', ended_at = clock_timestamp(), error_message = 'its attempt ended first'
+         WHERE r.task_id = NEW.id AND r.attempt = NEW.attempt AND r.status = 'open';
+        NEW.worker := NULL;
+    END IF;
+    IF NEW.status IN ('completed', 'failed', 'cancelled') THEN
+        NEW.finished_at := coalesce(NEW.finished_at, clock_timestamp());
+    ELSIF NEW.finished_at IS NOT NULL THEN
         -- A finished task was opened again: its run starts afresh.
         NEW.finished_at := NULL;
         NEW.errors := 0;
         NEW.crashes := 0;
         NEW.cancel_requested_at := NULL;
-        RETURN NEW;
-    END IF;
-    NEW.finished_at := now();
-    IF NEW.worker IS NOT NULL THEN
-        UPDATE agent_executions e
-           SET execution_end = now(),
-               duration_seconds = extract(epoch FROM now() - e.execution_start),
-               outcome = 'cancelled',
-               error_message = format('the task was set to %s from outside', NEW.status)
-         WHERE e.task_id = NEW.id AND e.attempt = NEW.attempt AND e.execution_end IS NULL;
-        NEW.worker := NULL;
     END IF;
     RETURN NEW;
 END
@@ -305,8 +309,8 @@ $$;
 
 CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON tasks
     FOR EACH ROW
-    WHEN ((NEW.status IN ('completed', 'failed', 'cancelled') AND NEW.finished_at IS NULL)
-       OR (NEW.status = 'pending' AND NEW.finished_at IS NOT NULL))
+    WHEN ((NEW.status IN ('completed', 'failed', 'cancelled')) <> (NEW.finished_at IS NOT NULL)
+       OR (NEW.worker IS NOT NULL AND NEW.status <> 'running'))
     EXECUTE FUNCTION complete_plain_write();
 
 -- Wakes workers, but only when one is idle: a busy one looks for itself, and every

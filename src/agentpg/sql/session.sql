@@ -11,3 +11,7 @@ FROM (VALUES
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
     ('plan_cache_mode', 'force_custom_plan'), ('jit', 'off')
 ) AS planning (name, value);
+
+-- name: wait_shortly
+-- Give up a statement that waits longer than this for a lock.
+SELECT set_config('lock_timeout', %(milliseconds)s, false);

@@ -19,6 +19,9 @@ WITH ready AS MATERIALIZED (
     SELECT id
     FROM {schema}.tasks
     WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
+      AND EXISTS (
+          SELECT FROM {schema}.workers w WHERE w.id = %(worker)s AND w.ended_at IS NULL
+      )
       AND CASE
           WHEN agent_name || chr(31) || task_type = ANY (%(handlers)b::text[]) THEN true
           ELSE false
@@ -45,15 +48,34 @@ WITH ready AS MATERIALIZED (
     SELECT id, attempt, agent_name, task_type, worker, now() FROM claimed
 )
 SELECT
-    id, agent_name, task_type, attempt, payload, errors, crashes,
+    id, agent_name, task_type, attempt, payload::text, errors, crashes,
     CASE WHEN suspect THEN (
         SELECT count(*)
         FROM {schema}.agent_executions e
         WHERE e.task_id = claimed.id AND e.outcome = 'lost'
     ) ELSE 0 END AS losses,
-    max_attempts, on_crash, suspect, tenant, parent_id, created_at
+    max_attempts, on_crash, suspect, tenant, parent_id
 FROM claimed
 ORDER BY priority, run_at, id;
+
+-- name: lift_attempts
+-- A task that was deleted and submitted again under its old id begins after the attempts
+-- that are on record, since (task, attempt) names one try for ever.
+UPDATE {schema}.tasks t
+SET attempt = e.attempt
+FROM (
+    SELECT task_id, max(attempt) AS attempt
+    FROM {schema}.agent_executions
+    WHERE task_id IN (
+        SELECT id
+        FROM {schema}.tasks
+        WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
+        ORDER BY priority, run_at, id
+        LIMIT 10000
+    )
+    GROUP BY task_id
+) e
+WHERE t.id = e.task_id AND t.status = 'pending' AND t.attempt < e.attempt;
 
 -- name: settle
 -- Move tasks on and close their executions, of these workers and attempts only.
@@ -87,7 +109,10 @@ WITH settled AS MATERIALIZED (
         error_message = s.error_message,
         errors = t.errors + s.errors,
         crashes = t.crashes + s.crashes,
-        max_attempts = coalesce(s.max_attempts, t.max_attempts),
+        max_attempts = CASE
+            WHEN s.max_attempts IS NULL THEN t.max_attempts
+            ELSE greatest(coalesce(t.max_attempts, s.max_attempts), t.errors + s.errors)
+        END,
         suspect = coalesce(s.suspect, t.suspect),
         worker = NULL
     FROM settled s

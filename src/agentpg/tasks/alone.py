@@ -37,6 +37,9 @@ from agentpg.tasks.usage import Ledger
 # A child that was told to stop and does not is ended by force.
 _SECONDS_TO_OBEY = 10.0
 
+# The pause before a suspect is handed back that no process could be had for.
+_SECONDS_WITHOUT_PROCESS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
@@ -70,6 +73,7 @@ class Alone:
         try:
             process, pipe = await asyncio.to_thread(_start_child, self._suspicion)
         except Exception as error:  # noqa: BLE001 - no process to be had is no fault of the task
+            await asyncio.sleep(_SECONDS_WITHOUT_PROCESS)
             return Verdict(outcome=Outcome.RELEASED, error=f"no process for it: {error}")
         self._pipe = pipe
         if self._stopped is not None:
@@ -174,7 +178,8 @@ def _child(pipe: Connection, suspicion: Suspicion, parent: int | None) -> None:
     # A Ctrl-C, or the end of a service, reaches every process: the worker tells us what to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_to_worker)
-    verdict = asyncio.run(_attempt(pipe, suspicion, parent))
+    # Not asyncio.run, which would wait for tasks that the handler left behind.
+    verdict = asyncio.new_event_loop().run_until_complete(_attempt(pipe, suspicion, parent))
     with suppress(OSError):  # the worker died first
         pipe.send(verdict)
         pipe.close()

@@ -125,8 +125,6 @@ class Attempt:
                 raise self._stopped
             return self._returned(await self.handler.function(self.run, *given, **named))
         except asyncio.CancelledError:
-            if self._stopped is None and own is not None and own.cancelling():
-                raise
             raise (self._stopped or Escaped(asyncio.CancelledError())) from None
         except HandlerStopped:
             if self._stopped is None:
@@ -136,7 +134,7 @@ class Attempt:
             raise Escaped(error) from None
         finally:
             self._working = None
-            if self._stopped is not None:
+            if self._stopped is not None or (own is not None and own.cancelling()):
                 await _absorb_cancellation()
 
     async def _within_its_time(self, working: asyncio.Future[Any]) -> Any:

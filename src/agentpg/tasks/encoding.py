@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from agentpg.errors import PayloadNotJson, PayloadTooLarge, ResultNotJson, ResultTooLarge
@@ -43,6 +44,23 @@ def encode_result(result: Any, limit_bytes: int) -> str | None:
     if size > limit_bytes:
         raise ResultTooLarge(size_bytes=size, limit_bytes=limit_bytes)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a payload that PostgreSQL holds and Python cannot read."""
+
+    reason: str
+
+
+def decode_payload(text: str | None) -> Any:
+    """A payload from its JSON text; Unreadable for one that is nested too deeply, say."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(_reason(error))
 
 
 def plain_text(text: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
-from agentpg.tasks.encoding import plain_text
-from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, Backoff
+from agentpg.tasks.encoding import Unreadable, plain_text
+from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnCrash = Literal["retry", "fail"]
@@ -51,8 +51,8 @@ class Handler:
         object.__setattr__(self, "_signature", inspect.signature(self.function))
         _require_name("agent_name", self.agent_name)
         _require_name("task_type", self.task_type)
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts is at least 1, not {self.max_attempts}")
+        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise ValueError(f"max_attempts is 1 to {MOST_ATTEMPTS}, not {self.max_attempts}")
         if self.timeout is not None and self.timeout <= timedelta():
             raise ValueError(f"timeout is more than nothing, not {self.timeout}")
         if self.on_crash not in ("retry", "fail"):
@@ -68,6 +68,8 @@ class Handler:
 
         Raises Permanent where it does not: another attempt would not take it either.
         """
+        if isinstance(payload, Unreadable):
+            raise Permanent(f"the payload cannot be read: {payload.reason}")
         named = payload if isinstance(payload, dict) else {}
         given = () if payload is None or isinstance(payload, dict) else (payload,)
         shape = (len(given), *named)

@@ -32,6 +32,7 @@ class InHand:
 
     task: Claimed
     worker: UUID
+    since: float
     attempt: Attempt | Alone | None = None
     ended: bool = False
 
@@ -84,8 +85,9 @@ class Hands:
 
     def take(self, tasks: list[Claimed], worker: UUID) -> None:
         """Take claimed tasks and begin as many as there are free slots."""
+        now = asyncio.get_running_loop().time()
         for task in tasks:
-            held = InHand(task, worker)
+            held = InHand(task, worker, now)
             self._held[task.id] = held
             if self._app.find(task.agent_name, task.task_type) is None:
                 self._release(held, "its worker has no handler for it")
@@ -129,6 +131,15 @@ class Hands:
         """Hand back what has not begun."""
         while self._buffer:
             self._release(self._buffer.popleft(), "its worker stopped before it began")
+
+    def hand_back_stale(self, seconds: float) -> int:
+        """Hand back what has waited so long for a slot; others may have one. How many."""
+        oldest = asyncio.get_running_loop().time() - seconds
+        stale = [held for held in self._buffer if held.since < oldest] if self.waiting else []
+        for held in stale:
+            self._buffer.remove(held)
+            self._release(held, "its worker had no slot for it")
+        return len(stale)
 
     async def let_go(self) -> None:
         """Stop the handlers that still run, and hand back those that do not obey."""
@@ -210,9 +221,10 @@ class Hands:
     def _end(self, held: InHand, handler: Handler, verdict: Verdict) -> None:
         if held.ended:
             return
+        settlement = decide(held.task, handler, verdict)
         held.ended = True
         _log_outcome(held, verdict)
-        self._put(held.worker, decide(held.task, handler, verdict))
+        self._put(held.worker, settlement)
 
     def _release(self, held: InHand, reason: str) -> None:
         if not held.ended:
@@ -238,7 +250,9 @@ def _is_used_up(held: InHand, context: contextvars.Context) -> bool:
     """Whether the next attempt needs a fresh asyncio task: this one was cancelled, or its
     handler has set context variables, which the next one must not see."""
     stopped = held.attempt is not None and held.attempt.was_stopped
-    return stopped or contextvars.copy_context() != context
+    own = asyncio.current_task()
+    cancelled = own is not None and own.cancelling() > 0
+    return stopped or cancelled or contextvars.copy_context() != context
 
 
 def _log_outcome(held: InHand, verdict: Verdict) -> None:

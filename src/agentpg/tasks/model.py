@@ -165,7 +165,6 @@ class Claimed(NamedTuple):
     suspect: bool
     tenant: str | None
     parent_id: UUID | None
-    created_at: datetime
 
 
 class Verdict(NamedTuple):

@@ -23,6 +23,10 @@ class Rate:
         """One more has ended."""
         self._ended += 1
 
+    def forget(self) -> None:
+        """Expect nothing: what was done lately says nothing of what comes."""
+        self._ended, self._per_second = 0, 0.0
+
     def expected(self, seconds: float) -> int:
         """How many will end within so many seconds, if it goes on like this."""
         now = asyncio.get_running_loop().time()

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from agentpg.db import (
     Connection,
     Database,
+    LockNotAvailable,
     Statements,
     channel_of,
     connect,
@@ -94,6 +97,15 @@ class Pulse:
         """Start beating. The worker must be registered."""
         self._thread.start()
 
+    def end_soon(self) -> None:
+        """Stop beating; the thread ends within a quarter of a second."""
+        self._ending.set()
+
+    @property
+    def beats(self) -> bool:
+        """Whether the thread still runs."""
+        return self._thread.is_alive()
+
     def end(self) -> None:
         """Stop beating and close the connection."""
         self._ending.set()
@@ -117,14 +129,27 @@ class Pulse:
 
     def _beat_until_the_end(self, connection: Connection) -> None:
         connection.execute(pin_plans(self._database.schema))
+        self._wait_shortly(connection)
         listen(connection, channel_of(self._database.schema))
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
         while not self._ending.is_set():
             due = time.monotonic() + self._interval.total_seconds()
             self._beat(connection)
-            upkeep.run_once()
+            self._look_after(upkeep)
             self._hear(connection, due)
+
+    def _wait_shortly(self, connection: Connection) -> None:
+        """Wait for no lock longer than a beat: a silent worker is taken for dead."""
+        milliseconds = str(max(1, round(self._interval.total_seconds() * 500)))
+        statement = Statements("session", self._database.schema)["wait_shortly"]
+        connection.execute(statement, {"milliseconds": milliseconds})
+
+    def _look_after(self, upkeep: Upkeep) -> None:
+        try:
+            upkeep.run_once()
+        except LockNotAvailable:
+            _log.info("somebody holds a lock on a lost execution; upkeep tries again")
 
     def _upkeep_options(self) -> UpkeepOptions:
         return UpkeepOptions(widest_gap=3 * self._interval)
@@ -157,8 +182,11 @@ class Pulse:
     def _start_over(self, connection: Connection, dead: UUID) -> None:
         """Others have declared this worker dead: drop all work and register anew."""
         _log.warning("worker %s was declared dead; starting over under a new id", dead)
-        self._registration.renew()
-        connection.execute(self._sql["register"], self._registration.row())
+        new = uuid7()
+        # Registered before it is used: what is claimed under an id that nobody knows is
+        # taken for the work of a dead worker.
+        connection.execute(self._sql["register"], self._registration.row(new))
+        self._registration.id = new
         self._unknown.clear()
         self._events.declared_dead(dead)
 

@@ -24,14 +24,10 @@ class Registration:
     lease: timedelta
     id: UUID = field(default_factory=uuid7)
 
-    def renew(self) -> None:
-        """Take a new id: the old one belongs to a worker that is dead to all others."""
-        self.id = uuid7()
-
-    def row(self) -> dict[str, Any]:
-        """The parameters of the statement `register`."""
+    def row(self, id: UUID | None = None) -> dict[str, Any]:  # noqa: A002 - the column's name
+        """The parameters of the statement `register`, for this id or the present one."""
         return {
-            "id": self.id,
+            "id": id or self.id,
             "host": socket.gethostname()[:255],
             "pid": os.getpid(),
             "version": version("agentpg"),

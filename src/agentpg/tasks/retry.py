@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
 
 DEFAULT_MAX_ATTEMPTS = 3
+MOST_ATTEMPTS = 1_000_000
 
 # A task is given up after so many deaths of its own process, or so many lost executions
 # in all: by then it is more likely the cause than a victim.
@@ -39,6 +41,9 @@ class Backoff:
     def seconds(self, errors: int) -> float:
         """The wait before the next attempt, after `errors` (1 or more) failed ones."""
         # Past 2^60 the product is over any limit, and a float would overflow.
-        grown = self.first.total_seconds() * self.factor ** min(errors - 1, 60)
+        try:
+            grown = self.first.total_seconds() * self.factor ** min(errors - 1, 60)
+        except OverflowError:
+            grown = math.inf
         spread = random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret
         return min(grown, self.longest.total_seconds()) * spread

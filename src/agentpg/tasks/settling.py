@@ -9,12 +9,19 @@ from typing import Any
 from uuid import UUID
 
 from agentpg.db import Statements, SteadyConnection, is_refused_value, server_message
+from agentpg.tasks.encoding import plain_text
 from agentpg.tasks.model import Outcome, Settlement, TaskStatus
 
 _log = logging.getLogger("agentpg.settling")
 
 # The most outcomes one statement writes; more gain nothing and hold locks for longer.
 _LARGEST_BATCH = 1000
+
+# The wait before an outcome is tried again that the server did not take for now.
+_PAUSE_SECONDS = 1.0
+
+# Outcomes of attempts that may have left a call to a model open.
+_BROKEN_OFF = (Outcome.LOST, Outcome.RELEASED, Outcome.CANCELLED)
 
 
 class Settling:
@@ -70,11 +77,19 @@ class Settling:
             if len(batch) > 1:
                 for one in batch:
                     await self._write([one])
-            elif is_refused_value(error) and batch[0][1].result is not None:
-                await self._write([(batch[0][0], _refused(batch[0][1], server_message(error)))])
+            elif is_refused_value(error):
+                await self._write_refused(*batch[0], server_message(error))
             else:
-                # The task stays with this worker until its lease is over: better late than wrong.
-                _log.exception("task %s cannot be settled", batch[0][1].id)
+                _log.warning("task %s cannot be settled now: %s", batch[0][1].id, error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._write(batch)
+
+    async def _write_refused(self, worker: UUID, settlement: Settlement, reason: str) -> None:
+        """Settle as failed what the server will never take, without the values it refused."""
+        try:
+            await self._settle([(worker, _refused(settlement, reason))])
+        except Exception:  # noqa: BLE001 - the others must be written all the same
+            _log.exception("task %s cannot be settled", settlement.id)
 
     async def _settle(self, batch: list[tuple[UUID, Settlement]]) -> None:
         completed = [one for one in batch if one[1].outcome is Outcome.COMPLETED]
@@ -83,9 +98,7 @@ class Settling:
             await self._run("complete", completed, _completed_columns(completed))
         if others:
             await self._run("settle", others, _columns(others))
-            await self._close_requests(
-                [s for _, s in others if s.outcome in (Outcome.LOST, Outcome.RELEASED)]
-            )
+            await self._close_requests([s for _, s in others if s.outcome in _BROKEN_OFF])
 
     async def _run(
         self, statement: str, batch: list[tuple[UUID, Settlement]], columns: dict[str, list[Any]]
@@ -143,12 +156,16 @@ def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
 
 def _refused(settlement: Settlement, reason: str) -> Settlement:
     """The settlement of a task whose result the server refuses to store."""
-    error = f"the result cannot be stored: {reason}"
+    error = f"the outcome cannot be stored: {plain_text(reason)}"
     return settlement._replace(
         status=TaskStatus.FAILED,
         outcome=Outcome.FAILED,
         result=None,
         error=error,
         attempt_error=error,
+        seconds=None,
+        delay_seconds=0.0,
         errors=1,
+        crashes=0,
+        max_attempts=None,
     )

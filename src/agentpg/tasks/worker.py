@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from agentpg.db import Database, Statements, SteadyConnection
-from agentpg.errors import AgentpgError, DatabaseError, DatabaseUnavailable
+from agentpg.db import Database, Statements, SteadyConnection, is_refused_value
+from agentpg.errors import AgentpgError
 from agentpg.settings import Settings
 from agentpg.tasks.alone import Alone, Suspicion, prepare_children
 from agentpg.tasks.attempt import Attempt, released
+from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
 from agentpg.tasks.model import Claimed, Settlement
@@ -31,6 +33,9 @@ _log = logging.getLogger("agentpg.worker")
 # The prefetch: a tenth of a second of the work that was lately done in a second.
 _PREFETCH_SECONDS = 0.1
 _LARGEST_CLAIM = 5000
+
+# What waits longer than this in the buffer is handed back.
+_STALE_SECONDS = 1.0
 
 # Waits between claims while the database is away.
 _FIRST_WAIT = 0.1
@@ -70,6 +75,7 @@ class Worker:
         self._not_twice = [_claim_key(h) for h in app if h.on_crash == "fail"]
         self._rate = Rate()
         self._idle = True
+        self._claim_under_way = False
         self._stopping = asyncio.Event()
         self._stopping_now = asyncio.Event()
         self._room_made = asyncio.Event()
@@ -88,12 +94,14 @@ class Worker:
         await self._claiming.execute(self._sql["register"], self._registration.row())
         self._pulse.start()
         settling = asyncio.create_task(self._settling.run())
+        tending = asyncio.create_task(self._tend_buffer())
         _log.info("worker %s started, with %s handlers", self.id, len(self._app))
         try:
             await self._claim_until_stopped()
             await self._wind_down()
         finally:
-            await asyncio.to_thread(self._pulse.end)
+            await self._end_pulse()
+            tending.cancel()
             settling.cancel()
             self._hands.close()
             await self._leave()
@@ -117,10 +125,17 @@ class Worker:
             try:
                 await self._claim_once()
                 wait = _FIRST_WAIT
-            except (DatabaseUnavailable, DatabaseError) as error:
+            except Exception as error:  # noqa: BLE001 - no claim that fails may end the worker
                 _log.warning("%s; trying again", error)
+                await self._mend(error)
                 await until(self._stopping, seconds=spread(wait, 0.5))
                 wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _mend(self, error: Exception) -> None:
+        """Mend what keeps every claim from succeeding, where that can be done."""
+        if is_refused_value(error):
+            with suppress(AgentpgError):
+                await self._claiming.execute(self._sql["lift_attempts"])
 
     async def _claim_once(self) -> None:
         """Claim when there is room, and wait when there is none, or nothing to claim."""
@@ -147,18 +162,26 @@ class Worker:
 
     async def _claim(self, room: int) -> int:
         worker = self.id
-        tasks: list[Claimed] = await self._claiming.execute(
-            self._sql["claim"],
-            {
-                "worker": worker,
-                "batch": room,
-                "handlers": [_claim_key(handler) for handler in self._app],
-                "not_twice": self._not_twice,
-            },
-            row=_claimed,
-        )
-        self._hands.take(tasks, worker)
-        return len(tasks)
+        parameters = {
+            "worker": worker,
+            "batch": room,
+            "handlers": [_claim_key(handler) for handler in self._app],
+            "not_twice": self._not_twice,
+        }
+        self._claim_under_way = True
+        try:
+            rows = await self._claiming.execute(self._sql["claim"], parameters, row=_claimed)
+            self._hands.take([_readable(row) for row in rows], worker)
+        finally:
+            self._claim_under_way = False
+        return len(rows)
+
+    async def _tend_buffer(self) -> None:
+        """Hand back what was claimed ahead of work that turned out slower than the last."""
+        while True:
+            await asyncio.sleep(_STALE_SECONDS / 2)
+            if self._hands.hand_back_stale(_STALE_SECONDS):
+                self._rate.forget()
 
     async def _wait_for_work(self) -> None:
         """Wait for a notification or the next poll; ask to be notified first."""
@@ -210,6 +233,8 @@ class Worker:
         return Held(self._hands.attempts(), running=self._hands.running, idle=self._idle)
 
     def _hand_back_forgotten(self, attempts: list[tuple[UUID, int]]) -> None:
+        if self._claim_under_way:
+            return  # they may be in its answer, which is still to be read
         for task, attempt in attempts:
             if not self._hands.knows(task):
                 _log.warning("task %s was claimed and forgotten; handing it back", task)
@@ -231,6 +256,12 @@ class Worker:
         except TimeoutError:
             _log.warning("worker %s ends with outcomes that it could not write", self.id)
 
+    async def _end_pulse(self) -> None:
+        """Wait for the pulse's thread, in no pool that handlers may have filled."""
+        self._pulse.end_soon()
+        while self._pulse.beats:
+            await asyncio.sleep(0.02)
+
     async def _leave(self) -> None:
         await self._ledger.drain(self._settings.shutdown_grace.total_seconds())
         try:
@@ -246,6 +277,12 @@ def _claimed(cursor: object) -> Callable[[Sequence[Any]], Claimed]:
     """A row of the claim, whose columns are the fields of Claimed in their order."""
     del cursor
     return Claimed._make
+
+
+def _readable(task: Claimed) -> Claimed:
+    """The task with its payload decoded; the claim has it as text, since one payload that
+    cannot be read must not keep the others from being run."""
+    return task._replace(payload=decode_payload(task.payload))
 
 
 def _claim_key(handler: Handler) -> str:
