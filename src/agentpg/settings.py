@@ -51,12 +51,19 @@ _DURATION_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SIZE_UNITS = {"B": 1, "kiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
+# A hundred years: what is longer is a slip, and PostgreSQL's intervals end somewhere.
+_LONGEST_SECONDS = 100 * 366 * 86400
+
+
 def parse_duration(value: object) -> object:
     """A duration as text, "250ms", "30s", "5min", "1h" or "7d", as a timedelta."""
     if not isinstance(value, str):
         return value
     number, unit = _number_and_unit(value, _DURATION_UNITS, _NO_DURATION)
-    return timedelta(seconds=number * _DURATION_UNITS[unit])
+    seconds = number * _DURATION_UNITS[unit]
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(_NO_DURATION)
+    return timedelta(seconds=seconds)
 
 
 def parse_size(value: object) -> object:
@@ -279,8 +286,13 @@ def hide_password(dsn: str) -> str:
     >>> hide_password("host=localhost password='a b' user=admin")
     'host=localhost password=*** user=admin'
     """
-    hidden = re.sub(r"(://[^:/@?\s]*):[^@/]*@", r"\1:***@", dsn)
-    return re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
+    hidden = re.sub(r"(://[^:/@?\s]*):\S*@", r"\1:***@", dsn)
+    return re.sub(r"(?i)(passw\w*\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
+
+
+def _hidden_dsn(dsn: str) -> str:
+    """What is neither a URI nor name=value may be anything, a password too."""
+    return hide_password(dsn) if "://" in dsn or "=" in dsn else "***"
 
 
 def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
@@ -291,7 +303,7 @@ def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
         field.get_default(call_default_factory=True, validated_data={}), extra.get("unit")
     )
     if extra.get("secret") and value:
-        value = hide_password(value) if "dsn" in name else "***"
+        value = _hidden_dsn(value) if "dsn" in name else "***"
     return Option(
         name=name,
         variable=variable,
@@ -320,7 +332,11 @@ def _source(variable: str, value: str, default: str) -> str:
 
 
 def _env_file() -> dict[str, str]:
-    return {k: v or "" for k, v in dotenv_values(ENV_FILE).items()} if ENV_FILE.is_file() else {}
+    try:
+        found = dotenv_values(ENV_FILE) if ENV_FILE.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(str(error), name=str(ENV_FILE), source=".env") from None
+    return {name: value or "" for name, value in found.items()}
 
 
 def _refuse_unknown_names() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -50,6 +51,9 @@ def demo(session: Session, documents: Path | None) -> None:
 
     if documents is not None:
         session.overrides["documents"] = documents
+    # Whatever ends the demonstration ends its server and its workers too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     home = session.home / "demo"
     home.mkdir(parents=True, exist_ok=True)
     with (
@@ -89,6 +93,7 @@ class _Stage:
 
 def _show_ways_back(session: Session, shown: Shown) -> None:
     """Where the results are, and how to look at the database again."""
+    from agentpg.db import Database
     from agentpg.embedded import EmbeddedServer
 
     _, out = session.translate, session.out
@@ -106,7 +111,11 @@ def _show_ways_back(session: Session, shown: Shown) -> None:
     out.line()
     port = server.status().port
     paths = dict.fromkeys([Path(sys.executable).parent, server.tool("psql").parent])
+    binaries = session.settings.pg_bin
+    dsn = Database(server.dsn()).without_password()
     for line in (
+        *([f"export AGENTPG_PG_BIN={shlex.quote(binaries)}"] if binaries else []),
+        f"export AGENTPG_DSN={shlex.quote(dsn)}",
         f"export PATH={':'.join(shlex.quote(str(path)) for path in paths)}:$PATH",
         f"export AGENTPG_HOME={shlex.quote(str(shown.home))}",
         f"export PGPASSFILE={shlex.quote(str(shown.home / 'pgpass'))}",

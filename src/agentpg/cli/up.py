@@ -57,7 +57,8 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
 
     start_logging(session.settings)
     # Until the worker obeys signals by itself, both of them end the start in good order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with _server(session):
         app = load(session, apps, built_in=True)
         _say_what_runs(session, app)

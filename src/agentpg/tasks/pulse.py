@@ -29,6 +29,7 @@ from agentpg.db import (
     listen,
     next_notifications,
     pin_plans,
+    server_message,
 )
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
@@ -119,18 +120,22 @@ class Pulse:
                 with connect(
                     self._database, f"agentpg pulse {self._registration.id}"
                 ) as connection:
+                    self._begin(connection)
                     wait = _FIRST_WAIT
                     self._beat_until_the_end(connection)
             except Exception as error:  # noqa: BLE001 - the heartbeat goes on whatever happens
                 if not is_connection_lost(error):
-                    _log.exception("the heartbeat failed; trying again")
+                    _log.warning("the heartbeat failed (%s); trying again", server_message(error))
                 self._ending.wait(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
                 wait = min(wait * 2, self._longest_wait)
 
-    def _beat_until_the_end(self, connection: Connection) -> None:
+    def _begin(self, connection: Connection) -> None:
         connection.execute(pin_plans(self._database.schema))
         self._wait_shortly(connection)
         listen(connection, channel_of(self._database.schema))
+        self._beat(connection)
+
+    def _beat_until_the_end(self, connection: Connection) -> None:
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
         while not self._ending.is_set():

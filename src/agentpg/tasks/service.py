@@ -71,6 +71,7 @@ class Service:
         waiting cannot mend: LoginRefused, DatabaseMissing and Refused.
         """
         _spare_the_collector()
+        wait = _FIRST_WAIT
         while not self._stopping.is_set():
             database = await ready_database(self._find_database, self._stopping, self._prepare)
             if database is None:
@@ -82,6 +83,8 @@ class Service:
                 await self._worker.run()
             except DatabaseUnavailable as error:
                 _log.warning("%s; trying again", error)
+                await until(self._stopping, seconds=spread(wait, 0.5))
+                wait = min(wait * 2, _LONGEST_WAIT)
             else:
                 return
 

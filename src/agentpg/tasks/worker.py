@@ -91,7 +91,7 @@ class Worker:
         """Work until told to stop. Raises DatabaseUnavailable if the start fails."""
         self._loop = asyncio.get_running_loop()
         prepare_children(self._app)
-        await self._claiming.execute(self._sql["register"], self._registration.row())
+        await self._register()
         self._pulse.start()
         settling = asyncio.create_task(self._settling.run())
         tending = asyncio.create_task(self._tend_buffer())
@@ -105,6 +105,13 @@ class Worker:
             settling.cancel()
             self._hands.close()
             await self._leave()
+
+    async def _register(self) -> None:
+        try:
+            await self._claiming.execute(self._sql["register"], self._registration.row())
+        except BaseException:
+            await self._claiming.close()
+            raise
 
     def stop(self) -> None:
         """Finish what runs within the grace, hand the rest back, and end."""
