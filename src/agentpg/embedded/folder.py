@@ -112,6 +112,15 @@ class Folder:
         return logs[-1] if logs else self.start_log
 
 
+def remove_drafts(folder: Folder) -> None:
+    """Remove what an interrupted first start has left.
+
+    Its initdb may outlive it for a moment and go on writing, so every start looks again.
+    """
+    for left in folder.root.glob(f"{_DRAFT}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def make_data_folder(
     folder: Folder, account: Account, binaries: Binaries, schema: str, options: Mapping[str, str]
 ) -> None:
@@ -119,8 +128,7 @@ def make_data_folder(
 
     Raises FolderNotMade with what initdb or the server said.
     """
-    for left in folder.root.glob(f"{_DRAFT}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    remove_drafts(folder)
     draft = folder.root / f"{_DRAFT}{secrets.token_hex(6)}"
     draft.mkdir(mode=0o700)
     try:

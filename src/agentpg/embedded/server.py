@@ -22,6 +22,7 @@ from agentpg.embedded.folder import (
     Folder,
     last_lines,
     make_data_folder,
+    remove_drafts,
     write_file,
 )
 from agentpg.embedded.postmaster import (
@@ -180,6 +181,7 @@ class EmbeddedServer:
     def _ensure_running(self, binaries: Binaries) -> None:
         if self.exists():
             self._refuse_other_major(binaries)
+            remove_drafts(self._folder)
         pid = postmaster_pid(self._folder.data)
         if pid is not None:
             if not wait_until_ready(pid, self._folder.data, _START_PATIENCE):
