@@ -156,6 +156,7 @@ def run(fire: Fire, folder: Path) -> Damage:
         started = time.monotonic()
         squad = Squad(fire, database, folder / "workers.log")
         cleanup.callback(squad.kill)
+        _until_at_work(database, fire)
         squad.open_fire()
         for number, mode in enumerate(_RESTARTS, start=1):
             _until_ended(database, fire.tasks * number // 3, fire.patience)
@@ -186,6 +187,12 @@ def _submit(fire: Fire, database: Database) -> None:
 def _client(database: Database) -> Iterator[Client]:
     with Client(database, settings=load_settings()) as client:
         yield client
+
+
+def _until_at_work(database: Database, fire: Fire) -> None:
+    """Wait until all workers have had tasks, so that the dead have something to lose."""
+    asked = "SELECT count(DISTINCT worker) FROM agent_executions"
+    eventually(lambda: _ask(database, asked) == [(fire.workers,)])
 
 
 def _until_ended(database: Database, number: int, patience: float) -> None:

@@ -21,6 +21,12 @@ class Plan:
         """The indexes that are read."""
         return {node["Index Name"] for node in self.nodes if "Index Name" in node}
 
+    def bounds(self, index: str) -> str:
+        """What every scan of an index is bounded by; empty if one of them is not."""
+        scans = [node for node in self.nodes if node.get("Index Name") == index]
+        bounds = [node.get("Index Cond", "") for node in scans]
+        return " ".join(bounds) if all(bounds) else ""
+
     def scanned(self) -> set[str]:
         """The tables that are read from end to end."""
         return {node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Connection, Statements, connect
+from agentpg.db import Connection, Statements, connect, pin_plans
 from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
 from tests.plans.plan import Plan, plan_of
 from tests.servers import SharedServer
+from tests.tasks.claims import FROM_THE_HEAD
 
 WORKER = uuid7()
 
@@ -28,6 +31,10 @@ _EXECUTIONS = """
 INSERT INTO agent_executions
     (task_id, attempt, agent_name, task_type, execution_start, execution_end, outcome)
 SELECT id, 1, agent_name, task_type, created_at, finished_at, status FROM tasks
+"""
+_CALLS = """
+INSERT INTO llm_requests (task_id, attempt, agent_name, status, ended_at)
+SELECT id, 1, agent_name, 'ok', now() FROM tasks WHERE status = 'completed'
 """
 _PENDING = """
 INSERT INTO tasks (agent_name, task_type, priority)
@@ -50,6 +57,7 @@ def seeded(server: SharedServer, pending: int, *, history: bool) -> Iterator[Con
         if history:
             connection.execute(_HISTORY)
             connection.execute(_EXECUTIONS)
+            connection.execute(_CALLS)
         connection.execute(_PENDING, (pending,))
         connection.execute(_RUNNING, (WORKER,))
         if history:
@@ -69,9 +77,33 @@ def flooded(shared_server: SharedServer) -> Iterator[Connection[Any]]:
     yield from seeded(shared_server, 200_000, history=False)
 
 
+@contextmanager
+def planned(session: Connection[Any], planner: str) -> Iterator[Connection[Any]]:
+    """A session with the planner's defaults, or with the settings of a worker."""
+    if planner == "a worker's planner":
+        session.execute(pin_plans("agentic_ai"))
+    yield session
+    session.execute("RESET ALL")
+    session.execute("SET search_path = agentic_ai")
+
+
+@pytest.fixture(params=["the server's planner", "a worker's planner"])
+def planner(request: pytest.FixtureRequest) -> str:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def settled(used: Connection[Any], planner: str) -> Iterator[Connection[Any]]:
+    """The long history, by both planners."""
+    with planned(used, planner) as session:
+        yield session
+
+
 @pytest.fixture(params=["used", "flooded"])
-def connection(request: pytest.FixtureRequest) -> Connection[Any]:
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+def connection(request: pytest.FixtureRequest, planner: str) -> Iterator[Connection[Any]]:
+    """Both installations, by both planners."""
+    with planned(request.getfixturevalue(request.param), planner) as session:
+        yield session
 
 
 def statement(file: str, name: str) -> Any:
@@ -84,20 +116,52 @@ OF_WORKERS = {"workers_pkey", "workers_alive_idx"}
 BATCHES = pytest.mark.parametrize("batch", [1, 50, 500])
 
 
+HANDLERS = [f"Agent{n}\x1fwork" for n in range(20)]
+
+
 @BATCHES
 def test_a_claim_reads_the_next_tasks_and_no_more(connection: Connection[Any], batch: int) -> None:
-    handlers = [f"Agent{n}\x1fwork" for n in range(20)]
+    marks = {"priorities": [0, 100], "run_ats": ["-infinity"] * 2, "ids": [UUID(int=0)] * 2}
     plan = plan_of(
         connection,
         statement("worker", "claim"),
-        {"worker": uuid7(), "batch": batch, "handlers": handlers, "not_twice": []},
+        {"worker": uuid7(), "batch": batch, "handlers": HANDLERS, "not_twice": [], **marks},
     )
     ready = plan.part("ready")
     assert ready.indexes() - OF_WORKERS == {"tasks_ready_idx"}
-    assert "Sort" not in ready.kinds()
-    assert "Incremental Sort" not in ready.kinds()
+    assert not {"Sort", "Incremental Sort"} & ready.kinds()
     assert plan.scanned() <= {"workers"}
-    assert plan.part("claimed").indexes() == {"tasks_pkey"}
+    assert "Tid Scan" in plan.part("claimed").kinds()
+    assert not plan.part("claimed").indexes()
+
+
+def test_a_claim_begins_at_its_marks(connection: Connection[Any]) -> None:
+    plan = plan_of(
+        connection,
+        statement("worker", "claim"),
+        {"worker": uuid7(), "batch": 50, "handlers": HANDLERS, "not_twice": [], **FROM_THE_HEAD},
+    )
+    for bound in ("priority = mark.priority", ">= ROW(mark.run_at, mark.id)", "run_at <= now()"):
+        assert bound in plan.part("ready").bounds("tasks_ready_idx")
+
+
+def test_a_look_reads_the_heads_of_the_queue(connection: Connection[Any]) -> None:
+    parameters = {"handlers": HANDLERS, "margin": timedelta(seconds=1)}
+    plan = plan_of(connection, statement("worker", "look"), parameters)
+    assert plan.indexes() == {"tasks_ready_idx"}
+    assert not {"Sort", "Incremental Sort", "Seq Scan"} & plan.kinds()
+
+
+@BATCHES
+def test_completions_find_their_rows_by_their_keys(connection: Connection[Any], batch: int) -> None:
+    ids = running(connection, batch)
+    same = {"attempts": [1] * batch, "results": [None] * batch, "seconds": [0.1] * batch}
+    parameters = {"worker": WORKER, "ids": ids, **same}
+    plan = plan_of(connection, statement("worker", "complete"), parameters)
+    assert plan.indexes() == {"tasks_pkey", "agent_executions_pkey"}
+    assert not plan.scanned()
+    assert "id = " in plan.bounds("tasks_pkey")
+    assert "task_id = " in plan.bounds("agent_executions_pkey")
 
 
 @BATCHES
@@ -105,25 +169,54 @@ def test_a_settle_finds_its_rows_by_their_keys(connection: Connection[Any], batc
     plan = plan_of(connection, statement("worker", "settle"), settlements(connection, batch))
     assert plan.indexes() == {"tasks_pkey", "agent_executions_pkey"}
     assert not plan.scanned()
+    assert "id = " in plan.bounds("tasks_pkey")
+    assert "task_id = " in plan.bounds("agent_executions_pkey")
 
 
 @BATCHES
-def test_a_heartbeat_looks_only_at_what_its_worker_holds(used: Connection[Any], batch: int) -> None:
-    held = running(used, batch)
+def test_a_heartbeat_looks_only_at_what_its_worker_holds(
+    settled: Connection[Any], batch: int
+) -> None:
+    held = running(settled, batch)
     parameters = {"worker": WORKER, "ids": held, "attempts": [1] * len(held)}
-    assert plan_of(used, statement("worker", "check_held"), parameters).indexes() == {"tasks_pkey"}
-    forgotten = plan_of(used, statement("worker", "find_forgotten"), parameters)
+    check = plan_of(settled, statement("worker", "check_held"), parameters)
+    assert check.indexes() == {"tasks_pkey"}
+    assert "id = " in check.bounds("tasks_pkey")
+    forgotten = plan_of(settled, statement("worker", "find_forgotten"), parameters)
     assert by_status(forgotten)
 
 
-def test_a_rescue_finds_the_running_by_their_state(connection: Connection[Any]) -> None:
+@BATCHES
+def test_calls_are_found_by_their_execution(settled: Connection[Any], batch: int) -> None:
+    ids = running(settled, batch)
+    parameters = {"ids": ids, "attempts": [1] * batch}
+    closing = plan_of(settled, statement("worker", "close_requests"), parameters)
+    assert closing.indexes() <= {"llm_requests_execution_idx"}
+    assert "task_id = " in closing.bounds("llm_requests_execution_idx")
+    call = {"id": uuid7(), "task_id": ids[0], "attempt": 1}
+    names = ("agent_name", "provider", "model")
+    opening = plan_of(
+        settled, statement("usage", "open_call"), {**call, **dict.fromkeys(names, "a")}
+    )
+    assert opening.indexes() == {"agent_executions_pkey"}
+    assert "task_id = " in opening.bounds("agent_executions_pkey")
+
+
+def test_a_rescue_finds_the_running_by_their_state(settled: Connection[Any]) -> None:
     plan = plan_of(
-        connection,
+        settled,
         statement("upkeep", "put_back"),
         {"losses_to_quarantine": LOSSES_TO_QUARANTINE},
     )
-    assert "tasks_status_idx" in plan.part("orphaned").indexes()
-    assert "tasks" not in plan.scanned()
+    assert plan.part("orphaned").indexes() - OF_WORKERS == {"tasks_status_idx"}
+    assert "'running'" in plan.part("orphaned").bounds("tasks_status_idx")
+    assert not {"tasks", "agent_executions", "llm_requests"} & plan.scanned()
+    for index, key in (
+        ("tasks_pkey", "id = "),
+        ("agent_executions_pkey", "task_id = "),
+        ("llm_requests_execution_idx", "task_id = "),
+    ):
+        assert key in plan.bounds(index)
 
 
 def test_a_task_is_read_by_its_keys(connection: Connection[Any]) -> None:

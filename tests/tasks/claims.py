@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -14,6 +15,9 @@ from agentpg.tasks.handlers import Handler
 from agentpg.tasks.model import Claimed
 from agentpg.tasks.run import Run
 from agentpg.tasks.usage import Ledger
+
+# The marks of a claim that begins below every task of the usual priority.
+FROM_THE_HEAD = {"priorities": [100], "run_ats": ["-infinity"], "ids": [UUID(int=0)]}
 
 NOWHERE = Database("host=127.0.0.1 port=1")
 

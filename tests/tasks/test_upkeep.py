@@ -14,6 +14,7 @@ from agentpg.db import Connection, Statements, connect
 from agentpg.settings import load_settings
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.upkeep import Upkeep, UpkeepCounts, UpkeepOptions
+from tests.tasks.claims import FROM_THE_HEAD
 from tests.tasks.engine import Engine
 
 LEASE = 30.0
@@ -57,7 +58,8 @@ class Yard:
         """A task that this worker holds."""
         task_id = self.engine.client.submit("A", "t", **options)
         parameters = {"worker": worker, "batch": 1, "handlers": ["A\x1ft"], "not_twice": []}
-        [row] = self._connection.execute(self._sql["claim"], parameters).fetchall()
+        claim = self._sql["claim"]
+        [row] = self._connection.execute(claim, {**parameters, **FROM_THE_HEAD}).fetchall()
         assert row[0] == task_id
         return task_id
 
@@ -191,6 +193,7 @@ def test_the_tenth_loss_quarantines(yard: Yard) -> None:
         parameters = {"worker": worker, "batch": 1, "handlers": ["A\x1ft"], "not_twice": []}
         with connect(yard.engine.database) as connection:
             claim = Statements("worker", yard.engine.database.schema)["claim"]
+            parameters |= FROM_THE_HEAD
             assert connection.execute(claim, parameters).fetchone() is not None
         counts = yard.watch(LEASE, step=10)
         assert (counts.put_back, counts.ended) == ((1, 0) if losses < 10 else (0, 1))

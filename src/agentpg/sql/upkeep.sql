@@ -12,7 +12,8 @@ RETURNING id;
 
 -- name: put_back
 -- Tasks of workers that live no more: close their executions as lost and put them back,
--- marked suspect, or end them where they must not run again.
+-- marked suspect, or end them where they must not run again. In no order: it skips what
+-- others have locked, so it waits for none of them.
 WITH orphaned AS MATERIALIZED (
     SELECT t.id, t.attempt
     FROM {schema}.tasks t
@@ -20,7 +21,6 @@ WITH orphaned AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT FROM {schema}.workers w WHERE w.id = t.worker AND w.ended_at IS NULL
       )
-    ORDER BY t.id
     LIMIT 1000
     FOR UPDATE OF t SKIP LOCKED
 ), counted AS MATERIALIZED (

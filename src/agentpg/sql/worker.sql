@@ -11,24 +11,35 @@ UPDATE {schema}.workers SET ended_at = now(), ended_how = 'stopped', running = 0
 WHERE id = %(worker)s AND ended_at IS NULL;
 
 -- name: claim
--- Take the next tasks and open their executions. The CTE is materialized because the
--- planner might else run the locking scan more than once and take more than the limit.
--- The CASE hides the comparison from the planner, which would take it for rare and read
--- and sort the whole backlog instead of the head of the index.
+-- Take the next tasks and open their executions. For each priority, the more urgent first,
+-- the scan begins at the mark, so that it does not walk the entries of tasks that were
+-- claimed before: while a snapshot is held they are dead and cannot be removed.
+-- The CTE is materialized because the planner might else run the locking scan more than
+-- once and take more than the limit. The CASE hides the comparison from the planner, which
+-- would take it for rare and read and sort the whole backlog instead of the head of the
+-- index. The locked rows cannot move, so they are updated where they are.
 WITH ready AS MATERIALIZED (
-    SELECT id
-    FROM {schema}.tasks
-    WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
-      AND EXISTS (
-          SELECT FROM {schema}.workers w WHERE w.id = %(worker)s AND w.ended_at IS NULL
-      )
-      AND CASE
-          WHEN agent_name || chr(31) || task_type = ANY (%(handlers)b::text[]) THEN true
-          ELSE false
-      END
-    ORDER BY priority, run_at, id
+    SELECT due.*
+    FROM unnest(%(priorities)b::int2[], %(run_ats)b::text[]::timestamptz[], %(ids)b::uuid[])
+        AS mark (priority, run_at, id)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid
+        FROM {schema}.tasks t
+        WHERE t.status = 'pending' AND t.held_reason IS NULL
+          AND t.priority = mark.priority AND (t.run_at, t.id) >= (mark.run_at, mark.id)
+          AND t.run_at <= now()
+          AND CASE
+              WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)b::text[]) THEN true
+              ELSE false
+          END
+        ORDER BY t.run_at, t.id
+        LIMIT %(batch)s
+        FOR UPDATE SKIP LOCKED
+    ) due
+    WHERE EXISTS (
+        SELECT FROM {schema}.workers w WHERE w.id = %(worker)s AND w.ended_at IS NULL
+    )
     LIMIT %(batch)s
-    FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE {schema}.tasks t
     SET status = 'running',
@@ -40,12 +51,13 @@ WITH ready AS MATERIALIZED (
             ELSE t.on_crash
         END
     FROM ready
-    WHERE t.id = ready.id
-    RETURNING t.*
+    WHERE t.ctid = ready.ctid
+    RETURNING t.id, t.agent_name, t.task_type, t.attempt, t.payload, t.errors, t.crashes,
+        t.max_attempts, t.on_crash, t.suspect, t.tenant, t.parent_id, t.priority, t.run_at
 ), opened AS (
     INSERT INTO {schema}.agent_executions
         (task_id, attempt, agent_name, task_type, worker, execution_start)
-    SELECT id, attempt, agent_name, task_type, worker, now() FROM claimed
+    SELECT id, attempt, agent_name, task_type, %(worker)s, now() FROM claimed
 )
 SELECT
     id, agent_name, task_type, attempt, payload::text, errors, crashes,
@@ -54,9 +66,48 @@ SELECT
         FROM {schema}.agent_executions e
         WHERE e.task_id = claimed.id AND e.outcome = 'lost'
     ) ELSE 0 END AS losses,
-    max_attempts, on_crash, suspect, tenant, parent_id
-FROM claimed
-ORDER BY priority, run_at, id;
+    max_attempts, on_crash, suspect, tenant, parent_id, priority, run_at::text
+FROM claimed;
+
+-- name: look
+-- For each priority that has pending tasks, where the first due one is that these handlers
+-- take. Walks what the claim steps over, so it runs seldom. One row, with the database's
+-- time, if there is none.
+WITH RECURSIVE first AS (
+    (
+        SELECT priority, run_at, id
+        FROM {schema}.tasks
+        WHERE status = 'pending' AND held_reason IS NULL
+        ORDER BY priority, run_at, id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.*
+    FROM first
+    CROSS JOIN LATERAL (
+        SELECT t.priority, t.run_at, t.id
+        FROM {schema}.tasks t
+        WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.priority > first.priority
+        ORDER BY t.priority, t.run_at, t.id
+        LIMIT 1
+    ) following
+)
+SELECT (now() - %(margin)s)::text, first.priority, due.run_at::text, due.id
+FROM (VALUES (true)) AS always (so)
+LEFT JOIN first ON so
+LEFT JOIN LATERAL (
+    SELECT t.run_at, t.id
+    FROM {schema}.tasks t
+    WHERE t.status = 'pending' AND t.held_reason IS NULL
+      AND t.priority = first.priority AND (t.run_at, t.id) >= (first.run_at, first.id)
+      AND t.run_at <= now()
+      AND CASE
+          WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)b::text[]) THEN true
+          ELSE false
+      END
+    ORDER BY t.run_at, t.id
+    LIMIT 1
+) due ON true;
 
 -- name: lift_attempts
 -- A task that was deleted and submitted again under its old id begins after the attempts
@@ -131,12 +182,12 @@ SELECT id FROM moved;
 
 -- name: complete
 -- The settle of attempts that completed, which nearly all are: fewer columns, same guards.
+-- The worker is a column, since the planner would begin with "all tasks of this worker".
 WITH settled AS MATERIALIZED (
-    SELECT *
+    SELECT s.*, %(worker)s::uuid AS worker
     FROM unnest(
-        %(workers)b::uuid[], %(ids)b::uuid[], %(attempts)b::int[], %(results)b::text[],
-        %(seconds)b::float8[]
-    ) AS s (worker, id, attempt, result, seconds)
+        %(ids)b::uuid[], %(attempts)b::int[], %(results)b::text[], %(seconds)b::float8[]
+    ) AS s (id, attempt, result, seconds)
 ), moved AS (
     UPDATE {schema}.tasks t
     SET status = 'completed',

@@ -67,8 +67,9 @@ class Alone:
         self._stopped: tuple[Outcome, str] | None = None
         self._told = asyncio.Event()
 
-    async def verdict(self) -> Verdict:
+    async def verdict(self, slot: asyncio.Task[Any] | None = None) -> Verdict:
         """Run the attempt in its child; the death of the child is a verdict too."""
+        del slot
         started = time.perf_counter()
         try:
             process, pipe = await asyncio.to_thread(_start_child, self._suspicion)

@@ -61,18 +61,22 @@ class Attempt:
         self._result_limit = result_limit
         self._stopped: Stopped | None = None
         self._working: asyncio.Future[Any] | None = None
-        self._thread_ended = asyncio.Event()
-        self._thread_ended.set()
+        self._thread: asyncio.Event | None = None
 
-    async def verdict(self) -> Verdict:
-        """Run the handler to its end and say what came of it; raises nothing."""
+    async def verdict(self, slot: asyncio.Task[Any] | None = None) -> Verdict:
+        """Run the handler to its end and say what came of it; raises nothing.
+
+        `slot` is the asyncio task that awaits this, if it is known: asyncio finds it by a
+        system call.
+        """
         started = time.perf_counter()
-        verdict = await self._call()
+        outcome, result, error, _, permanent = await self._call(slot or this_task())
         seconds = time.perf_counter() - started
-        await self.run.close()
-        if verdict.error is not None:
-            verdict = verdict._replace(error=plain_text(verdict.error)[:_ERROR_LENGTH])
-        return verdict._replace(seconds=seconds)
+        if self.run.has_called:
+            await self.run.close()
+        if error is not None:
+            error = plain_text(error)[:_ERROR_LENGTH]
+        return Verdict(outcome, result, error, seconds, permanent)
 
     @property
     def was_stopped(self) -> bool:
@@ -94,13 +98,14 @@ class Attempt:
 
     async def thread_ended(self) -> None:
         """Wait for the thread of a sync handler, which outlives its time-out."""
-        await self._thread_ended.wait()
+        if self._thread is not None:
+            await self._thread.wait()
 
-    async def _call(self) -> Verdict:
+    async def _call(self, slot: asyncio.Task[Any]) -> Verdict:
         try:
             given, named = self.handler.arguments(self.task.payload)
             if self.handler.is_async and self.handler.timeout is None:
-                return await self._inline(given, named)
+                return await self._inline(slot, given, named)
             self._working = asyncio.ensure_future(self._start(given, named))
             if self._stopped is not None and self._breaks_off(self._stopped.outcome):
                 self._working.cancel()
@@ -112,14 +117,15 @@ class Attempt:
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything at all
             return raised(error)
 
-    async def _inline(self, given: tuple[Any, ...], named: dict[str, Any]) -> Verdict:
-        """Run an async handler without a time-out in the caller's own task.
+    async def _inline(
+        self, slot: asyncio.Task[Any], given: tuple[Any, ...], named: dict[str, Any]
+    ) -> Verdict:
+        """Run an async handler without a time-out in the slot's own task.
 
-        That saves making two tasks for each attempt. An interruption cancels the caller's
+        That saves making two tasks for each attempt. An interruption cancels the slot's
         task, so it must not be used for another attempt after one.
         """
-        own = asyncio.current_task()
-        self._working = own
+        self._working = slot
         try:
             if self._stopped is not None:
                 raise self._stopped
@@ -134,7 +140,7 @@ class Attempt:
             raise Escaped(error) from None
         finally:
             self._working = None
-            if self._stopped is not None or (own is not None and own.cancelling()):
+            if self._stopped is not None or slot.cancelling():
                 await _absorb_cancellation()
 
     async def _within_its_time(self, working: asyncio.Future[Any]) -> Any:
@@ -181,7 +187,7 @@ class Attempt:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         context = contextvars.copy_context()
-        self._thread_ended.clear()
+        ended = self._thread = asyncio.Event()
 
         def work() -> None:
             try:
@@ -194,7 +200,7 @@ class Attempt:
                 loop.call_soon_threadsafe(deliver, value, error)
 
         def deliver(value: Any, error: Exception | None) -> None:
-            self._thread_ended.set()
+            ended.set()
             if future.done():
                 return
             if error is None:
@@ -206,7 +212,14 @@ class Attempt:
         return await future
 
     def _returned(self, result: Any) -> Verdict:
-        return Verdict(outcome=Outcome.COMPLETED, result=encode_result(result, self._result_limit))
+        return Verdict(Outcome.COMPLETED, encode_result(result, self._result_limit))
+
+
+def this_task() -> asyncio.Task[Any]:
+    """The asyncio task that runs now."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine of a loop runs in a task
+    return task
 
 
 def raised(error: BaseException) -> Verdict:
@@ -236,6 +249,8 @@ def _text_of(error: BaseException) -> str:
 
 def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
     """Where a verdict takes its task."""
+    if verdict.outcome is Outcome.COMPLETED:
+        return _completed(task, verdict)
     if verdict.outcome is Outcome.RELEASED:
         return released(task.id, task.attempt, verdict.error, verdict.seconds)
     max_attempts = task.max_attempts or handler.max_attempts
@@ -259,6 +274,13 @@ def decide(task: Claimed, handler: Handler, verdict: Verdict) -> Settlement:
         max_attempts=max(max_attempts, errors),
         suspect=lost,
     )
+
+
+def _completed(task: Claimed, verdict: Verdict) -> Settlement:
+    """What nearly all settlements are; in order, since naming the fields costs as much again."""
+    status, outcome = TaskStatus.COMPLETED, Outcome.COMPLETED
+    written = (verdict.result, None, None, verdict.seconds)
+    return Settlement(task.id, task.attempt, status, outcome, *written, 0.0, 0, 0, None, False)
 
 
 def released(
@@ -286,8 +308,6 @@ def _next(
     task: Claimed, verdict: Verdict, errors: int, max_attempts: int
 ) -> tuple[TaskStatus, str | None]:
     match verdict.outcome:
-        case Outcome.COMPLETED:
-            return TaskStatus.COMPLETED, None
         case Outcome.CANCELLED:
             return TaskStatus.CANCELLED, verdict.error
         case Outcome.LOST:

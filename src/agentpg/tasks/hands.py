@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agentpg.tasks.alone import Alone
-from agentpg.tasks.attempt import Attempt, decide, released
+from agentpg.tasks.attempt import Attempt, decide, released, this_task
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.model import Claimed, Outcome, Settlement, Verdict
 from agentpg.tasks.pace import until
@@ -172,13 +172,14 @@ class Hands:
     async def _slot(self) -> None:
         """Run what is in the buffer, and sleep when it is empty, until it is used up."""
         context = contextvars.copy_context()
+        own = this_task()
         turns = 0
         while True:
             while self._buffer:
                 held = self._buffer.popleft()
-                await self._run(held)
+                await self._run(held, own)
                 self._slot_freed()
-                if _is_used_up(held, context):
+                if _is_used_up(own, held, context):
                     return
                 turns += 1
                 if turns % _TURNS == 0:
@@ -188,12 +189,12 @@ class Hands:
             self._rest()
             await sleeping
 
-    async def _run(self, held: InHand) -> None:
+    async def _run(self, held: InHand, slot: asyncio.Task[None]) -> None:
         handler = self._handler(held)
         self._working += 1
         try:
             held.attempt = self._begin(held.task, handler)
-            self._end(held, handler, await held.attempt.verdict())
+            self._end(held, handler, await held.attempt.verdict(slot))
             await held.attempt.thread_ended()
         finally:
             self._working -= 1
@@ -246,13 +247,11 @@ _LEVELS = {
 }
 
 
-def _is_used_up(held: InHand, context: contextvars.Context) -> bool:
+def _is_used_up(own: asyncio.Task[None], held: InHand, context: contextvars.Context) -> bool:
     """Whether the next attempt needs a fresh asyncio task: this one was cancelled, or its
     handler has set context variables, which the next one must not see."""
     stopped = held.attempt is not None and held.attempt.was_stopped
-    own = asyncio.current_task()
-    cancelled = own is not None and own.cancelling() > 0
-    return stopped or cancelled or contextvars.copy_context() != context
+    return stopped or own.cancelling() > 0 or contextvars.copy_context() != context
 
 
 def _log_outcome(held: InHand, verdict: Verdict) -> None:

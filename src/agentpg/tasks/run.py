@@ -88,10 +88,14 @@ class Run:
         if self._stop_reason is not None:
             raise HandlerStopped(self._stop_reason)
 
+    @property
+    def has_called(self) -> bool:
+        """Whether a call to a language model was to be recorded."""
+        return self._called
+
     async def close(self) -> None:
         """Mark as lost what the handler left open; called by the worker."""
-        if self._called:
-            await self._ledger.give_up(self.task.id, self.task.attempt)
+        await self._ledger.give_up(self.task.id, self.task.attempt)
 
     def stop(self, reason: str) -> None:
         """Tell the handler to end; called by the worker."""

@@ -92,16 +92,21 @@ class Settling:
             _log.exception("task %s cannot be settled", settlement.id)
 
     async def _settle(self, batch: list[tuple[UUID, Settlement]]) -> None:
-        completed = [one for one in batch if one[1].outcome is Outcome.COMPLETED]
-        others = [one for one in batch if one[1].outcome is not Outcome.COMPLETED]
-        if completed:
-            await self._run("complete", completed, _completed_columns(completed))
+        completed: dict[UUID, list[tuple[UUID, Settlement]]] = {}
+        others: list[tuple[UUID, Settlement]] = []
+        for one in batch:
+            if one[1].outcome is Outcome.COMPLETED:
+                completed.setdefault(one[0], []).append(one)
+            else:
+                others.append(one)
+        for worker, ended in completed.items():
+            await self._run("complete", ended, _completed_columns(worker, ended))
         if others:
             await self._run("settle", others, _columns(others))
             await self._close_requests([s for _, s in others if s.outcome in _BROKEN_OFF])
 
     async def _run(
-        self, statement: str, batch: list[tuple[UUID, Settlement]], columns: dict[str, list[Any]]
+        self, statement: str, batch: list[tuple[UUID, Settlement]], columns: dict[str, Any]
     ) -> None:
         rows = await self._connection.insist(self._sql[statement], columns)
         if len(rows) == len(batch):
@@ -124,9 +129,9 @@ class Settling:
             )
 
 
-def _completed_columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
+def _completed_columns(worker: UUID, batch: list[tuple[UUID, Settlement]]) -> dict[str, Any]:
     return {
-        "workers": [worker for worker, _ in batch],
+        "worker": worker,
         "ids": [s.id for _, s in batch],
         "attempts": [s.attempt for _, s in batch],
         "results": [s.result for _, s in batch],

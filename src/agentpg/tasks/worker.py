@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,7 @@ from agentpg.tasks.attempt import Attempt, released
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
+from agentpg.tasks.marks import MARGIN, Marks
 from agentpg.tasks.model import Claimed, Settlement
 from agentpg.tasks.pace import Rate, spread, until
 from agentpg.tasks.pulse import Held, Pulse, PulseEvents
@@ -36,6 +38,10 @@ _LARGEST_CLAIM = 5000
 
 # What waits longer than this in the buffer is handed back.
 _STALE_SECONDS = 1.0
+
+# Where a row of the claim has the payload, and where its priority and `run_at` begin.
+_PAYLOAD = Claimed._fields.index("payload")
+_FIELDS = len(Claimed._fields)
 
 # Waits between claims while the database is away.
 _FIRST_WAIT = 0.1
@@ -72,6 +78,8 @@ class Worker:
         )
         self._settling = Settling(self._writing, database.schema, self._hands.forget)
         self._pulse = Pulse(database, self._registration, self._held, self._events())
+        self._marks = Marks(settings.poll_interval)
+        self._claim_keys = [_claim_key(handler) for handler in app]
         self._not_twice = [_claim_key(h) for h in app if h.on_crash == "fail"]
         self._rate = Rate()
         self._idle = True
@@ -151,10 +159,12 @@ class Worker:
         room = self._room()
         if not room:
             await self._room_made.wait()
-        elif await self._claim(room) < room:
+        elif self._marks.look_is_due and not await self._look():
             await self._wait_for_work()
-        else:
+        elif await self._claim(room) == room:
             self._idle = False
+        elif not (self._marks.look_is_allowed and await self._look()):
+            await self._wait_for_work()
 
     def _room(self) -> int:
         """How many tasks to claim now; 0 until enough room has gathered for a batch."""
@@ -172,16 +182,26 @@ class Worker:
         parameters = {
             "worker": worker,
             "batch": room,
-            "handlers": [_claim_key(handler) for handler in self._app],
+            "handlers": self._claim_keys,
             "not_twice": self._not_twice,
+            **self._marks.parameters(),
         }
         self._claim_under_way = True
         try:
-            rows = await self._claiming.execute(self._sql["claim"], parameters, row=_claimed)
-            self._hands.take([_readable(row) for row in rows], worker)
+            rows = await self._claiming.execute(self._sql["claim"], parameters)
+            self._marks.claimed([(*row[-2:], row[0]) for row in rows])
+            self._hands.take([_claimed(row) for row in rows], worker)
         finally:
             self._claim_under_way = False
         return len(rows)
+
+    async def _look(self) -> bool:
+        """Look for tasks below the marks too; whether there is anything to claim."""
+        started = time.monotonic()
+        parameters = {"handlers": self._claim_keys, "margin": MARGIN}
+        rows = await self._claiming.execute(self._sql["look"], parameters)
+        heads = [row[1:] for row in rows if row[1] is not None]
+        return self._marks.looked(time.monotonic() - started, rows[0][0], heads)
 
     async def _tend_buffer(self) -> None:
         """Hand back what was claimed ahead of work that turned out slower than the last."""
@@ -204,12 +224,13 @@ class Worker:
     def _begin(self, task: Claimed, handler: Handler) -> Attempt | Alone:
         if task.suspect:
             return Alone(Suspicion(handler, task, self._settings, self._database))
+        assert self._loop is not None  # noqa: S101 - there is one while there are attempts
         run = Run(
             task,
             settings=self._settings,
             database=self._database,
             ledger=self._ledger,
-            loop=asyncio.get_running_loop(),
+            loop=self._loop,
         )
         return Attempt(handler, task, run, self._settings.result_limit)
 
@@ -280,16 +301,14 @@ class Worker:
         _log.info("worker %s stopped", self.id)
 
 
-def _claimed(cursor: object) -> Callable[[Sequence[Any]], Claimed]:
-    """A row of the claim, whose columns are the fields of Claimed in their order."""
-    del cursor
-    return Claimed._make
+def _claimed(row: Sequence[Any]) -> Claimed:
+    """A row of the claim, which begins with the fields of Claimed in their order.
 
-
-def _readable(task: Claimed) -> Claimed:
-    """The task with its payload decoded; the claim has it as text, since one payload that
-    cannot be read must not keep the others from being run."""
-    return task._replace(payload=decode_payload(task.payload))
+    The payload comes as text, since one that cannot be read must not keep the others from
+    being run.
+    """
+    payload = decode_payload(row[_PAYLOAD])
+    return Claimed._make((*row[:_PAYLOAD], payload, *row[_PAYLOAD + 1 : _FIELDS]))
 
 
 def _claim_key(handler: Handler) -> str:
