@@ -20,8 +20,8 @@ WORDS = {"async with AsyncClient": "with Client", "await client.": "client."}
 NAMES = {
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
+    "AsyncCursor": "Cursor",
     "AsyncPool": "Pool",
-    "AbstractAsyncContextManager": "AbstractContextManager",
     "asyncio": "time",
 }
 

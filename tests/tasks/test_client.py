@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,7 @@ def test_all_or_none_are_submitted(client: Any, engine: Engine) -> None:
     with pytest.raises(InvalidTask):
         client.submit_many([good, NewTask(agent_name="", task_type="t")])
     with pytest.raises(IdempotencyConflict):
-        client.submit_many([good] * 6000 + [keyed, replace(keyed, payload=2)])
+        client.submit_many([good] * 6000 + [keyed, keyed._replace(payload=2)])
     assert count(engine) == 0
 
 

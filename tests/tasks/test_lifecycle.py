@@ -9,7 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from agentpg.errors import IdempotencyConflict, InvalidTask, PayloadNotJson, PayloadTooLarge
-from agentpg.tasks.lifecycle import check, conflict_or_ids, repeated, submission
+from agentpg.tasks.lifecycle import alike, conflict_or_ids, repeated, submission, without_keys
 from agentpg.tasks.model import NewTask
 
 
@@ -31,7 +31,7 @@ def task(**values: Any) -> NewTask:
     ],
 )
 def test_what_may_be_submitted(values: dict[str, Any]) -> None:
-    check(task(**values))
+    submission([task(**values)], 1024)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_may_be_submitted(values: dict[str, Any]) -> None:
 )
 def test_what_may_not(values: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidTask) as refused:
-        check(task(**values))
+        submission([task(**values)], 1024)
     assert str(refused.value).startswith(f"the task was not submitted: {told}")
     assert refused.value.exit_code == 2
 
@@ -106,3 +106,31 @@ def test_another_payload_under_the_same_key_is_a_conflict() -> None:
     assert str(conflict.value) == (
         f"the idempotency key a of A/t was used for another payload, by task {earlier}"
     )
+
+
+def test_tasks_that_differ_in_their_payloads_only_are_alike() -> None:
+    run_at = datetime(2030, 1, 1, tzinfo=UTC)
+    parameters = submission([task(payload=n, run_at=run_at, tenant="x") for n in range(3)], 1024)
+    same = alike(parameters)
+    assert same is not None
+    assert same["payloads"] == ["0", "1", "2"]
+    assert same["ids"] == parameters["ids"]
+    assert (same["run_at"], same["tenant"], same["agent_name"]) == (run_at, "x", "A")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tenant": "y"}, {"priority": 1}, {"delay": timedelta(1)}, {"idempotency_key": "k"}],
+    ids=str,
+)
+def test_others_are_not_alike(other: dict[str, Any]) -> None:
+    assert alike(submission([task(), task(**other)], 1024)) is None
+
+
+def test_a_key_needs_the_statement_that_looks_for_repeats() -> None:
+    keyed = {"idempotency_key": "k"}
+    assert without_keys(submission([task(**keyed)], 1024)) is None
+    assert without_keys(submission([task(**keyed), task(**keyed)], 1024)) is None
+    quick = without_keys(submission([task()], 1024))
+    assert quick is not None
+    assert quick[0] == "submit_plain"

@@ -1,6 +1,6 @@
 """The only room that imports the driver: connect, pool, named statements, the border."""
 
-from psycopg import AsyncConnection, Connection, DataError, IntegrityError
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, DataError, IntegrityError
 from psycopg import DatabaseError as ServerError
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import LockNotAvailable
@@ -26,9 +26,11 @@ from agentpg.db.steady import SteadyConnection
 
 __all__ = [
     "AsyncConnection",
+    "AsyncCursor",
     "AsyncPool",
     "Composed",
     "Connection",
+    "Cursor",
     "DataError",
     "Database",
     "Fragment",

@@ -18,6 +18,29 @@ ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NO
 DO NOTHING
 RETURNING id;
 
+-- name: submit_alike
+-- Submit tasks without idempotency keys that differ in their payloads only, as most that are
+-- submitted together do. Without ON CONFLICT a row is written once and not once more to
+-- confirm it.
+INSERT INTO {schema}.tasks
+    (id, agent_name, task_type, payload, priority, run_at, max_attempts, on_crash, tenant,
+     parent_id)
+SELECT id, %(agent_name)s, %(task_type)s, payload::jsonb, %(priority)s,
+       coalesce(%(run_at)s, now() + %(delay)s * interval '1 second'),
+       %(max_attempts)s, %(on_crash)s, %(tenant)s, %(parent)s
+FROM unnest(%(ids)b::uuid[], %(payloads)b::text[]) AS n (id, payload);
+
+-- name: submit_plain
+-- Submit one task without an idempotency key.
+INSERT INTO {schema}.tasks
+    (id, agent_name, task_type, payload, priority, run_at, max_attempts, on_crash, tenant,
+     parent_id)
+VALUES (
+    %(id)s, %(agent_name)s, %(task_type)s, %(payload)s::text::jsonb, %(priority)s,
+    coalesce(%(run_at)s, now() + %(delay)s * interval '1 second'),
+    %(max_attempts)s, %(on_crash)s, %(tenant)s, %(parent)s
+);
+
 -- name: submit_one
 -- Submit one task, as `submit` does; without arrays it costs the server half.
 INSERT INTO {schema}.tasks

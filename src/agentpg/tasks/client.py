@@ -6,8 +6,7 @@ Generated from client_async.py by tools/generate_client.py; change that one.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +14,11 @@ from uuid import UUID
 
 from agentpg.db import (
     Connection,
+    Cursor,
     Database,
     Pool,
     Statements,
+    TupleRow,
     channel_of,
     class_row,
     configured,
@@ -26,11 +27,12 @@ from agentpg.db import (
 from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.lifecycle import (
-    LARGEST_SUBMISSION,
     conflict_or_ids,
+    is_one_statement,
     repeated,
     single,
-    submission,
+    submissions,
+    without_keys,
     wrong_state,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
@@ -121,13 +123,14 @@ class Client:
         self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
-        batches = [
-            submission(tasks[start : start + LARGEST_SUBMISSION], self._settings.payload_limit)
-            for start in range(0, len(tasks), LARGEST_SUBMISSION)
-        ]
+        batches = submissions(tasks, self._settings.payload_limit)
         if connection is not None:
             return self._submit(connection, batches)
-        with self._pool.connection() as own, _all_or_none(own, batches):
+        if is_one_statement(tasks):
+            made = list(batches)  # before a connection is borrowed
+            with self._pool.connection() as own:
+                return self._submit(own, made)
+        with self._pool.connection() as own, own.pipeline(), own.transaction():
             return self._submit(own, batches)
 
     def get(self, task_id: UUID) -> Task:
@@ -224,23 +227,34 @@ class Client:
         """Let a held task be claimed. Raises TaskNotFound, and WrongState if it is not held."""
         return self._steer("release", task_id, "released")
 
-    def _submit(self, connection: Connection[Any], batches: Sequence[dict[str, Any]]) -> list[UUID]:
-        ids: list[UUID] = []
+    def _submit(self, connection: Connection[Any], batches: Iterable[dict[str, Any]]) -> list[UUID]:
         # The caller's connection may be set to other rows than tuples.
         cursor = connection.cursor(row_factory=tuple_row)
+        ids: list[UUID] = []
         for parameters in batches:
-            if len(parameters["ids"]) == 1:
-                cursor.execute(self._lifecycle["submit_one"], single(parameters))
+            if quick := without_keys(parameters):
+                statement, values = quick
+                cursor.execute(self._lifecycle[statement], values)
+                ids += parameters["ids"]
             else:
-                cursor.execute(self._lifecycle["submit"], parameters)
-            inserted = {row[0] for row in cursor.fetchall()}
-            first: list[tuple[UUID, UUID, bool]] = []
-            if len(inserted) < len(parameters["ids"]):
-                again = repeated(parameters, inserted)
-                cursor.execute(self._lifecycle["find_first"], again)
-                first = cursor.fetchall()
-            ids += conflict_or_ids(parameters["ids"], inserted, first, parameters)
+                ids += self._submit_some(cursor, parameters)
         return ids
+
+    def _submit_some(
+        self, cursor: Cursor[TupleRow], parameters: dict[str, list[Any]]
+    ) -> list[UUID]:
+        """Submit what may have been submitted before, under the same keys."""
+        if len(parameters["ids"]) == 1:
+            cursor.execute(self._lifecycle["submit_one"], single(parameters))
+        else:
+            cursor.execute(self._lifecycle["submit"], parameters)
+        inserted = {row[0] for row in cursor.fetchall()}
+        first: list[tuple[UUID, UUID, bool]] = []
+        if len(inserted) < len(parameters["ids"]):
+            again = repeated(parameters, inserted)
+            cursor.execute(self._lifecycle["find_first"], again)
+            first = cursor.fetchall()
+        return conflict_or_ids(parameters["ids"], inserted, first, parameters)
 
     def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
         with self._pool.connection() as connection:
@@ -263,14 +277,6 @@ def _database(database: Database | str | None, settings: Settings) -> Database:
     if found is None:
         raise NoDatabase
     return found
-
-
-def _all_or_none(
-    connection: Connection[Any], batches: Sequence[dict[str, Any]]
-) -> AbstractContextManager[Any]:
-    """A transaction, where more than one statement may be needed."""
-    single = len(batches) == 1 and not any(batches[0]["keys"])
-    return nullcontext() if single else connection.transaction()
 
 
 def _checked(task: Task) -> Task:

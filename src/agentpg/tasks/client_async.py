@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -13,9 +12,11 @@ from uuid import UUID
 
 from agentpg.db import (
     AsyncConnection,
+    AsyncCursor,
     AsyncPool,
     Database,
     Statements,
+    TupleRow,
     channel_of,
     class_row,
     configured,
@@ -24,11 +25,12 @@ from agentpg.db import (
 from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.lifecycle import (
-    LARGEST_SUBMISSION,
     conflict_or_ids,
+    is_one_statement,
     repeated,
     single,
-    submission,
+    submissions,
+    without_keys,
     wrong_state,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
@@ -119,13 +121,14 @@ class AsyncClient:
         self, tasks: Sequence[NewTask], *, connection: AsyncConnection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
-        batches = [
-            submission(tasks[start : start + LARGEST_SUBMISSION], self._settings.payload_limit)
-            for start in range(0, len(tasks), LARGEST_SUBMISSION)
-        ]
+        batches = submissions(tasks, self._settings.payload_limit)
         if connection is not None:
             return await self._submit(connection, batches)
-        async with self._pool.connection() as own, _all_or_none(own, batches):
+        if is_one_statement(tasks):
+            made = list(batches)  # before a connection is borrowed
+            async with self._pool.connection() as own:
+                return await self._submit(own, made)
+        async with self._pool.connection() as own, own.pipeline(), own.transaction():
             return await self._submit(own, batches)
 
     async def get(self, task_id: UUID) -> Task:
@@ -225,24 +228,35 @@ class AsyncClient:
         return await self._steer("release", task_id, "released")
 
     async def _submit(
-        self, connection: AsyncConnection[Any], batches: Sequence[dict[str, Any]]
+        self, connection: AsyncConnection[Any], batches: Iterable[dict[str, Any]]
     ) -> list[UUID]:
-        ids: list[UUID] = []
         # The caller's connection may be set to other rows than tuples.
         cursor = connection.cursor(row_factory=tuple_row)
+        ids: list[UUID] = []
         for parameters in batches:
-            if len(parameters["ids"]) == 1:
-                await cursor.execute(self._lifecycle["submit_one"], single(parameters))
+            if quick := without_keys(parameters):
+                statement, values = quick
+                await cursor.execute(self._lifecycle[statement], values)
+                ids += parameters["ids"]
             else:
-                await cursor.execute(self._lifecycle["submit"], parameters)
-            inserted = {row[0] for row in await cursor.fetchall()}
-            first: list[tuple[UUID, UUID, bool]] = []
-            if len(inserted) < len(parameters["ids"]):
-                again = repeated(parameters, inserted)
-                await cursor.execute(self._lifecycle["find_first"], again)
-                first = await cursor.fetchall()
-            ids += conflict_or_ids(parameters["ids"], inserted, first, parameters)
+                ids += await self._submit_some(cursor, parameters)
         return ids
+
+    async def _submit_some(
+        self, cursor: AsyncCursor[TupleRow], parameters: dict[str, list[Any]]
+    ) -> list[UUID]:
+        """Submit what may have been submitted before, under the same keys."""
+        if len(parameters["ids"]) == 1:
+            await cursor.execute(self._lifecycle["submit_one"], single(parameters))
+        else:
+            await cursor.execute(self._lifecycle["submit"], parameters)
+        inserted = {row[0] for row in await cursor.fetchall()}
+        first: list[tuple[UUID, UUID, bool]] = []
+        if len(inserted) < len(parameters["ids"]):
+            again = repeated(parameters, inserted)
+            await cursor.execute(self._lifecycle["find_first"], again)
+            first = await cursor.fetchall()
+        return conflict_or_ids(parameters["ids"], inserted, first, parameters)
 
     async def _steer(
         self, statement: str, task_id: UUID, action: str, reason: str | None = None
@@ -267,14 +281,6 @@ def _database(database: Database | str | None, settings: Settings) -> Database:
     if found is None:
         raise NoDatabase
     return found
-
-
-def _all_or_none(
-    connection: AsyncConnection[Any], batches: Sequence[dict[str, Any]]
-) -> AbstractAsyncContextManager[Any]:
-    """A transaction, where more than one statement may be needed."""
-    single = len(batches) == 1 and not any(batches[0]["keys"])
-    return nullcontext() if single else connection.transaction()
 
 
 def _checked(task: Task) -> Task:

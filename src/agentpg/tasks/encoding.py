@@ -23,7 +23,7 @@ def encode_payload(payload: Any, limit_bytes: int) -> str | None:
         text = _encode(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadNotJson(_reason(error)) from None
-    size = len(text.encode())
+    size = _size(text)
     if size > limit_bytes:
         raise PayloadTooLarge(size_bytes=size, limit_bytes=limit_bytes)
     return text
@@ -40,7 +40,7 @@ def encode_result(result: Any, limit_bytes: int) -> str | None:
         text = _encode(result)
     except (TypeError, ValueError, RecursionError) as error:
         raise ResultNotJson(_reason(error)) from None
-    size = len(text.encode())
+    size = _size(text)
     if size > limit_bytes:
         raise ResultTooLarge(size_bytes=size, limit_bytes=limit_bytes)
     return text
@@ -65,15 +65,22 @@ def decode_payload(text: str | None) -> Any:
 
 def plain_text(text: str) -> str:
     """Text as PostgreSQL can store it: no zero bytes, no halves of surrogate pairs."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    text = text.replace("\x00", "\\x00")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _encode(value: Any) -> str:
     text = _JSON.encode(value)
-    text.encode()  # raises for half of a surrogate pair, which jsonb refuses
+    if not text.isascii():
+        text.encode()  # raises for half of a surrogate pair, which jsonb refuses
     if "\\u0000" in text and "\x00" in _all_text(value):
         raise ValueError("a text holds the character U+0000, which PostgreSQL cannot store")
     return text
+
+
+def _size(text: str) -> int:
+    """How many bytes the text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _all_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,8 @@ from agentpg.errors import IdempotencyConflict, InvalidTask, WrongState
 from agentpg.tasks.encoding import encode_payload, plain_text
 from agentpg.tasks.model import NewTask
 
-# One statement takes so many tasks: more gain nothing and hold their locks for longer.
-LARGEST_SUBMISSION = 5000
+# One statement takes so many tasks, and while the server works on it the next one is made.
+_TASKS_A_STATEMENT = 1000
 
 _SINGULAR = {
     "ids": "id",
@@ -35,13 +35,29 @@ _LONGEST_KEY = 200
 _MOST_ATTEMPTS = 1_000_000
 
 
+def submissions(tasks: Sequence[NewTask], payload_limit: int) -> Iterator[dict[str, list[Any]]]:
+    """The parameters of one statement after the other; see `submission`."""
+    for start in range(0, len(tasks), _TASKS_A_STATEMENT):
+        yield submission(tasks[start : start + _TASKS_A_STATEMENT], payload_limit)
+
+
+def is_one_statement(tasks: Sequence[NewTask]) -> bool:
+    """Whether these are surely submitted by one statement, which needs no transaction."""
+    keyed = any(task.idempotency_key is not None for task in tasks)
+    return len(tasks) <= _TASKS_A_STATEMENT and not keyed
+
+
 def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[Any]]:
     """The parameters of the statement `submit`; each task gets an id if it has none.
 
     Raises InvalidTask or one of its kinds for the first task that cannot be submitted.
     """
+    checked = None
     for task in tasks:
-        check(task)
+        if (names := (task.agent_name, task.task_type)) != checked:
+            _check_names(task)
+            checked = names
+        _check_options(task)
     return {
         "ids": [task.id or uuid7() for task in tasks],
         "agent_names": [task.agent_name for task in tasks],
@@ -58,15 +74,33 @@ def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[A
     }
 
 
+def alike(parameters: dict[str, list[Any]]) -> dict[str, Any] | None:
+    """The parameters of the statement `submit_alike`, where it takes these tasks.
+
+    It does if none of them has an idempotency key, and if all have the same values but for
+    ids and payloads.
+    """
+    common = {n: column for n, column in parameters.items() if n not in ("ids", "payloads")}
+    first = {name: column[0] for name, column in common.items()}
+    if first["keys"] is not None:
+        return None
+    if any(column.count(first[name]) != len(column) for name, column in common.items()):
+        return None
+    own = {"ids": parameters["ids"], "payloads": parameters["payloads"]}
+    return own | {_SINGULAR[name]: value for name, value in first.items()}
+
+
 def single(parameters: dict[str, list[Any]]) -> dict[str, Any]:
-    """The parameters of the statement `submit_one`, from those of one task."""
+    """The parameters of the statements for one task."""
     return {_SINGULAR[name]: values[0] for name, values in parameters.items()}
 
 
-def check(task: NewTask) -> None:
-    """Raise InvalidTask if a value is out of its range."""
+def _check_names(task: NewTask) -> None:
     _check_text("agent_name", task.agent_name, _LONGEST_NAME)
     _check_text("task_type", task.task_type, _LONGEST_NAME)
+
+
+def _check_options(task: NewTask) -> None:
     if task.idempotency_key is not None:
         _check_text("idempotency_key", task.idempotency_key, _LONGEST_KEY)
     if task.tenant is not None:
@@ -83,6 +117,14 @@ def check(task: NewTask) -> None:
         raise InvalidTask(f"run_at needs a time zone: {task.run_at!r}")
     if task.delay is not None and task.run_at is not None:
         raise InvalidTask("give run_at or delay, not both")
+
+
+def without_keys(parameters: dict[str, list[Any]]) -> tuple[str, dict[str, Any]] | None:
+    """The quicker statement for tasks of which none can be a repeat, with its parameters."""
+    if len(parameters["ids"]) == 1:
+        return None if parameters["keys"][0] is not None else ("submit_plain", single(parameters))
+    same = alike(parameters)
+    return None if same is None else ("submit_alike", same)
 
 
 def conflict_or_ids(

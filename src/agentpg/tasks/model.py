@@ -1,7 +1,7 @@
 """The engine's values: what a task, an execution and an LLM request are.
 
-All are frozen: they are what the database said at one moment. Those that are made for each
-attempt are named tuples, which are made in a third of a dataclass's time.
+All are frozen: they are what the database said at one moment. Those that are made by the
+thousand are named tuples, which are made in a third of a dataclass's time.
 """
 
 from __future__ import annotations
@@ -41,16 +41,14 @@ class Outcome(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
+class NewTask(NamedTuple):
     """What is asked, before it is submitted.
 
     `payload` is anything with a JSON form. A task is not claimed before `run_at`, or before
     `delay` has passed on the database's clock. `priority` is 0 to 1000, the smaller runs
-    first. `max_attempts` is how many
-    failed attempts end the task; None leaves it to the handler, whose default is 3.
-    `on_crash` is "retry", or "fail" for work that must not run twice. The same
-    `idempotency_key` for the same agent and type submits only once.
+    first. `max_attempts` is how many failed attempts end the task; None leaves it to the
+    handler, whose default is 3. `on_crash` is "retry", or "fail" for work that must not run
+    twice. The same `idempotency_key` for the same agent and type submits only once.
     """
 
     agent_name: str
