@@ -32,6 +32,8 @@ from agentpg.language import N_
 PREFIX = "AGENTPG_"
 ENV_FILE = Path(".env")
 
+_LIBPQ_VARIABLE = re.compile(r"PG[A-Z]+")
+
 _ENVIRONMENT = N_("the environment")
 _UNKNOWN_NAME = N_("there is no such setting")
 _NO_DURATION = N_("it must be a number with a unit, such as 30s, 5min or 1h")
@@ -246,7 +248,15 @@ def load_settings(**overrides: object) -> Settings:
 def libpq_variables() -> dict[str, str]:
     """libpq's variables in force: those of the environment before those of `.env`."""
     both = {**_env_file(), **os.environ}
-    return {name: value for name, value in both.items() if re.fullmatch(r"PG[A-Z]+", name)}
+    return {name: value for name, value in both.items() if _LIBPQ_VARIABLE.fullmatch(name)}
+
+
+def drop_libpq_variables() -> list[str]:
+    """Take libpq's variables out of this process's environment; the names of those it had."""
+    names = sorted(filter(_LIBPQ_VARIABLE.fullmatch, os.environ))
+    for name in names:
+        del os.environ[name]
+    return names
 
 
 def locale_variables() -> Mapping[str, str]:

@@ -15,11 +15,19 @@ TEXT = "# {title}\n\n" + "A task is claimed by one worker. Its outcome is record
 
 DOCUMENTS = 12
 
+# libpq's variables about another server, which the demonstration must not listen to.
+STRAY = {
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPASSWORD": "of another server",
+    "PGSERVICE": "none",
+    "PGSSLMODE": "require",
+}
+
 
 def run(*arguments: str, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentpg", *arguments],
-        env={**os.environ, "AGENTPG_HOME": str(home), "COLUMNS": "80"},
+        env={**os.environ, **STRAY, "AGENTPG_HOME": str(home), "COLUMNS": "80"},
         capture_output=True,
         text=True,
         check=check,
@@ -70,7 +78,13 @@ def follow_the_way_back(output: str, home: Path) -> None:
     query = "SELECT count(*) FROM tasks WHERE status = 'completed'"
     script = "\n".join(lines).replace(psql, f'{psql} -Atc "{query}"')
     done = subprocess.run(
-        ["bash", "-euc", script], cwd=home, capture_output=True, text=True, check=True, timeout=60
+        ["bash", "-euc", script],
+        env={**os.environ, **STRAY},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert str(DOCUMENTS + 3) in done.stdout.splitlines()
     (backup,) = home.glob("backup_*.sql")

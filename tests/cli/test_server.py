@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Call
+from tests.db.test_connect import ASTRAY
 from tests.servers import PG_BIN, Reaper, remove_server
 
 
@@ -40,6 +41,8 @@ def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home
     assert (asked.code, asked.out) == (0, "admin|agentic_ai\n"), asked.err
     assert json.loads(call("config", "check", "--json").out)["role"] == "admin"
 
+    psql_stays_on_the_server(call_process)
+
     assert call("server", "stop").out == "The server has stopped.\n"
     stopped = call("server", "status")
     assert stopped.code == 3
@@ -48,6 +51,29 @@ def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home
         refused = call(*arguments)
         assert refused.code == 3
         assert "Start it with `agentpg server start`." in refused.err
+
+
+def psql_stays_on_the_server(call_process: Call) -> None:
+    """Another database or role is fine, another server is refused; variables change nothing."""
+    query = ("-At", "-c", "SELECT current_user, current_database()")
+    for arguments, answer in (
+        (("-d", "postgres"), "admin|postgres\n"),
+        (("-U", "postgres"), "postgres|agentic_ai\n"),
+        (("postgres", "postgres"), "postgres|postgres\n"),
+    ):
+        asked = call_process("server", "psql", *query, *arguments, **ASTRAY, PGSERVICE="none")
+        assert (asked.code, asked.out) == (0, answer), asked.err
+    for away in (
+        "-hlocalhost",
+        "--host=localhost",
+        "-Atp5432",
+        "-dhost=localhost",
+        "--dbname=postgresql://localhost/postgres",
+        "service=other",
+    ):
+        refused = call_process("server", "psql", *query, away)
+        assert (refused.code, refused.out) == (2, ""), away
+        assert "psql stays on the private server" in refused.err
 
 
 def test_before_the_first_start_nothing_runs(call: Call, server_home: Path) -> None:

@@ -47,6 +47,7 @@ def demo(session: Session, documents: Path | None) -> None:
     from agentpg.agents.demonstration import Demonstration
     from agentpg.cli.agent import show_statistics
     from agentpg.db import connect
+    from agentpg.settings import drop_libpq_variables
     from agentpg.tasks.statistics import Statistics
 
     if documents is not None:
@@ -54,6 +55,8 @@ def demo(session: Session, documents: Path | None) -> None:
     # Whatever ends the demonstration ends its server and its workers too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    # They are about another server; the workers and the way back do without them too.
+    dropped = drop_libpq_variables()
     home = session.home / "demo"
     home.mkdir(parents=True, exist_ok=True)
     with (
@@ -64,7 +67,7 @@ def demo(session: Session, documents: Path | None) -> None:
         statistics = Statistics(connection, shown.database.schema).agent_statistics()
     session.out.line()
     show_statistics(session, statistics)
-    _show_ways_back(session, shown)
+    _show_ways_back(session, shown, dropped)
 
 
 class _Stage:
@@ -91,7 +94,7 @@ class _Stage:
             self._done = done
 
 
-def _show_ways_back(session: Session, shown: Shown) -> None:
+def _show_ways_back(session: Session, shown: Shown, dropped: list[str]) -> None:
     """Where the results are, and how to look at the database again."""
     from agentpg.db import Database
     from agentpg.embedded import EmbeddedServer
@@ -114,6 +117,7 @@ def _show_ways_back(session: Session, shown: Shown) -> None:
     binaries = session.settings.pg_bin
     dsn = Database(server.dsn()).without_password()
     for line in (
+        *([f"unset {' '.join(dropped)}"] if dropped else []),
         *([f"export AGENTPG_PG_BIN={shlex.quote(binaries)}"] if binaries else []),
         f"export AGENTPG_DSN={shlex.quote(dsn)}",
         f"export PATH={':'.join(shlex.quote(str(path)) for path in paths)}:$PATH",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import getopt
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +16,23 @@ from agentpg.cli.command import Group
 from agentpg.cli.figures import UNKNOWN
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
-from agentpg.errors import ServerNotRunning
+from agentpg.errors import ServerNotRunning, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.embedded import ServerStatus, StopMode
+
+# psql's options as getopt reads them: those with a value are followed by : or =.
+_PSQL_SHORT = "aAbc:d:eEf:F:h:HlL:no:p:P:qR:sStT:U:v:VwWxXz?01"
+_PSQL_LONG = [
+    *("command=", "dbname=", "file=", "list", "set=", "variable=", "version", "no-psqlrc"),
+    *("single-transaction", "help=", "echo-all", "echo-errors", "echo-queries", "echo-hidden"),
+    *("log-file=", "no-readline", "output=", "quiet", "single-step", "single-line", "no-align"),
+    *("csv", "field-separator=", "html", "pset=", "record-separator=", "tuples-only"),
+    *("table-attr=", "expanded", "field-separator-zero", "record-separator-zero"),
+    *("host=", "port=", "username=", "no-password", "password"),
+]
+_ELSEWHERE = N_("Give -d the name of another database alone; for another server call psql itself.")
 
 _role = click.option(
     "--role", default="admin", show_default=True, metavar="NAME", help="The role to connect as."
@@ -165,11 +179,33 @@ def dsn(session: Session, role: str, database: str) -> None:
 )
 @click.pass_obj
 def psql(session: Session, role: str, database: str, arguments: tuple[str, ...]) -> None:
-    """Open psql on the server, with the same version's binary."""
+    """Open psql on the server, with the same version's binary.
+
+    Another database of the server is `-d NAME`, another role `-U NAME`.
+    """
+    from agentpg.db import environment_of
+
     _require_running(session)
+    stay_on_the_server(arguments)
     tool = str(session.server.tool("psql"))
+    environment = environment_of(session.server.dsn(role, database))
     sys.stdout.flush()
-    os.execv(tool, [tool, session.server.dsn(role, database), *arguments])  # noqa: S606 - no shell
+    os.execve(tool, [tool, *arguments], environment)  # noqa: S606 - no shell
+
+
+def stay_on_the_server(arguments: Sequence[str]) -> None:
+    """Raise UsageError where arguments of psql lead it to another server."""
+    try:
+        options, others = getopt.gnu_getopt(list(arguments), _PSQL_SHORT, _PSQL_LONG)
+    except getopt.GetoptError:
+        return  # psql says it itself
+    databases = [value for name, value in options if name in ("-d", "--dbname")]
+    for name, _ in options:
+        if name in ("-h", "--host", "-p", "--port"):
+            raise UsageError(N_("psql stays on the private server here"), hint=_ELSEWHERE)
+    for database in (*databases, *others[:1]):
+        if "=" in database or database.startswith(("postgresql://", "postgres://")):
+            raise UsageError(N_("psql stays on the private server here"), hint=_ELSEWHERE)
 
 
 def _require_running(session: Session) -> None:

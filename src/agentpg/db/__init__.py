@@ -9,7 +9,15 @@ from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
-from agentpg.db.connect import Database, configured, connect, connect_async, scram_verifier
+from agentpg.db.connect import (
+    Database,
+    configured,
+    connect,
+    connect_async,
+    environment_of,
+    scram_verifier,
+    unaffected,
+)
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.query import (
@@ -50,6 +58,7 @@ __all__ = [
     "connect_async",
     "dict_row",
     "driver_errors",
+    "environment_of",
     "identifier",
     "is_connection_lost",
     "is_refused_value",
@@ -65,4 +74,5 @@ __all__ = [
     "server_message",
     "snapshot",
     "tuple_row",
+    "unaffected",
 ]

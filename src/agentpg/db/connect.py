@@ -13,7 +13,18 @@ from psycopg.rows import TupleRow
 from agentpg.db.border import driver_errors
 from agentpg.errors import SettingError
 from agentpg.language import N_
-from agentpg.settings import Settings, libpq_variables
+from agentpg.settings import Settings, environment_with, libpq_variables
+
+# libpq's variables that no private connection needs to be protected from: our own manners
+# win over two of them, and an empty `service` is an error.
+_HARMLESS = ("application_name", "connect_timeout", "service")
+
+# What stands for the default where an empty value is none.
+_NEUTRAL = {
+    "max_protocol_version": "latest",
+    "min_protocol_version": "3.0",
+    "require_auth": "none,password,md5,gss,sspi,scram-sha-256",
+}
 
 # A dead peer is noticed within about half a minute instead of the kernel's two hours.
 _MANNERS = {
@@ -43,7 +54,8 @@ class Database:
 
     def without_password(self) -> str:
         """The connection string as it may be shown."""
-        said = {n: v for n, v in _parse(self.dsn).items() if n not in ("password", "sslpassword")}
+        secret = ("password", "sslpassword")
+        said = {n: v for n, v in _parse(self.dsn).items() if n not in secret or not v}
         return make_conninfo("", **said)
 
     def address(self) -> tuple[str, int]:
@@ -69,8 +81,38 @@ def configured(settings: Settings) -> Database | None:
     naming = {"host", "hostaddr", "port", "dbname", "user", "service"}
     if not settings.dsn and not naming & libpq.keys():
         return None
-    said = {**libpq, **_parse(settings.dsn)}
-    return Database(make_conninfo("", **said), settings.schema_name)
+    said = _parse(settings.dsn)
+    if "host" in said:
+        # A service would say again what the connection string says, and must then exist.
+        libpq.pop("service", None)
+    return Database(make_conninfo("", **{**libpq, **said}), settings.schema_name)
+
+
+def unaffected(**said: str | int | None) -> str:
+    """A connection string that means the same whatever libpq's variables say.
+
+    Where one is set that `said` says nothing of, the default of its parameter is said.
+    """
+    compiled = {
+        default.keyword.decode(): (default.compiled or b"").decode()
+        for default in psycopg.pq.Conninfo.get_defaults()
+    }
+    defaults = {**compiled, **_NEUTRAL}
+    others = _parameters(libpq_variables()).keys() - said.keys() - set(_HARMLESS)
+    return make_conninfo("", **said, **{name: defaults[name] for name in sorted(others)})
+
+
+def environment_of(dsn: str) -> dict[str, str]:
+    """The environment in which psql and its like go where `dsn` says, unless told otherwise.
+
+    What libpq's variables say of the session, such as PGTZ, stays.
+    """
+    variables = _variables()
+    about_session = {variables["application_name"], variables["client_encoding"]}
+    replaced = set(variables.values()) - about_session
+    kept = {name: value for name, value in environment_with().items() if name not in replaced}
+    said = {variables[name]: str(value) for name, value in _parse(dsn).items() if value}
+    return {**kept, **said}
 
 
 def connect(
@@ -114,12 +156,17 @@ def _parse(dsn: str) -> dict[str, Any]:
 
 def _parameters(variables: dict[str, str]) -> dict[str, str]:
     """libpq's variables as connection parameters: PGHOST is host."""
-    keywords = {
-        default.envvar.decode(): default.keyword.decode()
+    keywords = {variable: keyword for keyword, variable in _variables().items()}
+    return {keywords[name]: value for name, value in variables.items() if name in keywords}
+
+
+def _variables() -> dict[str, str]:
+    """Connection parameter to libpq's variable."""
+    return {
+        default.keyword.decode(): default.envvar.decode()
         for default in psycopg.pq.Conninfo.get_defaults()
         if default.envvar
     }
-    return {keywords[name]: value for name, value in variables.items() if name in keywords}
 
 
 def _environment_defaults() -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from agentpg.db import make_conninfo
+from agentpg.db import unaffected
 from agentpg.embedded.account import Account, choose_account
 from agentpg.embedded.binaries import Binaries, binaries_for, find_binaries
 from agentpg.embedded.folder import (
@@ -158,12 +158,13 @@ class EmbeddedServer:
     def dsn(self, role: str = OWNER, database: str = DATABASE) -> str:
         """A libpq connection string with a password file and without a password.
 
-        Raises NotStartedYet before the first start.
+        libpq's variables in the environment do not change what it means; PGSERVICE alone
+        must name a service that exists. Raises NotStartedYet before the first start.
         """
         port = self._port() if self.exists() else None
         if port is None:
             raise NotStartedYet(folder=self._folder.home)
-        return make_conninfo(
+        return unaffected(
             host="127.0.0.1",
             port=port,
             user=role,

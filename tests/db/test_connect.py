@@ -1,0 +1,94 @@
+"""Connection strings, and what libpq's variables may say beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from agentpg.db import Database, configured, connect, environment_of, unaffected
+from agentpg.settings import load_settings
+from tests.servers import SharedServer
+
+# Each of them leads a connection astray, or keeps it from being made.
+ASTRAY = {
+    "PGCHANNELBINDING": "require",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGGSSENCMODE": "require",
+    "PGHOST": "no.such.host.invalid",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGMAXPROTOCOLVERSION": "1.0",
+    "PGMINPROTOCOLVERSION": "9.9",
+    "PGOPTIONS": "-c no_such_setting=1",
+    "PGPASSFILE": "/no/such/file",
+    "PGPASSWORD": "of another server",
+    "PGPORT": "1",
+    "PGREQUIREAUTH": "none",
+    "PGREQUIREPEER": "nobody",
+    "PGSSLMAXPROTOCOLVERSION": "TLSv1",
+    "PGSSLMINPROTOCOLVERSION": "SSLv9",
+    "PGSSLMODE": "verify-full",
+    "PGSSLNEGOTIATION": "direct",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGUSER": "nobody",
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_private_connection_is_made_in_spite_of_libpqs_variables(
+    shared_server: SharedServer, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    for one in [ASTRAY] if together else [{name: value} for name, value in ASTRAY.items()]:
+        with monkeypatch.context() as patch:
+            for name, value in one.items():
+                patch.setenv(name, value)
+            database = Database(shared_server.server.dsn())
+            with connect(database) as connection:
+                assert connection.execute("SELECT current_user").fetchall() == [("admin",)]
+
+
+def test_variables_of_the_env_file_do_not_reach_it_either(
+    shared_server: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"{name}='{value}'\n" for name, value in {**ASTRAY, "PGSERVICE": "none"}.items()]
+    Path(".env").write_text("".join(lines))
+    database = configured(load_settings(dsn=shared_server.server.dsn()))
+    assert database is not None
+    with connect(database) as connection:
+        assert connection.execute("SELECT current_user").fetchall() == [("admin",)]
+
+
+def test_nothing_is_said_that_no_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unaffected(host="h", port=1) == "host=h port=1"
+    monkeypatch.setenv("PGPASSWORD", "x")
+    monkeypatch.setenv("PGPORT", "2")
+    monkeypatch.setenv("PGAPPNAME", "mine")
+    shown = Database(unaffected(host="h", port=1)).without_password()
+    assert conninfo_to_dict(shown) == {"host": "h", "port": "1", "password": ""}
+
+
+def test_a_program_of_libpq_goes_where_the_connection_string_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {**ASTRAY, "PGSERVICE": "none", "PGTZ": "Asia/Seoul"}.items():
+        monkeypatch.setenv(name, value)
+    environment = environment_of(unaffected(host="h", port=1, user="u", dbname="d", passfile="p"))
+    assert {name: value for name, value in environment.items() if name.startswith("PG")} == {
+        "PGHOST": "h",
+        "PGPORT": "1",
+        "PGUSER": "u",
+        "PGDATABASE": "d",
+        "PGPASSFILE": "p",
+        "PGCHANNELBINDING": "prefer",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGGSSENCMODE": "disable",
+        "PGMAXPROTOCOLVERSION": "latest",
+        "PGMINPROTOCOLVERSION": "3.0",
+        "PGREQUIREAUTH": "none,password,md5,gss,sspi,scram-sha-256",
+        "PGSSLMINPROTOCOLVERSION": "TLSv1.2",
+        "PGSSLMODE": "prefer",
+        "PGSSLNEGOTIATION": "postgres",
+        "PGTARGETSESSIONATTRS": "any",
+        "PGTZ": "Asia/Seoul",
+    }
