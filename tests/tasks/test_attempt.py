@@ -404,3 +404,16 @@ def test_what_is_handed_back_counts_as_nothing() -> None:
     assert decided(back) == (TaskStatus.PENDING, 0, 0, 0.0)
     settlement = released(claimed().id, 3, "why")
     assert (settlement.max_attempts, settlement.suspect, settlement.attempt) == (None, None, 3)
+
+
+def test_secrets_in_an_error_are_not_passed_on() -> None:
+    async def leaks(run: Run) -> None:
+        raise RuntimeError("no answer from postgresql://me:s3cret@db/x with Bearer abc.def")
+
+    def gives_up(run: Run) -> None:
+        raise Permanent("the key sk-proj-abcdefghijkl is wrong")
+
+    assert verdict_of(leaks).error == (
+        "RuntimeError: no answer from postgresql://me:***@db/x with Bearer ***"
+    )
+    assert verdict_of(gives_up).error == "the key sk-*** is wrong"

@@ -22,6 +22,17 @@ from agentpg.tasks.redaction import error_text, without_secrets
         ("https://host/v1?api_key=abcdef&x=1", "https://host/v1?api_key=***&x=1"),
         ("postgresql://me:secret@host/db", "postgresql://me:***@host/db"),
         ("host=h password='a b' user=u", "host=h password=*** user=u"),
+        ("{'user': 'a', 'password': 'a b'}", "{'user': 'a', 'password': ***}"),
+        ('{"db_passwd": "x,y", "a": 1}', '{"db_passwd": ***, "a": 1}'),
+        ("PGPASSWORD=secret psql", "PGPASSWORD=*** psql"),
+        ("AWS_SECRET_ACCESS_KEY=abc/def", "AWS_SECRET_ACCESS_KEY=***"),
+        ("AKIAIOSFODNN7EXAMPLE is wrong", "*** is wrong"),
+        ("refresh_token: abc", "refresh_token: ***"),
+        ("jwt eyJhbGciOi.eyJzdWIi.c2ln expired", "jwt *** expired"),
+        ("key-3ax6xnjp29jd6fds4gc373sgv", "key-***"),
+        ('violates unique constraint "pk_customers"', 'violates unique constraint "pk_customers"'),
+        ("KeyError: 'key_of_the_order'", "KeyError: 'key_of_the_order'"),
+        ("wrong password: try again", "wrong password: try again"),
         ("a task-runner at the desk-side", "a task-runner at the desk-side"),
         ("maximum context length is 128000 tokens", "maximum context length is 128000 tokens"),
     ],
@@ -36,6 +47,9 @@ def test_a_given_secret_is_hidden_whatever_it_looks_like() -> None:
 
 def test_a_text_is_cut() -> None:
     assert len(without_secrets("x" * 10_000)) == 500
+    assert len(without_secrets("x" * 10_000, longest=8000)) == 8000
+    long = "a " * 5_000_000 + "password=secret"
+    assert without_secrets(f"password=x {long}", longest=100).startswith("password=*** a a")
 
 
 def test_errors() -> None:

@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from agentpg.errors import AgentpgError, HandlerStopped
-from agentpg.tasks.encoding import encode_result, plain_text
+from agentpg.tasks.encoding import encode_result
 from agentpg.tasks.handlers import Handler, Permanent
 from agentpg.tasks.model import Claimed, Outcome, Settlement, TaskStatus, Verdict
+from agentpg.tasks.redaction import without_secrets
 from agentpg.tasks.retry import CRASHES_TO_QUARANTINE, LOSSES_TO_QUARANTINE
 from agentpg.tasks.run import Run
 
@@ -75,7 +76,7 @@ class Attempt:
         if self.run.has_called:
             await self.run.close()
         if error is not None:
-            error = plain_text(error)[:_ERROR_LENGTH]
+            error = without_secrets(error, longest=_ERROR_LENGTH)
         return Verdict(outcome, result, error, seconds, permanent)
 
     @property
