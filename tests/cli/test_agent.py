@@ -33,6 +33,19 @@ def test_list_tells_programs_what_nobody_knows(call: Call, busy: Database) -> No
     assert {"agent_name": "ReportAgent", "workers": 1}.items() <= agents[2].items()
 
 
+def test_a_name_cannot_steer_the_terminal(call: Call, installed: Database) -> None:
+    with connect(installed) as connection:
+        connection.execute(
+            "INSERT INTO tasks (agent_name, task_type, status) VALUES (%s, 'b', 'pending')",
+            ("\x1b[2J\x9bA",),
+        )
+    for arguments in (("agent", "list"), ("status",), ("agent", "list", "--json")):
+        out = call(*arguments).out
+        assert "\x1b" not in out
+        assert "\x9b" not in out
+        assert "[2J" in out
+
+
 def test_stats_equal_the_guides_query(call: Call, busy: Database) -> None:
     with connect(busy) as connection:
         connection.execute("DELETE FROM agent_executions WHERE outcome = 'released'")

@@ -45,6 +45,14 @@ def test_text_stays_on_one_line() -> None:
     assert len(formatter("text").format(record).splitlines()) == 1
 
 
+def test_text_cannot_steer_the_terminal() -> None:
+    record = _record(agent="\x1b[2JA")
+    record.msg, record.args = "said %s", ("\x9b31m",)
+    record.exc_info = (ValueError, ValueError("\x1b]0;title\x07"), None)
+    line = formatter("text").format(record)
+    assert "said \\x9b31m agent=\\x1b[2JA\nValueError: \\x1b]0;title\\x07" in line
+
+
 def test_json_has_one_object_in_a_line() -> None:
     line = formatter("json").format(_record(worker="w-1", agent="A", task="0198", attempt=2))
     told = json.loads(line)

@@ -183,6 +183,25 @@ def _on_terminal(variables: dict[str, str]) -> str:
     return text
 
 
+def test_what_is_written_cannot_steer_the_terminal(
+    out: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "한글 \x1b[2J \x07 \x7f \x9b1m \u202e \U000e0001"
+    out.line(text)
+    out.note(text)
+    with out.progress("t", 1) as progress:
+        progress.say(text)
+    out.json({text: text})
+    captured = capsys.readouterr()
+    shown = r"한글 \x1b[2J \x07 \x7f \x9b1m \u202e \U000e0001"
+    assert captured.err.splitlines()[0] == shown
+    assert captured.out.splitlines()[:2] == [shown, shown]
+    document = captured.out.split("\n", 2)[2]
+    assert json.loads(document) == {text: text}
+    assert "한글" in document
+    assert all(c.isprintable() or c == "\n" for c in document)
+
+
 def test_wrapping_counts_korean_letters_twice() -> None:
     lines = wrap("작업을 제출하고 진행을 따라갑니다 " * 5, 30, first="  ", rest="  ")
     assert max(cell_width(line) for line in lines) <= 30

@@ -240,8 +240,15 @@ def test_stored_text_cannot_steer_the_terminal(call: Call, installed: Database) 
             ('{"a": "\x9b31m"}', "\x1b[31mred"),
         ).fetchone()
     assert row is not None
-    for arguments in (["show", str(row[0])], ["show", str(row[0]), "--follow"], ["list"]):
-        out = call("task", *arguments).out
+    for arguments in (
+        ["show", str(row[0])],
+        ["show", str(row[0]), "--follow"],
+        ["show", str(row[0]), "--json"],
+        ["wait", str(row[0])],
+        ["list"],
+    ):
+        called = call("task", *arguments)
+        out = called.out + called.err
         assert "\x1b" not in out
         assert "\x9b" not in out
 

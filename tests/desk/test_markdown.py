@@ -8,6 +8,8 @@ from agentpg.desk import markdown as md
 def test_markup_in_a_text_is_escaped() -> None:
     assert md.text("a|b *c* <d> `e` [f] #1 ~g~") == r"a\|b \*c\* \<d\> \`e\` \[f\] \#1 \~g\~"
     assert md.text("two\nlines\t here") == "two lines here"
+    assert md.text("\x1b[2Jgone") == r"\\x1b\[2Jgone"
+    assert md.code("\x9b2J") == r"`\x9b2J`"
 
 
 def test_underscores_are_escaped_only_where_they_are_markup() -> None:
@@ -21,6 +23,7 @@ def test_code_holds_backticks_and_bars() -> None:
 
 def test_a_block_is_fenced_longer_than_its_text() -> None:
     assert md.block("x\n", "sql") == "```sql\nx\n```"
+    assert md.block("\x1b[2J\n", "sql") == "```sql\n\\x1b[2J\n```"
     assert md.block("````") == "`````\n````\n`````"
 
 

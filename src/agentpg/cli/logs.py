@@ -12,6 +12,8 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agentpg.cli.output import visible
+
 if TYPE_CHECKING:
     from agentpg.settings import Settings
 
@@ -51,7 +53,7 @@ class TextFormatter(logging.Formatter):
     """Lines such as: 2026-03-01T10:00:05.123+09:00 INFO the task failed task=… attempt=2"""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and the traceback's lines where there is one."""
+        """One line, and the traceback's lines where there is one; no control characters."""
         moment = datetime.fromtimestamp(record.created).astimezone()
         named = [f"{name}={getattr(record, name)}" for name in FIELDS if hasattr(record, name)]
         line = " ".join(
@@ -63,5 +65,5 @@ class TextFormatter(logging.Formatter):
             ]
         )
         if record.exc_info:
-            return f"{line}\n{self.formatException(record.exc_info)}"
-        return line
+            return visible(f"{line}\n{self.formatException(record.exc_info)}")
+        return visible(line)

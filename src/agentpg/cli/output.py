@@ -15,6 +15,7 @@ import dataclasses
 import enum
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _GAP = 2
 _NARROWEST = 8
 _UNLIMITED = 100_000
+
+# What has to be looked at before it is written.
+_UNUSUAL = re.compile(r"[^ -~\n]")
 
 _STATE_STYLES = {
     "completed": "green",
@@ -131,16 +135,17 @@ class Output:
         self._no_color = no_color
 
     def json(self, document: object) -> None:
-        """One JSON document."""
-        click.echo(json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False))
+        """One JSON document; what could steer a terminal is written as \\u…."""
+        text = json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False)
+        click.echo(_escaped(text))
 
     def line(self, text: str = "") -> None:
         """A line of text, already translated."""
-        click.echo(text)
+        click.echo(visible(text))
 
     def note(self, text: str) -> None:
         """A line on standard error: about the work, not its result."""
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)
 
     def heading(self, text: str) -> None:
         """A title over what follows, in bold on a terminal."""
@@ -269,5 +274,20 @@ def _styled(column: Column, text: str) -> Any:
 
 
 def visible(text: str) -> str:
-    """Control characters escaped: a stored message cannot steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    """Control characters written out: a stored text cannot steer the terminal."""
+    return _UNUSUAL.sub(lambda found: _shown(found[0], repr(found[0])[1:-1]), text)
+
+
+def _escaped(document: str) -> str:
+    """The same JSON document, its control characters written as JSON writes them."""
+    return _UNUSUAL.sub(lambda found: _shown(found[0], _json_escape(found[0])), document)
+
+
+def _shown(character: str, escape: str) -> str:
+    return character if character.isprintable() else escape
+
+
+def _json_escape(character: str) -> str:
+    """\\u…, twice for what has two halves in UTF-16; `json` leaves U+007F as it is."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

@@ -8,6 +8,8 @@ from typing import Self
 
 import click
 
+from agentpg.cli.output import visible
+
 
 class Bar:
     """A bar on a terminal's standard error; it disappears when the work has ended."""
@@ -55,6 +57,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """A line of the result, above the bar where both are on the terminal."""
+        text = visible(text)
         if sys.stdout.isatty():
             self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -98,4 +101,4 @@ class Lines:
 
     def say(self, text: str) -> None:
         """A line of the result."""
-        click.echo(text)
+        click.echo(visible(text))

@@ -73,9 +73,11 @@ def _complain(complaint: Complaint, exit_code: int, translate: Translate) -> int
 
 
 def _say(message: str, hint: str, translate: Translate) -> None:
-    click.echo(f"agentpg: {message}", err=True)
+    from agentpg.cli.output import visible
+
+    click.echo(visible(f"agentpg: {message}"), err=True)
     if hint:
-        click.echo(f"{translate(N_('hint'))}: {hint}", err=True)
+        click.echo(visible(f"{translate(N_('hint'))}: {hint}"), err=True)
 
 
 def _let_go_of_pipe() -> None:

@@ -63,7 +63,7 @@ def show_events(out: Output, stories: Iterable[TaskStory]) -> TaskStory:
         for key, moment, text in _events(out, last):
             if key not in told:
                 told.add(key)
-                out.line(f"{_clock(moment)}  {visible(' '.join(text.split()))}")
+                out.line(f"{_clock(moment)}  {' '.join(text.split())}")
     assert last is not None  # noqa: S101 - following a task gives at least one story
     return last
 

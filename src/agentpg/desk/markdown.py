@@ -30,7 +30,7 @@ def code(value: str) -> str:
 def block(value: str, language: str = "") -> str:
     """Code of its own lines."""
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", value)), 3)
-    return f"{fence}{language}\n{value.strip()}\n{fence}"
+    return f"{fence}{language}\n{_harmless(value.strip())}\n{fence}"
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
@@ -41,4 +41,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[
 
 
 def _one_line(value: str) -> str:
-    return " ".join(value.split())
+    return _harmless(" ".join(value.split()))
+
+
+def _harmless(value: str) -> str:
+    """The text with what could steer the reader's terminal written out."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in value)
