@@ -84,12 +84,55 @@ def test_a_payload_may_be_in_a_file_or_come_by_pipe(
     assert client.get(UUID(call("task", "submit", "A", "b", "-").out.strip())).payload == [1, 2]
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_or_pipe_is_no_payload(
+    call: Call, installed: Database, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    Path("empty.json").write_text(text)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    for payload, name in (("-", "-"), ("@empty.json", "empty.json")):
+        called = call("task", "submit", "A", "b", payload)
+        assert (called.code, called.out) == (2, "")
+        assert called.err == (
+            f"agentpg: cannot read {name}: it is empty\n"
+            "hint: For a task without a payload leave it out, or give null.\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown"),
+    [
+        ("[" * 5000 + "]" * 5000, "it is nested too deeply"),
+        ("[" * 400 + "]" * 400, "…"),
+        ("[" + "1" * 6000 + "]", "a number has too many digits"),
+    ],
+    ids=["too deep to read", "too deep to show", "too many digits"],
+)
+def test_a_payload_that_python_cannot_read_is_said(
+    call: Call, client: Client, installed: Database, payload: str, shown: str
+) -> None:
+    with connect(installed) as connection:
+        row = connection.execute(
+            "INSERT INTO tasks (agent_name, task_type, status, payload)"
+            " VALUES ('A', 'b', 'pending', %s) RETURNING id",
+            (payload,),
+        ).fetchone()
+    assert row is not None
+    assert "pending" in call("task", "list").out
+    assert shown in call("task", "list", "--json").out
+    page = call("task", "show", str(row[0]))
+    assert (page.code, page.err) == (0, "")
+    assert "payload" in page.out
+    assert shown in call("task", "show", str(row[0]), "--json").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["{name: 1}"], "the payload is not JSON, at line 1 column 2: Expecting property name"),
         (['{"a": 1}\n}'], "the payload is not JSON, at line 2 column 1: Extra data"),
         (["[" * 100_000], "the payload is not JSON: it is nested too deeply"),
+        (["1" * 6000], "the payload is not JSON: a number has too many digits"),
         (["NaN"], "the payload is not JSON: Out of range float values"),
         (["@missing.json"], "cannot read missing.json: No such file or directory"),
         (["@."], "cannot read .: Is a directory"),

@@ -9,5 +9,7 @@ def main() -> None:
     """The console script `agentpg`; exits with the command's code."""
     from agentpg.cli.ending import end_process
     from agentpg.cli.running import run
+    from agentpg.cli.streams import open_missing
 
+    open_missing()
     sys.exit(end_process(run(sys.argv[1:])))

@@ -6,7 +6,8 @@ in the next line. Into a pipe nothing is shortened unless COLUMNS is set. Colour
 only. None is shown as a dash.
 
 JSON is one document: moments in ISO 8601, durations in seconds, UUIDs, paths and decimals
-(costs; exact) as strings, None as null. Names in it are never translated.
+(costs; exact) as strings, None as null, "…" for what is more than 200 levels deep. Names in
+it are never translated.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _GAP = 2
 _NARROWEST = 8
 _UNLIMITED = 100_000
+
+# Deeper, Python's own writer of JSON and most readers give up.
+_DEEPEST = 200
 
 # What has to be looked at before it is written.
 _UNUSUAL = re.compile(r"[^ -~\n]")
@@ -103,11 +107,11 @@ def json_option(command: F) -> F:
     return option(command)
 
 
-def plain(value: object) -> Any:
-    """A value in the terms of JSON."""
+def plain(value: object, levels: int = _DEEPEST) -> Any:
+    """A value in the terms of JSON, so many levels of it."""
     match value:
         case enum.Enum():
-            return plain(value.value)
+            return plain(value.value, levels)
         case None | bool() | int() | str():
             return value
         case float():
@@ -118,12 +122,16 @@ def plain(value: object) -> Any:
             return value.total_seconds()
         case Decimal() | UUID() | PurePath():
             return str(value)
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
+    return _plain_parts(value, levels - 1) if levels else "…"
+
+
+def _plain_parts(value: object, levels: int) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, levels) for key, item in value.items()}
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name), levels) for f in dataclasses.fields(value)}
     if isinstance(value, Iterable):
-        return [plain(item) for item in value]
+        return [plain(item, levels) for item in value]
     return str(value)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import click
 
 from agentpg.cli.session import Session
-from agentpg.errors import AgentpgError
+from agentpg.cli.streams import is_of_output, let_go_of_output
+from agentpg.errors import AgentpgError, OutputNotWritten
 from agentpg.language import N_, Translate
 
 FAILED = 1
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
         result = root.main(arguments, "agentpg", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_pipe()
+        let_go_of_output()
         return PIPE_CLOSED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -48,6 +49,9 @@ def run(arguments: list[str]) -> int:
 def _explain(error: Exception, session: Session) -> int:
     if session.debug:
         traceback.print_exception(error)
+    if is_of_output(error):
+        let_go_of_output()
+        error = OutputNotWritten(error.strerror or str(error))
     match error:
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.message, err=True)
@@ -75,14 +79,10 @@ def _complain(complaint: Complaint, exit_code: int, translate: Translate) -> int
 def _say(message: str, hint: str, translate: Translate) -> None:
     from agentpg.cli.output import visible
 
-    click.echo(visible(f"agentpg: {message}"), err=True)
-    if hint:
-        click.echo(visible(f"{translate(N_('hint'))}: {hint}"), err=True)
-
-
-def _let_go_of_pipe() -> None:
-    # Python would complain once more when it flushes standard output at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # nobody can be told; the exit code still says it
+        click.echo(visible(f"agentpg: {message}"), err=True)
+        if hint:
+            click.echo(visible(f"{translate(N_('hint'))}: {hint}"), err=True)
 
 
 def _unexpected(error: Exception) -> Complaint:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentpg.cli import figures
-from agentpg.cli.output import Column, Output, visible
+from agentpg.cli.output import Column, Output, plain, visible
 from agentpg.language import N_
 from agentpg.tasks.following import TaskStory
 from agentpg.tasks.model import Execution, LlmRequest, Task
@@ -32,7 +32,7 @@ def state(task: Task) -> str | None:
 
 def pretty(value: Any) -> str:
     """A payload or a result as JSON for people; control characters stay visible."""
-    return visible(json.dumps(value, ensure_ascii=False, indent=2))
+    return visible(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
 def show_list(out: Output, tasks: Iterable[Task]) -> None:

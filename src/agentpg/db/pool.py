@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import select
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from agentpg.db.border import driver_errors
@@ -18,14 +21,26 @@ from agentpg.db.connect import Database, connect, connect_async
 # How long a caller waits for a connection of a full pool before it gets an error.
 _CHECKOUT_SECONDS = 30.0
 
+JsonLoads = Callable[[str | bytes], Any]
+
 
 class AsyncPool:
-    """An asynchronous pool; its first connection is made when it is first used."""
+    """An asynchronous pool; its first connection is made when it is first used.
 
-    def __init__(self, database: Database, application_name: str, size: int) -> None:
+    `json_loads` reads what columns of type json and jsonb hold.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        application_name: str,
+        size: int,
+        json_loads: JsonLoads = json.loads,
+    ) -> None:
         self._database = database
         self._name = application_name
         self._size = size
+        self._json_loads = json_loads
         self._target = ""
         self._opening = asyncio.Lock()
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
@@ -59,20 +74,34 @@ class AsyncPool:
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
                 check=_check_async,
+                configure=self._configure,
                 open=False,
             )
             await pool.open()
             self._pool = pool
         return pool
 
+    async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
+        set_json_loads(self._json_loads, connection)
+
 
 class Pool:
-    """A synchronous pool; its first connection is made when it is first used."""
+    """A synchronous pool; its first connection is made when it is first used.
 
-    def __init__(self, database: Database, application_name: str, size: int) -> None:
+    `json_loads` reads what columns of type json and jsonb hold.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        application_name: str,
+        size: int,
+        json_loads: JsonLoads = json.loads,
+    ) -> None:
         self._database = database
         self._name = application_name
         self._size = size
+        self._json_loads = json_loads
         self._target = ""
         self._opening = threading.Lock()
         self._pool: ConnectionPool[Connection[TupleRow]] | None = None
@@ -103,9 +132,13 @@ class Pool:
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
                 check=_check,
+                configure=self._configure,
                 open=True,
             )
         return self._pool
+
+    def _configure(self, connection: Connection[TupleRow]) -> None:
+        set_json_loads(self._json_loads, connection)
 
 
 def _check(connection: Connection[TupleRow]) -> None:

@@ -37,6 +37,7 @@ AgentpgError                    exit 1   failed
 │   ├── FileNotOurs                      a file in the way was written by somebody else
 │   └── PermissionDenied                 the role may not do this
 ├── FileNotWritten                       a file or folder can't be written
+├── OutputNotWritten                     standard output takes no more
 ├── MigrationBlocked                     a migration did not get its locks
 ├── TableNotFound                        the schema has no such table or view
 ├── TaskNotFound
@@ -86,6 +87,7 @@ from agentpg.errors.failed import (
     FileNotWritten,
     HandlerStopped,
     MigrationBlocked,
+    OutputNotWritten,
     ResultNotJson,
     ResultTooLarge,
     StandInNotStarted,
@@ -170,6 +172,7 @@ __all__ = [
     "NoDatabase",
     "NotAnApp",
     "NotStartedYet",
+    "OutputNotWritten",
     "PayloadNotJson",
     "PayloadNotParsed",
     "PayloadTooLarge",

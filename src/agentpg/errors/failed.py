@@ -13,6 +13,13 @@ class FileNotWritten(AgentpgError):
     hint = N_("Check the folder's owner and the free space, or name another folder.")
 
 
+class OutputNotWritten(AgentpgError):
+    """Standard output takes no more."""
+
+    sentence = N_("cannot write the output: {reason}")
+    hint = N_("What was asked for may have been done; look before you repeat it.")
+
+
 class MigrationBlocked(AgentpgError):
     """A migration did not get its locks for as long as it was to try; nothing was changed."""
 

@@ -26,6 +26,7 @@ from agentpg.db import (
 )
 from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
@@ -61,7 +62,9 @@ class Client:
     ) -> None:
         self._settings = settings or load_settings()
         self._database = _database(database, self._settings)
-        self._pool = Pool(self._database, "agentpg client", self._settings.pool_size)
+        self._pool = Pool(
+            self._database, "agentpg client", self._settings.pool_size, decode_payload
+        )
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._channel = channel_of(self._database.schema)

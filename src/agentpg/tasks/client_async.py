@@ -24,6 +24,7 @@ from agentpg.db import (
 )
 from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
@@ -59,7 +60,9 @@ class AsyncClient:
     ) -> None:
         self._settings = settings or load_settings()
         self._database = _database(database, self._settings)
-        self._pool = AsyncPool(self._database, "agentpg client", self._settings.pool_size)
+        self._pool = AsyncPool(
+            self._database, "agentpg client", self._settings.pool_size, decode_payload
+        )
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._channel = channel_of(self._database.schema)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentpg.errors import PayloadNotJson, PayloadTooLarge, ResultNotJson, ResultTooLarge
+from agentpg.language import N_
 
 # `json.dumps` would make an encoder for each call.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -22,7 +23,7 @@ def encode_payload(payload: Any, limit_bytes: int) -> str | None:
     try:
         text = _encode(payload)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadNotJson(_reason(error)) from None
+        raise PayloadNotJson(why_not_json(error)) from None
     size = _size(text)
     if size > limit_bytes:
         raise PayloadTooLarge(size_bytes=size, limit_bytes=limit_bytes)
@@ -39,7 +40,7 @@ def encode_result(result: Any, limit_bytes: int) -> str | None:
     try:
         text = _encode(result)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ResultNotJson(_reason(error)) from None
+        raise ResultNotJson(why_not_json(error)) from None
     size = _size(text)
     if size > limit_bytes:
         raise ResultTooLarge(size_bytes=size, limit_bytes=limit_bytes)
@@ -48,19 +49,19 @@ def encode_result(result: Any, limit_bytes: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for a payload that PostgreSQL holds and Python cannot read."""
+    """Stands for JSON that PostgreSQL holds and Python cannot read; `unreadable` says why."""
 
-    reason: str
+    unreadable: str
 
 
-def decode_payload(text: str | None) -> Any:
-    """A payload from its JSON text; Unreadable for one that is nested too deeply, say."""
+def decode_payload(text: str | bytes | None) -> Any:
+    """A value from its JSON text; Unreadable for one that is nested too deeply, say."""
     if text is None:
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Unreadable(_reason(error))
+        return Unreadable(why_not_json(error))
 
 
 def plain_text(text: str) -> str:
@@ -94,9 +95,12 @@ def _all_text(value: Any) -> str:
     return ""
 
 
-def _reason(error: Exception) -> str:
+def why_not_json(error: Exception) -> str:
+    """What keeps a value from being JSON, or JSON from being a value."""
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return N_("it is nested too deeply")
     if isinstance(error, UnicodeEncodeError):
-        return "a text holds half of a surrogate pair"
+        return N_("a text holds half of a surrogate pair")
+    if "integer string conversion" in str(error):
+        return N_("a number has too many digits")
     return str(error)

@@ -69,7 +69,7 @@ class Handler:
         Raises Permanent where it does not: another attempt would not take it either.
         """
         if isinstance(payload, Unreadable):
-            raise Permanent(f"the payload cannot be read: {payload.reason}")
+            raise Permanent(f"the payload cannot be read: {payload.unreadable}")
         named = payload if isinstance(payload, dict) else {}
         given = () if payload is None or isinstance(payload, dict) else (payload,)
         shape = (len(given), *named)

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentpg.errors import PayloadNotJson, PayloadNotParsed
 from agentpg.language import N_
+from agentpg.tasks.encoding import why_not_json
 
 # What Python's parser says, so that it can be said in the reader's language.
 PARSER_SAYS = (
@@ -37,5 +38,5 @@ def parse_payload(text: str) -> Any:
         raise PayloadNotParsed(
             error.msg.removesuffix(": "), line=error.lineno, column=error.colno
         ) from None
-    except RecursionError:
-        raise PayloadNotJson(N_("it is nested too deeply")) from None
+    except (ValueError, RecursionError) as error:
+        raise PayloadNotJson(why_not_json(error)) from None
