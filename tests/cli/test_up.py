@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database, make_conninfo
+from agentpg.db import Database, connect, make_conninfo
 from agentpg.embedded import EmbeddedServer
+from agentpg.schema import released_migrations
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
 from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
@@ -89,6 +90,25 @@ def test_a_configured_database_gets_the_schema(
     _greeted(call)
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_newer_schema_is_worked_on_where_it_says_so(
+    launch: Launch, installed: Database, works: bool
+) -> None:
+    newest = released_migrations()[-1].version
+    with connect(installed) as connection:
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, works_with)"
+            " VALUES (%s, 'later', '', %s)",
+            (newest + 1, newest if works else newest + 1),
+        )
+    up = launch("up", "--app", write_greeter())
+    if works:
+        up.says("started, with")
+    else:
+        assert up.ends() == 4
+        assert f"needs {newest}" in up.text
 
 
 def test_a_configured_database_is_waited_for(

@@ -19,6 +19,7 @@ from agentpg.errors import (
 )
 from agentpg.schema import (
     Migration,
+    bring_up_to_date,
     check_version,
     migrate,
     plan,
@@ -180,8 +181,15 @@ def test_a_newer_schema_says_whether_this_release_works_on_it(
     newest = released_migrations()[-1].version + 1
     later = Migration(newest, "later", f"{line}\nALTER TABLE tasks ADD COLUMN later integer;")
     migrate(database, migrations=[*released_migrations(), later])
-    if works:
-        check_version(database)
-    else:
-        with pytest.raises(SchemaMismatch):
-            check_version(database)
+    for check in (check_version, bring_up_to_date):
+        if works:
+            check(database)
+        else:
+            with pytest.raises(SchemaMismatch):
+                check(database)
+
+
+def test_an_older_schema_is_brought_up_to_date(empty_database: Database) -> None:
+    bring_up_to_date(empty_database)
+    check_version(empty_database)
+    assert plan(empty_database) == []

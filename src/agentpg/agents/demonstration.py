@@ -23,7 +23,7 @@ from agentpg.db import Connection, Database, Statements, connect
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import AgentpgError
 from agentpg.language import N_
-from agentpg.schema import migrate
+from agentpg.schema import bring_up_to_date
 from agentpg.settings import Settings, environment_with
 from agentpg.tasks.client import Client
 
@@ -119,7 +119,7 @@ class Demonstration:
             N_("PostgreSQL {version} runs on port {port}"), version=version, port=status.port
         )
         database = Database(self._server.dsn(), self._settings.schema_name)
-        migrate(database)
+        bring_up_to_date(database)
         self._tell(N_("the schema {schema} is installed"), schema=database.schema)
         return database
 

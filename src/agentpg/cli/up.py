@@ -52,7 +52,7 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     """
     from agentpg.cli.logs import start_logging
     from agentpg.cli.worker import load
-    from agentpg.schema import migrate
+    from agentpg.schema import bring_up_to_date
     from agentpg.tasks.service import Service, run_service
 
     start_logging(session.settings)
@@ -67,7 +67,7 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
                 app,
                 lambda: session.database,
                 session.settings,
-                prepare=migrate,
+                prepare=bring_up_to_date,
                 concurrency=concurrency,
             )
         )

@@ -3,6 +3,7 @@
 from agentpg.schema.adoption import Adoption, Wishes, adopt, plan_adoption
 from agentpg.schema.migrations import (
     Migration,
+    bring_up_to_date,
     check_version,
     migrate,
     plan,
@@ -18,6 +19,7 @@ __all__ = [
     "Migration",
     "Wishes",
     "adopt",
+    "bring_up_to_date",
     "check_version",
     "migrate",
     "plan",

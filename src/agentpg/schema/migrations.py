@@ -162,6 +162,17 @@ def apply_pending(
     return done
 
 
+def bring_up_to_date(database: Database) -> None:
+    """Migrate, or leave a newer schema as it is where this release works on it.
+
+    Raises what `migrate` raises, SchemaMismatch only where this release cannot work.
+    """
+    try:
+        migrate(database)
+    except SchemaMismatch:
+        check_version(database)
+
+
 def plan(database: Database, *, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """The migrations that `migrate` would apply now.
 
