@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect, make_conninfo
+from agentpg.errors import ServerInRecovery
 from agentpg.schema import migrate
 from agentpg.tasks.client import Client
 from agentpg.tasks.lookup import WorkerRow, workers
@@ -139,6 +140,8 @@ def test_a_worker_waits_until_recovery_has_ended(
     monkeypatch.setenv("AGENTPG_DSN", server.dsn())
     worker = launch("worker", "--app", app)
     worker.says("is in recovery and takes no writes")
+    with Client(server.dsn()) as client, pytest.raises(ServerInRecovery):
+        client.submit("A", "b")
     with connect(Database(server.dsn("postgres", "postgres"))) as connection:
         connection.execute("SELECT pg_promote()")
     starting.join()

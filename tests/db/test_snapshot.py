@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentpg.db import Database, connect, snapshot
-from agentpg.errors import DatabaseUnavailable, ServerInRecovery
+from agentpg.errors import DatabaseUnavailable, ServerReadOnly
 
 _COUNT = "SELECT count(*) FROM tasks"
 _INSERT = "INSERT INTO tasks (agent_name, task_type) VALUES ('A', 't')"
@@ -22,7 +22,7 @@ def test_what_others_commit_meanwhile_is_not_seen(database: Database) -> None:
 
 
 def test_nothing_can_be_changed(database: Database) -> None:
-    with pytest.raises(ServerInRecovery), snapshot(database) as reading:
+    with pytest.raises(ServerReadOnly, match="read-only"), snapshot(database) as reading:
         reading.execute(_INSERT)
     with snapshot(database) as reading:
         assert reading.execute(_COUNT).fetchone() == (0,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -21,6 +22,7 @@ from agentpg.errors import (
     SchemaMissing,
     ServerBusy,
     ServerInRecovery,
+    ServerReadOnly,
     ServerStarting,
     TooManyConnections,
 )
@@ -39,26 +41,34 @@ _WHILE_CONNECTING: tuple[tuple[str, type[AgentpgError]], ...] = (
 _PASSING = ("40", "53", "55P03", "57")
 
 
+Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
+
 @contextmanager
-def driver_errors(target: str) -> Iterator[None]:
-    """Within it, an error of the driver is raised as the most specific of ours."""
+def driver_errors(target: str, connection: Connection | None = None) -> Iterator[None]:
+    """Within it, an error of the driver is raised as the most specific of ours.
+
+    The `connection` that is used, where there is one, lets a standby be told from a setting.
+    """
     try:
         yield
     except PoolTimeout:
         raise TooManyConnections(target=target) from None
     except psycopg.Error as error:
-        raise translate(error, target) from error
+        raise translate(error, target, connection) from error
 
 
-def translate(error: psycopg.Error, target: str) -> AgentpgError:
-    """Our error for one of the driver's."""
+def translate(
+    error: psycopg.Error, target: str, connection: Connection | None = None
+) -> AgentpgError:
+    """Our error for one of the driver's, which came of this connection."""
     if is_connection_lost(error):
         return _while_connecting(error, target)
     if (error.sqlstate or "").startswith(_PASSING):
         return ServerBusy(server_message(error), target=target)
     match error:
         case pg.ReadOnlySqlTransaction():
-            return ServerInRecovery(target=target)
+            return _read_only(error, target, connection)
         case pg.InsufficientPrivilege():
             return PermissionDenied(server_message(error))
         case (
@@ -93,6 +103,15 @@ def server_message(error: BaseException) -> str:
     """The first line of what the server said, without its context."""
     text = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
+def _read_only(error: psycopg.Error, target: str, connection: Connection | None) -> AgentpgError:
+    # The same error comes of a standby and of default_transaction_read_only. The server
+    # reports which it is with the connection, and a promotion too: nothing has to be asked.
+    open_one = None if connection is None or connection.closed else connection
+    if open_one is not None and open_one.info.parameter_status("in_hot_standby") == "on":
+        return ServerInRecovery(target=target)
+    return ServerReadOnly(server_message(error), target=target)
 
 
 def _while_connecting(error: BaseException, target: str) -> AgentpgError:

@@ -51,7 +51,8 @@ class AsyncPool:
         pool = self._pool or await self._open()
         with driver_errors(self._target):
             async with pool.connection() as connection:
-                yield connection
+                with driver_errors(self._target, connection):
+                    yield connection
 
     async def close(self) -> None:
         """Close all connections."""
@@ -110,7 +111,11 @@ class Pool:
     def connection(self) -> Iterator[Connection[TupleRow]]:
         """Borrow a connection in autocommit mode; the driver's errors become ours."""
         pool = self._pool or self._open()
-        with driver_errors(self._target), pool.connection() as connection:
+        with (
+            driver_errors(self._target),
+            pool.connection() as connection,
+            driver_errors(self._target, connection),
+        ):
             yield connection
 
     def close(self) -> None:

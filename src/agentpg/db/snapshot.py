@@ -24,5 +24,5 @@ def snapshot(
     connection = connect(database, application_name, autocommit=False)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
-    with driver_errors(database.target()), connection:
+    with driver_errors(database.target(), connection), connection:
         yield connection

@@ -58,7 +58,7 @@ class SteadyConnection:
                     raise
                 if is_connection_lost(error):
                     await self._drop()
-                raise translate(error, self._database.target()) from error
+                raise translate(error, self._database.target(), connection) from error
             except asyncio.CancelledError:
                 # Cancelled in the middle of a statement: its answer may still be on the wire.
                 await self._drop()

@@ -22,7 +22,8 @@ AgentpgError                    exit 1   failed
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
 │   ├── ServerStarting
 │   ├── ServerBusy                       full, locked, or out of resources
-│   ├── ServerInRecovery
+│   ├── ServerReadOnly                   by default_transaction_read_only, for example
+│   │   └── ServerInRecovery
 │   ├── TooManyConnections
 │   ├── LoginRefused
 │   ├── DatabaseMissing
@@ -115,6 +116,7 @@ from agentpg.errors.unavailable import (
     ServerBusy,
     ServerInRecovery,
     ServerNotRunning,
+    ServerReadOnly,
     ServerStarting,
     TooManyConnections,
 )
@@ -187,6 +189,7 @@ __all__ = [
     "ServerNotRunning",
     "ServerNotStarted",
     "ServerNotStopped",
+    "ServerReadOnly",
     "ServerStarting",
     "SettingError",
     "StandInNotStarted",

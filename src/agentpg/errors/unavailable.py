@@ -28,7 +28,17 @@ class ServerBusy(DatabaseUnavailable):
     hint = N_("Try again; if it lasts, look at the server's log and its free disk space.")
 
 
-class ServerInRecovery(DatabaseUnavailable):
+class ServerReadOnly(DatabaseUnavailable):
+    """The transaction only reads, by a setting as far as is known."""
+
+    sentence = N_("the database at {target} takes no writes: {reason}")
+    hint = N_(
+        "Look for default_transaction_read_only on the server, the database and the role; "
+        "`agentpg status` says whether the server is in recovery."
+    )
+
+
+class ServerInRecovery(ServerReadOnly):
     """The server only reads: it is a standby or still in recovery."""
 
     sentence = N_("the database at {target} is in recovery and takes no writes")
