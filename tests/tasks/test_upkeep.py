@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from agentpg.tasks.registration import Registration
 from agentpg.tasks.upkeep import Upkeep, UpkeepCounts, UpkeepOptions
 from tests.tasks.claims import FROM_THE_HEAD
 from tests.tasks.engine import Engine
+from tests.tasks.recording import calls, differences, waits_for_a_lock
+from tests.waiting import eventually
 
 LEASE = 30.0
 
@@ -217,6 +220,46 @@ def test_an_open_call_is_lost_with_its_worker(yard: Yard) -> None:
     assert request.input_tokens is None
     [execution] = yard.engine.client.executions(task_id)
     assert (execution.llm_calls, execution.llm_unknown_calls) == (1, 1)
+
+
+def open_call(connection: Connection[Any], task_id: UUID) -> None:
+    """A call of the task's first attempt is about to be made."""
+    names = {"agent_name": "A", "provider": "p", "model": "m"}
+    values = {"id": uuid7(), "task_id": task_id, "attempt": 1, **names}
+    statement = Statements("usage", "agentic_ai")["open_call"]
+    assert connection.execute(statement, values).fetchone() == (True,)
+
+
+def test_a_call_that_is_opened_during_the_rescue_is_lost_too(yard: Yard) -> None:
+    task_id = yard.claim(yard.worker())
+    database = yard.engine.database
+    yard.watch(LEASE - 5)
+    yard.clock.now += 5
+    with ThreadPoolExecutor() as threads, connect(database, autocommit=False) as opening:
+        open_call(opening, task_id)
+        rescued = threads.submit(yard.upkeep.run_once)
+        # The rescue has begun, without sight of the call, and waits for its execution.
+        eventually(lambda: waits_for_a_lock(database))
+        opening.commit()
+        assert rescued.result(timeout=30) == UpkeepCounts(lost_workers=1, put_back=1)
+    [call] = calls(database)
+    assert (call.status, call.ended_at is not None) == ("lost", True)
+    assert differences(database) == []
+
+
+def test_a_call_that_the_dead_had_settled_and_not_closed_is_lost_too(yard: Yard) -> None:
+    worker = yard.worker()
+    ended, going_on = yard.claim(worker), yard.claim(yard.worker())
+    with connect(yard.engine.database) as connection:
+        for task_id in (ended, going_on):
+            open_call(connection, task_id)
+        connection.execute("UPDATE tasks SET status = 'completed' WHERE id = %s", (ended,))
+    [other] = [
+        row[0] for row in yard.engine.ask("SELECT worker FROM tasks WHERE id = %s", going_on)
+    ]
+    assert yard.watch(LEASE, other) == UpkeepCounts(lost_workers=1)
+    states = {call.task_id: call.status for call in calls(yard.engine.database)}
+    assert states == {ended: "lost", going_on: "open"}
 
 
 def test_tasks_whose_worker_has_no_row_are_put_back(yard: Yard) -> None:

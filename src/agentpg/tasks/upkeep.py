@@ -71,7 +71,7 @@ class Upkeep:
     def run_once(self) -> UpkeepCounts:
         """One pass: declare dead workers lost, and put back the tasks of the dead."""
         lost = [worker for worker, beat in self._silent() if self._declare_lost(worker, beat)]
-        moved = self._put_back()
+        moved = self._put_back(bool(lost))
         forgotten = self._connection.execute(
             self._sql["forget_workers"], {"keep": self._options.keep_workers}
         ).rowcount
@@ -112,10 +112,13 @@ class Upkeep:
             _log.warning("worker %s is lost: it was silent for its whole lease", worker)
         return row is not None
 
-    def _put_back(self) -> list[str]:
-        rows = self._connection.execute(
-            self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
-        ).fetchall()
+    def _put_back(self, somebody_died: bool) -> list[str]:
+        with self._connection.transaction():
+            rows = self._connection.execute(
+                self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
+            ).fetchall()
+            if rows or somebody_died:
+                self._connection.execute(self._sql["give_up_calls"])
         for task, attempt, status in rows:
             level = logging.DEBUG if status == "pending" else logging.WARNING
             _log.log(level, "task %s lost its worker in attempt %s: %s", task, attempt, status)
