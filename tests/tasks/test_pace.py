@@ -10,25 +10,44 @@ import pytest
 from agentpg.tasks.pace import Rate, spread, until
 
 
-def test_a_rate_follows_what_was_counted() -> None:
-    async def counting() -> list[int]:
-        rate = Rate()
-        expected = [rate.expected(1.0)]
-        for _ in range(5):
-            for _ in range(200):
-                rate.count()
-            await asyncio.sleep(0.1)
-            expected.append(rate.expected(1.0))
-        for _ in range(12):
-            await asyncio.sleep(0.1)
-            expected.append(rate.expected(1.0))
-        return expected
+class Clock:
+    """A clock that goes only when told."""
 
-    first, *rising = asyncio.run(counting())
-    assert first == 0
-    assert rising[0] > 0
-    assert max(rising) > rising[0]
-    assert rising[-1] < max(rising) / 10
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_rate_follows_what_was_counted() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+
+    def expected_after(ended: int, seconds: float = 0.125) -> int:
+        for _ in range(ended):
+            rate.count()
+        clock.now += seconds
+        return rate.expected(1.0)
+
+    assert rate.expected(1.0) == 0
+    assert [expected_after(200) for _ in range(4)] == [800, 1200, 1400, 1500]
+    assert rate.expected(0.5) == 750
+    assert [expected_after(0) for _ in range(4)] == [750, 375, 187, 93]
+
+
+def test_a_rate_is_looked_at_in_windows() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+    rate.expected(1.0)
+    for _ in range(100):
+        rate.count()
+    clock.now += 0.0625
+    assert rate.expected(1.0) == 0
+    clock.now += 0.0625
+    assert rate.expected(1.0) == 400
+    rate.forget()
+    assert rate.expected(1.0) == 0
 
 
 def test_waits_are_spread() -> None:

@@ -34,8 +34,7 @@ def test_a_service_works_until_it_is_told_to_stop(database: Database) -> None:
 
         async def main() -> None:
             working = asyncio.create_task(service.run())
-            while not done.is_set():
-                await asyncio.sleep(0.02)
+            assert await asyncio.to_thread(done.wait, 60)
             service.stop()
             await working
 

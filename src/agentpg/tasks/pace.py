@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 # The rate is looked at ten times a second: often enough to follow, rarely enough to be even.
@@ -12,9 +13,10 @@ _WINDOW_SECONDS = 0.1
 
 
 class Rate:
-    """How many attempts end in a second, lately."""
+    """How many attempts end in a second, lately; `clock` gives seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._ended = 0
         self._per_second = 0.0
         self._since: float | None = None
@@ -29,7 +31,7 @@ class Rate:
 
     def expected(self, seconds: float) -> int:
         """How many will end within so many seconds, if it goes on like this."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         if self._since is None:
             self._since = now
         elapsed = now - self._since
