@@ -67,7 +67,11 @@ class NewTask(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task as the database has it. Columns are explained in `sql/schema.sql`."""
+    """A task as the database has it. Columns are explained in `sql/schema.sql`.
+
+    A payload or result that Python cannot read, such as one that another program nested too
+    deeply, is an `Unreadable`, which says why.
+    """
 
     id: UUID
     agent_name: str | None
