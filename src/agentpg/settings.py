@@ -296,8 +296,8 @@ def hide_password(dsn: str) -> str:
     >>> hide_password("host=localhost password='a b' user=admin")
     'host=localhost password=*** user=admin'
     """
-    hidden = re.sub(r"(://[^:/@?\s]*):\S*@", r"\1:***@", dsn)
-    return re.sub(r"(?i)(passw\w*\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
+    hidden = re.sub(r"(://[^:/@?\s]*):(?:(?!://)\S)*@", r"\1:***@", dsn)
+    return re.sub(r"(?i)(passw\w{0,30}\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
 
 
 def _hidden_dsn(dsn: str) -> str:

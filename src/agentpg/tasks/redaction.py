@@ -24,13 +24,15 @@ _SECRETS = (
     (re.compile(r"\bA(?:KI|SI)A[0-9A-Z]{16}\b", re.ASCII), "***"),
     # What a name in quotes calls a password, as in JSON and in a dict of Python.
     (
-        re.compile(r"""(["']\w*passw\w*["']\s*:\s*)(?:"[^"]*"|'[^']*'|[^\s,}]+)""", re.IGNORECASE),
+        re.compile(
+            r"""(["']\w{0,40}passw\w{0,30}["']\s*:\s*)(?:"[^"]*"|'[^']*'|[^\s,}]+)""", re.IGNORECASE
+        ),
         r"\1***",
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[^\s'\",]+", re.IGNORECASE), r"\1 ***"),
     (
         re.compile(
-            r"((?:x-)?api[-_ ]?key|authorization|secret(?:[-_]\w+)?"
+            r"((?:x-)?api[-_ ]?key|authorization|secret(?:[-_]\w{1,40})?"
             r"|(?:access|refresh|auth|api|id|session|bearer)[-_]?token)"
             r"(['\"]?\s*[:=]\s*['\"]?)(?!Bearer|Basic)[^\s'\",&}]+",
             re.IGNORECASE,
