@@ -14,6 +14,11 @@ AgentpgError                    exit 1   failed
 │   │   ├── PayloadNotJson
 │   │   ├── PayloadNotParsed              the text of a payload is not JSON
 │   │   └── PayloadTooLarge
+│   ├── InvalidSchedule                  a schedule that can't be kept
+│   │   ├── CronWrong                     a cron line that can't be read
+│   │   ├── CronNeverTrue                 a cron line that no moment fits
+│   │   ├── ZoneUnknown
+│   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── CallInLoop                       a blocking call in an async handler
 │   ├── ClientUnknown                    run.wrap() of what it can't record
@@ -42,6 +47,7 @@ AgentpgError                    exit 1   failed
 ├── MigrationBlocked                     a migration did not get its locks
 ├── TableNotFound                        the schema has no such table or view
 ├── TaskNotFound
+├── ScheduleNotFound
 ├── TaskFailed                           a task that was waited for did not complete
 ├── WrongState                           the task is not in a state that allows this
 ├── WaitTimedOut
@@ -91,6 +97,7 @@ from agentpg.errors.failed import (
     OutputNotWritten,
     ResultNotJson,
     ResultTooLarge,
+    ScheduleNotFound,
     StandInNotStarted,
     TableNotFound,
     TaskFailed,
@@ -124,8 +131,11 @@ from agentpg.errors.usage import (
     AppNotFound,
     CallInLoop,
     ClientUnknown,
+    CronNeverTrue,
+    CronWrong,
     FileNotRead,
     IdempotencyConflict,
+    InvalidSchedule,
     InvalidTask,
     ModuleBroken,
     ModuleMissing,
@@ -135,10 +145,12 @@ from agentpg.errors.usage import (
     PayloadNotJson,
     PayloadNotParsed,
     PayloadTooLarge,
+    ScheduleExists,
     SettingError,
     UsageError,
     VariableMissing,
     WrongValue,
+    ZoneUnknown,
 )
 
 __all__ = [
@@ -148,6 +160,8 @@ __all__ = [
     "BinariesMissing",
     "CallInLoop",
     "ClientUnknown",
+    "CronNeverTrue",
+    "CronWrong",
     "DatabaseError",
     "DatabaseMissing",
     "DatabaseUnavailable",
@@ -164,6 +178,7 @@ __all__ = [
     "FolderUnusable",
     "HandlerStopped",
     "IdempotencyConflict",
+    "InvalidSchedule",
     "InvalidTask",
     "LoginRefused",
     "MigrationBlocked",
@@ -182,6 +197,8 @@ __all__ = [
     "Refused",
     "ResultNotJson",
     "ResultTooLarge",
+    "ScheduleExists",
+    "ScheduleNotFound",
     "SchemaMismatch",
     "SchemaMissing",
     "ServerBusy",
@@ -204,4 +221,5 @@ __all__ = [
     "WrongMajorVersion",
     "WrongState",
     "WrongValue",
+    "ZoneUnknown",
 ]

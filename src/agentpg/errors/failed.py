@@ -44,6 +44,13 @@ class TaskNotFound(AgentpgError, LookupError):
     hint = N_("`agentpg task list` shows the newest ones.")
 
 
+class ScheduleNotFound(AgentpgError):
+    """There is no schedule of this name."""
+
+    sentence = N_("there is no schedule {name!r}")
+    hint = N_("`agentpg schedule list` shows all.")
+
+
 class TaskFailed(AgentpgError):
     """A task that was waited for ended otherwise than completed."""
 

@@ -95,6 +95,40 @@ class PayloadTooLarge(InvalidTask):
     hint = N_("Store it elsewhere and submit its address, or raise AGENTPG_PAYLOAD_LIMIT.")
 
 
+class InvalidSchedule(UsageError):
+    """A schedule that cannot be kept."""
+
+    sentence = N_("the schedule {name!r} was not kept: {reason}")
+
+
+class CronWrong(InvalidSchedule):
+    """A cron line that cannot be read."""
+
+    sentence = N_("the cron line {cron!r} is wrong: {reason}")
+    hint = N_("Its fields are minute, hour, day, month and weekday, as in `0 7 * * mon`.")
+
+
+class CronNeverTrue(InvalidSchedule):
+    """A cron line that no moment fits."""
+
+    sentence = N_("the cron line {cron!r} never comes true")
+    hint = N_("No month that it names has such a day.")
+
+
+class ZoneUnknown(InvalidSchedule):
+    """A time zone that is not in the IANA data base."""
+
+    sentence = N_("there is no time zone {time_zone!r}")
+    hint = N_("Zones are named after a city, as in Asia/Seoul, or UTC.")
+
+
+class ScheduleExists(InvalidSchedule):
+    """Another schedule has this name already."""
+
+    sentence = N_("there is a schedule {name!r} already")
+    hint = N_("Use another name; `agentpg schedule add --replace` changes the one there is.")
+
+
 class IdempotencyConflict(UsageError):
     """The same idempotency key was used for another payload."""
 
