@@ -1,4 +1,4 @@
-"""Writes the synchronous Client from AsyncClient; `--check` only says if it is current."""
+"""Writes the synchronous clients from the async ones; `--check` only says if they are current."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from pathlib import Path
 
 import unasync  # type: ignore[import-untyped]
 
-SOURCE = Path("src/agentpg/tasks/client_async.py")
-TARGET = Path("src/agentpg/tasks/client.py")
-BANNER = '''"""Submitting, steering and reading tasks.
-
-Generated from client_async.py by tools/generate_client.py; change that one.
-"""
-'''
+FOLDER = Path("src/agentpg/tasks")
+CLIENTS = ("client", "schedules_client")
+NOTE = "Generated from {source}_async.py by tools/generate_client.py; change that one."
 WORDS = {"async with AsyncClient": "with Client", "await client.": "client."}
 NAMES = {
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
     "AsyncCursor": "Cursor",
     "AsyncPool": "Pool",
+    "AsyncSchedules": "Schedules",
+    "schedules_client_async": "schedules_client",
     "asyncio": "time",
 }
 
 
-def generate() -> str:
-    """The text of client.py."""
+def generate(client: str) -> str:
+    """The text of a synchronous client."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "async"), Path(folder, "sync")
         source.mkdir()
-        (source / "client.py").write_text(SOURCE.read_text(encoding="utf-8"), encoding="utf-8")
+        (source / "client.py").write_text(_source(client), encoding="utf-8")
         rule = unasync.Rule(fromdir=f"{source}/", todir=f"{target}/", additional_replacements=NAMES)
         unasync.unasync_files([str(source / "client.py")], [rule])
         text = (target / "client.py").read_text(encoding="utf-8")
     text = text.replace("import time\nimport time\n", "import time\n")
     for words, sync_words in WORDS.items():
         text = text.replace(words, sync_words)
-    body = BANNER + text.split('"""\n', 1)[1]
-    return _formatted(body)
+    meaning, body = text.split('"""\n', 1)
+    return _formatted(f'{meaning}\n\n{NOTE.format(source=client)}\n"""\n{body}')
+
+
+def _source(client: str) -> str:
+    return (FOLDER / f"{client}_async.py").read_text(encoding="utf-8")
 
 
 def _formatted(text: str) -> str:
@@ -66,7 +68,9 @@ def _formatted(text: str) -> str:
 
 
 if __name__ == "__main__":
-    wanted = generate()
-    if "--check" in sys.argv and TARGET.read_text(encoding="utf-8") != wanted:
-        sys.exit(f"{TARGET} is stale: run python {sys.argv[0]}")
-    TARGET.write_text(wanted, encoding="utf-8")
+    for name in CLIENTS:
+        target, wanted = FOLDER / f"{name}.py", generate(name)
+        if "--check" not in sys.argv:
+            target.write_text(wanted, encoding="utf-8")
+        elif target.read_text(encoding="utf-8") != wanted:
+            sys.exit(f"{target} is stale: run python {sys.argv[0]}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
     from agentpg.tasks.retry import Backoff
     from agentpg.tasks.run import Run
+    from agentpg.tasks.schedules import NewSchedule, Schedule
     from agentpg.tasks.worker import Worker
 
 __all__ = [
@@ -32,9 +33,11 @@ __all__ = [
     "EmbeddedServer",
     "Execution",
     "LlmRequest",
+    "NewSchedule",
     "NewTask",
     "Permanent",
     "Run",
+    "Schedule",
     "Settings",
     "Task",
     "Worker",
@@ -51,9 +54,11 @@ _HOMES = {
     "EmbeddedServer": "embedded",
     "Execution": "tasks.model",
     "LlmRequest": "tasks.model",
+    "NewSchedule": "tasks.schedules",
     "NewTask": "tasks.model",
     "Permanent": "tasks.handlers",
     "Run": "tasks.run",
+    "Schedule": "tasks.schedules",
     "Settings": "settings",
     "Task": "tasks.model",
     "Worker": "tasks.worker",

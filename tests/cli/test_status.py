@@ -9,9 +9,12 @@ import pytest
 
 from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database, connect
+from agentpg.schema import released_migrations
 from agentpg.tasks.client import Client
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
+
+NEWEST = released_migrations()[-1].version
 
 _WORKERS = """
 INSERT INTO workers (id, host, pid, version, concurrency, lease_seconds, handlers, running,
@@ -52,7 +55,7 @@ def test_it_counts_what_there_is(call: Call, busy: Database) -> None:
     found = json.loads(called.out)
     assert found["server"]["target"] == busy.target()
     assert found["server"]["size_bytes"] > 0
-    assert found["schema"] == {"name": "agentic_ai", "version": 1, "problem": None}
+    assert found["schema"] == {"name": "agentic_ai", "version": NEWEST, "problem": None}
     tasks = found["tasks"]
     assert (tasks["ready"], tasks["delayed"], tasks["held"]) == (8, 1, 1)
     assert tasks["finished"] == {"completed": 2, "failed": 1}
@@ -105,10 +108,10 @@ def test_a_schema_of_another_version_is_said_with_exit_code_4(
     call: Call, installed: Database
 ) -> None:
     with connect(installed) as connection:
-        connection.execute("UPDATE schema_migrations SET version = 999, works_with = 999")
+        connection.execute("UPDATE schema_migrations SET version = version + 998, works_with = 999")
     called = call("status")
     assert called.code == 4
-    assert "is at version 999, and this release needs 1" in called.err
+    assert f"is at version {NEWEST + 998}, and this release needs {NEWEST}" in called.err
 
 
 def test_a_server_that_cannot_be_reached_exits_with_3(call: Call) -> None:

@@ -51,6 +51,11 @@ class Colour:
             else Blocking(AsyncClient(database, settings=settings), self._runner)
         )
 
+    def schedules(self, client: Any) -> Any:
+        """The schedules of a client that this made."""
+        found = client.schedules
+        return found if self.name == "sync" else Blocking(found, self._runner)
+
     def connect(self, dsn: str, **options: Any) -> Any:
         """A connection as a program without agentpg would open it."""
         if self.name == "sync":

@@ -29,6 +29,10 @@
 -- lease, another worker marks it lost, closes its executions as `lost` and puts its tasks
 -- back, marked `suspect`.
 --
+-- What is wanted again and again is a row of `schedules`. Its ticks submit tasks: a worker
+-- moves `next_at` on and inserts the task in one statement, guarded by the `next_at` that it
+-- saw, so a tick is never fired twice however many workers look.
+--
 -- Plain SQL is welcome. INSERT INTO tasks (id, agent_name, task_type, status, created_at)
 -- is a valid submission, and UPDATE tasks SET status = 'completed', result = … a valid
 -- end: a trigger fills in the rest, and a worker that held the task finds itself fenced.
@@ -232,6 +236,47 @@ CREATE INDEX llm_requests_execution_idx ON llm_requests (task_id, attempt);
 CREATE INDEX llm_requests_started_at_idx ON llm_requests USING brin (started_at)
     WITH (pages_per_range = 32, autosummarize = on);
 
+-- What is to be asked again and again, one row a schedule. Plain SQL may change it too: with
+-- next_at and problem set to NULL, the workers find its next moment anew.
+CREATE TABLE schedules (
+    name           varchar(100) PRIMARY KEY,
+    agent_name     varchar(100) NOT NULL,                   -- these seven are the task's own
+    task_type      varchar(100) NOT NULL,
+    payload        jsonb,
+    priority       smallint NOT NULL DEFAULT 100,
+    max_attempts   integer,
+    on_crash       varchar(10) NOT NULL DEFAULT 'retry',
+    tenant         varchar(100),
+    cron           varchar(200) NOT NULL,                   -- minute, hour, day, month, weekday
+    time_zone      varchar(100) NOT NULL DEFAULT 'UTC',     -- in which the line is read
+    catch_up       varchar(10) NOT NULL DEFAULT 'one',      -- what to do about missed ticks
+    declared       boolean NOT NULL DEFAULT false,          -- an App says it; its workers write it
+    paused_at      timestamptz,
+    next_at        timestamptz,                             -- the next tick; NULL: to be found
+    last_at        timestamptz,                             -- the newest tick that submitted a task
+    last_task_id   uuid,                                    -- the task that it submitted
+    problem        text,                                    -- why it cannot fire
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT schedules_names_are_given CHECK (
+        name <> '' AND agent_name <> '' AND task_type <> ''
+        AND strpos(agent_name, chr(31)) = 0 AND strpos(task_type, chr(31)) = 0
+    ),
+    CONSTRAINT schedules_task_is_possible CHECK (
+        priority BETWEEN 0 AND 1000 AND max_attempts >= 1 AND on_crash IN ('retry', 'fail')
+    ),
+    CONSTRAINT schedules_catch_up_is_known CHECK (catch_up IN (
+        'skip',       -- what is more than a minute late is left out
+        'one',        -- the newest of them fires
+        'all'         -- the newest thousand of them fire
+    ))
+);
+
+-- What workers look for: the next ticks.
+CREATE INDEX schedules_due_idx ON schedules (next_at NULLS FIRST)
+    WHERE paused_at IS NULL AND problem IS NULL;
+
 -- One row a worker process, from its start to its end. A new start is a new row.
 CREATE TABLE workers (
     id             uuid PRIMARY KEY,
@@ -329,6 +374,21 @@ $$;
 
 CREATE TRIGGER wake_workers AFTER INSERT ON tasks
     FOR EACH STATEMENT EXECUTE FUNCTION wake_workers();
+
+-- Tells the workers that a schedule was changed, so that they look when it is next due.
+-- A tick changes none of these columns and tells nobody.
+CREATE FUNCTION tell_of_schedules() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA, 'schedules');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER tell_of_schedules AFTER INSERT OR UPDATE OF cron, time_zone, paused_at ON schedules
+    FOR EACH STATEMENT EXECUTE FUNCTION tell_of_schedules();
 
 -- Submits one task and returns its id. With an idempotency key, a repeat returns the
 -- first task's id, and another payload under the same key is an error.
@@ -432,6 +492,7 @@ GROUP BY 1, 2, 3, 4, 5, 6;
 REVOKE ALL ON FUNCTION uuid7() FROM PUBLIC;
 REVOKE ALL ON FUNCTION complete_plain_write() FROM PUBLIC;
 REVOKE ALL ON FUNCTION wake_workers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION tell_of_schedules() FROM PUBLIC;
 REVOKE ALL ON FUNCTION submit(
     text, text, jsonb, integer, timestamptz, text, integer, text, text, uuid, uuid
 ) FROM PUBLIC;

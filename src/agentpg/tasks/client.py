@@ -37,6 +37,7 @@ from agentpg.tasks.lifecycle import (
     wrong_state,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+from agentpg.tasks.schedules_client import Schedules
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
@@ -53,8 +54,8 @@ class Client:
             task_id = client.submit("Greeter", "greet", {"name": "Kim"})
             task = client.wait(task_id)
 
-    Every method raises DatabaseUnavailable or one of its kinds when the server cannot be
-    reached.
+    `client.schedules` adds, steers and reads schedules. Every method raises
+    DatabaseUnavailable or one of its kinds when the server cannot be reached.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Client:
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._channel = channel_of(self._database.schema)
+        self.schedules = Schedules(self._pool, self._database.schema, self._settings.payload_limit)
 
     def __enter__(self) -> Self:
         return self

@@ -35,6 +35,7 @@ from agentpg.tasks.lifecycle import (
     wrong_state,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+from agentpg.tasks.schedules_client_async import AsyncSchedules
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
@@ -51,8 +52,8 @@ class AsyncClient:
             task_id = await client.submit("Greeter", "greet", {"name": "Kim"})
             task = await client.wait(task_id)
 
-    Every method raises DatabaseUnavailable or one of its kinds when the server cannot be
-    reached.
+    `client.schedules` adds, steers and reads schedules. Every method raises
+    DatabaseUnavailable or one of its kinds when the server cannot be reached.
     """
 
     def __init__(
@@ -66,6 +67,9 @@ class AsyncClient:
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._channel = channel_of(self._database.schema)
+        self.schedules = AsyncSchedules(
+            self._pool, self._database.schema, self._settings.payload_limit
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from agentpg.tasks.encoding import Unreadable, plain_text
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
+from agentpg.tasks.schedules import CatchUp, NewSchedule, check_schedule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnCrash = Literal["retry", "fail"]
@@ -87,7 +88,7 @@ class Handler:
 
 
 class App:
-    """A set of handlers that a worker runs.
+    """A set of handlers that a worker runs, and of schedules that it writes as it starts.
 
     app = App()
 
@@ -98,6 +99,7 @@ class App:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
+        self._schedules: dict[str, NewSchedule] = {}
 
     def task(
         self,
@@ -149,10 +151,54 @@ class App:
             )
         )
 
+    def schedule(
+        self,
+        name: str,
+        *,
+        cron: str,
+        agent_name: str,
+        task_type: str,
+        payload: Any = None,
+        time_zone: str = "UTC",
+        catch_up: str = CatchUp.ONE,
+        priority: int = 100,
+        max_attempts: int | None = None,
+        on_crash: OnCrash = "retry",
+        tenant: str | None = None,
+    ) -> NewSchedule:
+        """Declare a schedule; NewSchedule says what the options mean.
+
+        A worker of this app writes it to the database as it starts. What changed here is
+        changed there; a schedule that a person paused stays paused, and one that is declared
+        no more stays until it is removed. Raises InvalidSchedule or one of its kinds.
+        """
+        schedule = NewSchedule(
+            name=name,
+            agent_name=agent_name,
+            task_type=task_type,
+            cron=cron,
+            time_zone=time_zone,
+            catch_up=catch_up,
+            payload=payload,
+            priority=priority,
+            max_attempts=max_attempts,
+            on_crash=on_crash,
+            tenant=tenant,
+        )
+        check_schedule(schedule, datetime.now(UTC))
+        return self._put_schedule(schedule)
+
+    @property
+    def schedules(self) -> tuple[NewSchedule, ...]:
+        """The schedules that are declared, in order."""
+        return tuple(self._schedules.values())
+
     def include(self, other: App) -> None:
-        """Take over all handlers of another app."""
+        """Take over all handlers and schedules of another app."""
         for handler in other:
             self._put(handler)
+        for schedule in other.schedules:
+            self._put_schedule(schedule)
 
     def find(self, agent_name: str, task_type: str) -> Handler | None:
         """The handler for an agent's task type, if there is one."""
@@ -169,6 +215,12 @@ class App:
             raise ValueError(f"{handler.agent_name}/{handler.task_type} has a handler already")
         self._handlers[handler.key] = handler
         return handler
+
+    def _put_schedule(self, schedule: NewSchedule) -> NewSchedule:
+        if schedule.name in self._schedules:
+            raise ValueError(f"the schedule {schedule.name!r} is declared already")
+        self._schedules[schedule.name] = schedule
+        return schedule
 
 
 def _require_name(what: str, name: str) -> None:

@@ -2,7 +2,8 @@
 
 The thread has its own connection, so neither a busy event loop nor a long claim holds up
 the sign of life. On the same connection it hears notifications, learns which of the
-worker's tasks were cancelled or taken away, and looks after the other workers.
+worker's tasks were cancelled or taken away, looks after the other workers, and fires the
+schedules that are due.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -22,6 +24,7 @@ from agentpg.db import (
     Connection,
     Database,
     LockNotAvailable,
+    ServerError,
     Statements,
     channel_of,
     connect,
@@ -32,6 +35,7 @@ from agentpg.db import (
     server_message,
 )
 from agentpg.tasks.registration import Registration
+from agentpg.tasks.ticks import Ticks
 from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
 
 _log = logging.getLogger("agentpg.pulse")
@@ -72,7 +76,10 @@ class PulseEvents:
 
 
 class Pulse:
-    """The heartbeat of one worker process."""
+    """The heartbeat of one worker process.
+
+    `declared` are the rows of the schedules that its app declares; they are written once.
+    """
 
     def __init__(
         self,
@@ -80,11 +87,13 @@ class Pulse:
         registration: Registration,
         held: Callable[[], Held],
         events: PulseEvents,
+        declared: Sequence[dict[str, Any]] = (),
     ) -> None:
         self._database = database
         self._registration = registration
         self._held = held
         self._events = events
+        self._declared = declared
         self._sql = Statements("worker", database.schema)
         self._interval = registration.lease / _BEATS_A_LEASE
         # After an outage those who came back first watch the others: all must be back
@@ -138,11 +147,12 @@ class Pulse:
     def _beat_until_the_end(self, connection: Connection) -> None:
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
+        ticks = Ticks(connection, self._database.schema)
         while not self._ending.is_set():
             due = time.monotonic() + self._interval.total_seconds()
             self._beat(connection)
             self._look_after(upkeep)
-            self._hear(connection, due)
+            self._hear(connection, due, ticks)
 
     def _wait_shortly(self, connection: Connection) -> None:
         """Wait for no lock longer than a beat: a silent worker is taken for dead."""
@@ -156,14 +166,31 @@ class Pulse:
         except LockNotAvailable:
             _log.info("somebody holds a lock on a lost execution; upkeep tries again")
 
+    def _fire_ticks(self, ticks: Ticks) -> None:
+        """Fire what is due. Whatever is wrong with schedules, the heart beats on."""
+        if ticks.seconds_left() > 0:
+            return
+        try:
+            ticks.declare(self._declared)
+            self._declared = ()
+            ticks.run_once()
+        except ServerError as error:
+            if is_connection_lost(error):
+                raise
+            _log.warning("no schedule fires for now: %s", server_message(error))
+            ticks.rest()
+
     def _upkeep_options(self) -> UpkeepOptions:
         return UpkeepOptions(widest_gap=3 * self._interval)
 
-    def _hear(self, connection: Connection, due: float) -> None:
-        """Wait for notifications until the next beat is due."""
+    def _hear(self, connection: Connection, due: float, ticks: Ticks) -> None:
+        """Wait for notifications and fire ticks until the next beat is due."""
         while not self._ending.is_set():
-            left = timedelta(seconds=max(due - time.monotonic(), 0))
-            heard = next_notifications(connection, min(left, _SLICE))
+            self._fire_ticks(ticks)
+            left = min(max(due - time.monotonic(), 0), ticks.seconds_left())
+            heard = next_notifications(connection, min(timedelta(seconds=left), _SLICE))
+            if "schedules" in heard:
+                ticks.look_soon()
             if "tasks" in heard:
                 self._events.wake()
             if "cancel" in heard:

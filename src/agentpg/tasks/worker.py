@@ -27,6 +27,7 @@ from agentpg.tasks.pace import Rate, spread, until
 from agentpg.tasks.pulse import Held, Pulse, PulseEvents
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.run import Run
+from agentpg.tasks.schedules import row_of
 from agentpg.tasks.settling import Settling
 from agentpg.tasks.usage import Ledger
 
@@ -77,9 +78,10 @@ class Worker:
             app, self._concurrency, begin=self._begin, put=self._put, slot_freed=self._slot_freed
         )
         self._settling = Settling(self._writing, database.schema, self._hands.forget)
-        self._pulse = Pulse(database, self._registration, self._held, self._events())
         self._marks = Marks(settings.poll_interval)
         self._claim_keys = [_claim_key(handler) for handler in app]
+        declared = [row_of(one, settings.payload_limit, declared=True) for one in app.schedules]
+        self._pulse = Pulse(database, self._registration, self._held, self._events(), declared)
         self._not_twice = [_claim_key(h) for h in app if h.on_crash == "fail"]
         self._rate = Rate()
         self._idle = True
