@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import platformdirs
 from dotenv import dotenv_values
@@ -37,6 +38,7 @@ _LIBPQ_VARIABLE = re.compile(r"PG[A-Z]+")
 _ENVIRONMENT = N_("the environment")
 _UNKNOWN_NAME = N_("there is no such setting")
 _NO_DURATION = N_("it must be a number with a unit, such as 30s, 5min or 1h")
+_NO_ZONE = N_("there is no such time zone")
 _NO_SIZE = N_("it must be a number with a unit, such as 512kiB or 1MiB")
 
 # What is wrong with a value, by pydantic's name for it.
@@ -66,6 +68,15 @@ def parse_duration(value: object) -> object:
     if seconds > _LONGEST_SECONDS:
         raise ValueError(_NO_DURATION)
     return timedelta(seconds=seconds)
+
+
+def parse_zone(value: object) -> object:
+    """The name of a time zone in the IANA data base, as it is."""
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(_NO_ZONE) from None
+    return value
 
 
 def parse_size(value: object) -> object:
@@ -109,6 +120,7 @@ Duration = Annotated[
     Field(gt=timedelta()),
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Field(gt=0)]
+TimeZone = Annotated[str, BeforeValidator(parse_zone)]
 
 
 def default_home() -> Path:
@@ -204,6 +216,11 @@ class Settings(BaseSettings):
         le=1000,
         description="How many connections one client opens at most.",
         json_schema_extra={"unit": "connections", "secret": False},
+    )
+    time_zone: TimeZone = _option(
+        "UTC",
+        "The time zone of the built-in agents' schedules, and of those that are added without "
+        "one, such as Asia/Seoul.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
         "info", "The least severe log line that is written: debug, info, warning or error."

@@ -102,6 +102,7 @@ def _document(found: Found) -> dict[str, object]:
         "tasks": tasks,
         "workers": activity.workers if activity else None,
         "nobody_knows": activity.nobody_knows if activity else None,
+        "schedules": activity.schedules if activity else None,
     }
 
 
@@ -156,6 +157,20 @@ def _task_lines(out: Output, activity: Activity, now: datetime) -> Iterator[tupl
     left = len(activity.nobody_knows) - _MOST_UNKNOWN
     if left > 0:
         yield "", out.translate(N_("and {number} more")).format(number=left)
+    yield from _schedule_lines(out, activity)
+
+
+def _schedule_lines(out: Output, activity: Activity) -> Iterator[tuple[str, object]]:
+    """Nothing, unless a schedule needs a look."""
+    state = activity.schedules
+    texts = {
+        N_("{number} paused"): state.paused,
+        N_("{number} overdue"): state.overdue,
+        N_("{number} broken"): state.broken,
+    }
+    said = [out.translate(text).format(number=n) for text, n in texts.items() if n]
+    if said:
+        yield N_("schedules"), ", ".join(said)
 
 
 def _show_workers(out: Output, activity: Activity, now: datetime) -> None:

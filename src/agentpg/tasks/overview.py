@@ -16,6 +16,7 @@ from agentpg.tasks.lookup import (
     unfinished,
     workers,
 )
+from agentpg.tasks.schedules import ScheduleState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,13 @@ class ServerFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """Tasks that have not ended, tasks of the last 24 hours that have, workers of the last
-    24 hours, and pending tasks that no living worker has a handler for."""
+    24 hours, pending tasks that no living worker has a handler for, and the schedules."""
 
     tasks: Unfinished
     finished: dict[str, int]
     workers: list[WorkerRow]
     nobody_knows: list[Unknown]
+    schedules: ScheduleState
 
 
 def server_facts(connection: Connection[Any]) -> ServerFacts:
@@ -55,4 +57,13 @@ def activity(connection: Connection[Any], schema: str) -> Activity:
         finished=finished_today(connection, schema),
         workers=workers(connection, schema),
         nobody_knows=nobody_knows(connection, schema),
+        schedules=schedule_state(connection, schema),
     )
+
+
+def schedule_state(connection: Connection[Any], schema: str) -> ScheduleState:
+    """How many schedules there are, and how many need a look."""
+    cursor = connection.cursor(row_factory=class_row(ScheduleState))
+    found = cursor.execute(Statements("schedules", schema)["state"]).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate without GROUP BY has one row
+    return found
