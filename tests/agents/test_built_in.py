@@ -24,3 +24,18 @@ from agentpg.settings import load_settings
 def test_agents_are_there_for_what_is_set(settings: dict[str, str], agents: set[str]) -> None:
     app = built_in_app(load_settings(**settings))
     assert {handler.agent_name for handler in app} == agents
+
+
+def test_the_weekly_report_has_its_schedule_in_the_settings_zone() -> None:
+    app = built_in_app(load_settings(dsn_monitor="host=h", time_zone="Asia/Seoul"))
+    [schedule] = app.schedules
+    assert app.find(schedule.agent_name, schedule.task_type) is not None
+    assert (schedule.name, schedule.cron, schedule.time_zone) == (
+        "weekly-report",
+        "0 7 * * mon",
+        "Asia/Seoul",
+    )
+
+
+def test_without_report_agent_there_is_no_schedule() -> None:
+    assert built_in_app(load_settings(dsn_admin="host=h")).schedules == ()

@@ -12,7 +12,7 @@ from agentpg.tasks.handlers import App
 
 
 def built_in_app(settings: Settings) -> App:
-    """The handlers of every agent that has what it needs.
+    """The handlers and schedules of every agent that has what it needs.
 
     SchemaAgent needs `dsn_admin`, ReportAgent `dsn_monitor`, DocumentAgent an endpoint and
     its client. A worker does not claim the tasks of the others.
@@ -21,7 +21,7 @@ def built_in_app(settings: Settings) -> App:
     if settings.dsn_admin:
         app.include(schema_app())
     if settings.dsn_monitor:
-        app.include(report_app())
+        app.include(report_app(settings.time_zone))
     if (settings.openai_base_url or settings.openai_api_key) and find_spec("openai"):
         app.include(document_app())
     return app

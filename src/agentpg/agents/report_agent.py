@@ -14,10 +14,18 @@ from agentpg.tasks.run import Run
 _TIMEOUT = timedelta(minutes=10)
 
 
-def report_app() -> App:
-    """The handler ReportAgent/weekly_report; it needs the setting `dsn_monitor`."""
+def report_app(time_zone: str = "UTC") -> App:
+    """The handler ReportAgent/weekly_report, which needs the setting `dsn_monitor`, and its
+    schedule: Monday at seven in `time_zone`."""
     app = App()
     app.add(weekly_report, agent_name="ReportAgent", task_type="weekly_report", timeout=_TIMEOUT)
+    app.schedule(
+        "weekly-report",
+        cron="0 7 * * mon",
+        time_zone=time_zone,
+        agent_name="ReportAgent",
+        task_type="weekly_report",
+    )
     return app
 
 
