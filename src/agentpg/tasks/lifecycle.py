@@ -95,6 +95,12 @@ def single(parameters: dict[str, list[Any]]) -> dict[str, Any]:
     return {_SINGULAR[name]: values[0] for name, values in parameters.items()}
 
 
+def check(task: NewTask) -> None:
+    """Raise InvalidTask if a value is out of its range."""
+    _check_names(task)
+    _check_options(task)
+
+
 def _check_names(task: NewTask) -> None:
     _check_text("agent_name", task.agent_name, _LONGEST_NAME)
     _check_text("task_type", task.task_type, _LONGEST_NAME)
