@@ -100,11 +100,15 @@ def _setting(name: str, field: FieldInfo) -> tuple[str, str, str]:
 def _default(name: str, field: FieldInfo, unit: str) -> str:
     if name in _DEFAULTS_IN_WORDS:
         return _DEFAULTS_IN_WORDS[name]
+    if field.default in ("", None):
+        return "empty"
+    if isinstance(field.default, bool):
+        return markdown.code(str(field.default).lower())
     if unit == "duration":
         return markdown.code(format_duration(field.default))
     if unit == "bytes":
         return markdown.code(format_size(field.default))
-    return markdown.code(f"{field.default} {unit}".strip()) if field.default != "" else "empty"
+    return markdown.code(f"{field.default} {unit}".strip())
 
 
 # Tables

@@ -43,6 +43,7 @@ _NO_SIZE = N_("it must be a number with a unit, such as 512kiB or 1MiB")
 
 # What is wrong with a value, by pydantic's name for it.
 _COMPLAINTS = {
+    "bool_parsing": N_("it must be true or false"),
     "greater_than": N_("it must be greater than 0"),
     "greater_than_equal": N_("it is too small"),
     "int_parsing": N_("it must be a whole number"),
@@ -113,11 +114,26 @@ def format_size(value: int) -> str:
     return f"{value}B"
 
 
+def _positive_duration(value: object) -> object:
+    """A duration as `parse_duration` reads it; checked here, where the text as it was given
+    is still known."""
+    parsed = parse_duration(value)
+    if isinstance(parsed, timedelta) and parsed <= timedelta():
+        raise ValueError(_COMPLAINTS["greater_than"])
+    return parsed
+
+
+def _duration_or_nothing(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else _positive_duration(value)
+
+
 Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration),
-    Field(gt=timedelta()),
+    timedelta, BeforeValidator(_positive_duration), PlainSerializer(format_duration)
+]
+OptionalDuration = Annotated[
+    timedelta | None,
+    BeforeValidator(_duration_or_nothing),
+    PlainSerializer(lambda value: "" if value is None else format_duration(value)),
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Field(gt=0)]
 TimeZone = Annotated[str, BeforeValidator(parse_zone)]
@@ -168,7 +184,9 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "", "secret": False},
     )
     dsn_admin: str = _option(
-        "", "The database as its owner, for the built-in SchemaAgent.", secret=True
+        "",
+        "The database as its owner, for the built-in SchemaAgent and MaintenanceAgent.",
+        secret=True,
     )
     dsn_monitor: str = _option(
         "", "The database as a role that may read all statistics, for ReportAgent.", secret=True
@@ -229,6 +247,26 @@ class Settings(BaseSettings):
         "text", "How log lines are written: text or json."
     )
     documents: Path = _option(Path("docs"), "The folder that DocumentAgent reads by default.")
+    retention_completed: OptionalDuration = _option(
+        None,
+        "How long completed tasks are kept, with their executions and calls, before "
+        "`agentpg retention apply` and MaintenanceAgent remove them. Empty: for ever.",
+        "duration",
+    )
+    retention_failed: OptionalDuration = _option(
+        None, "How long failed tasks are kept. Empty: for ever.", "duration"
+    )
+    retention_cancelled: OptionalDuration = _option(
+        None, "How long cancelled tasks are kept. Empty: for ever.", "duration"
+    )
+    retention_adopted: bool = _option(
+        False, "Whether finished tasks from before agentpg are removed as well."
+    )
+    retention_archive: str = _option(
+        "",
+        "The folder, below `home` unless it is absolute, to which history is written before it "
+        "is removed. Empty: it is not.",
+    )
     openai_base_url: str = _foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )
@@ -343,8 +381,12 @@ def _describe_one(settings: Settings, name: str, field: FieldInfo) -> Option:
 
 
 def _shown(value: object, unit: object = "") -> str:
+    if value is None:
+        return ""
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int) and unit == "bytes":
         return format_size(value)
     return str(value)

@@ -42,6 +42,9 @@ NOUNS = {
     "report": Noun(
         "report", "report", N_("Write the operations and cost report of the last days.")
     ),
+    "retention": Noun(
+        "retention", "retention", N_("Remove old finished history, keep it in files, restore it.")
+    ),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 

@@ -22,6 +22,9 @@ AgentpgError                    exit 1   failed
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── CallInLoop                       a blocking call in an async handler
 │   ├── ClientUnknown                    run.wrap() of what it can't record
+│   ├── RetentionNotSet                  nothing says how long history is kept
+│   ├── RetentionTooShort                for less time than a task may be tried
+│   ├── ArchiveNotRead                   an archive that is not whole
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -41,9 +44,11 @@ AgentpgError                    exit 1   failed
 │   ├── TablesInTheWay                   the first migration meets tables of the same names
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
+│   ├── WorkUnderWay                     only one may do this at a time
 │   └── PermissionDenied                 the role may not do this
 ├── FileNotWritten                       a file or folder can't be written
 ├── OutputNotWritten                     standard output takes no more
+├── ArchiveNotWhole                      what was written does not read back
 ├── MigrationBlocked                     a migration did not get its locks
 ├── TableNotFound                        the schema has no such table or view
 ├── TaskNotFound
@@ -85,6 +90,7 @@ from agentpg.errors.embedded import (
     ServerNotStopped,
 )
 from agentpg.errors.failed import (
+    ArchiveNotWhole,
     DatabaseError,
     DocumentUnusable,
     EndpointError,
@@ -114,6 +120,7 @@ from agentpg.errors.refused import (
     SchemaMismatch,
     SchemaMissing,
     TablesInTheWay,
+    WorkUnderWay,
     WrongMajorVersion,
 )
 from agentpg.errors.unavailable import (
@@ -129,6 +136,7 @@ from agentpg.errors.unavailable import (
 )
 from agentpg.errors.usage import (
     AppNotFound,
+    ArchiveNotRead,
     CallInLoop,
     ClientUnknown,
     CronNeverTrue,
@@ -146,6 +154,8 @@ from agentpg.errors.usage import (
     PayloadNotParsed,
     PayloadTooLarge,
     ScheduleExists,
+    RetentionNotSet,
+    RetentionTooShort,
     SettingError,
     UsageError,
     VariableMissing,
@@ -157,6 +167,8 @@ __all__ = [
     "AdoptionRefused",
     "AgentpgError",
     "AppNotFound",
+    "ArchiveNotRead",
+    "ArchiveNotWhole",
     "BinariesMissing",
     "CallInLoop",
     "ClientUnknown",
@@ -199,6 +211,8 @@ __all__ = [
     "ResultTooLarge",
     "ScheduleExists",
     "ScheduleNotFound",
+    "RetentionNotSet",
+    "RetentionTooShort",
     "SchemaMismatch",
     "SchemaMissing",
     "ServerBusy",
@@ -218,6 +232,7 @@ __all__ = [
     "UsageError",
     "VariableMissing",
     "WaitTimedOut",
+    "WorkUnderWay",
     "WrongMajorVersion",
     "WrongState",
     "WrongValue",

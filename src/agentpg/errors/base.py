@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentpg.language import Translate, untranslated
 
 # The values that are words of ours, translated like the sentence around them.
-_IN_WORDS = ("reason", "source", "action")
+_IN_WORDS = ("reason", "source", "action", "work")
 
 
 class AgentpgError(Exception):

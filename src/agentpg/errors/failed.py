@@ -20,6 +20,13 @@ class OutputNotWritten(AgentpgError):
     hint = N_("What was asked for may have been done; look before you repeat it.")
 
 
+class ArchiveNotWhole(AgentpgError):
+    """What was written to an archive did not read back, so nothing was removed."""
+
+    sentence = N_("the archive {path} did not read back as it was written: {reason}")
+    hint = N_("Check the disk, or name another folder. Nothing of it was removed.")
+
+
 class MigrationBlocked(AgentpgError):
     """A migration did not get its locks for as long as it was to try; nothing was changed."""
 

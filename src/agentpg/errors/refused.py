@@ -91,3 +91,10 @@ class FileNotOurs(Refused):
 
     sentence = N_("{path} was not written by agentpg, so it is not replaced")
     hint = N_("Move it away, or write to another folder.")
+
+
+class WorkUnderWay(Refused):
+    """Somebody else is doing this at the moment, and only one may."""
+
+    sentence = N_("{work} is under way already on the schema {schema}")
+    hint = N_("Wait for its end; pg_locks shows the session by its advisory lock.")

@@ -174,3 +174,31 @@ class NoDatabase(UsageError):
         "Start a private server with `agentpg up` or `agentpg server start`, "
         "or set AGENTPG_DSN or PGHOST to use your own."
     )
+
+
+class RetentionNotSet(UsageError):
+    """History is to be removed, and nothing says how old it must be."""
+
+    sentence = N_("nothing says how long history is kept, so all of it is")
+    hint = N_(
+        "Give --older-than, such as 90d, or set AGENTPG_RETENTION_COMPLETED, _FAILED and "
+        "_CANCELLED."
+    )
+
+
+class RetentionTooShort(UsageError):
+    """History is to be kept for less time than a task may go on being tried."""
+
+    sentence = N_(
+        "{status} tasks cannot be kept for {period} only: the longest retry takes {longest}"
+    )
+    hint = N_(
+        "A task with the defaults may be tried for {longest}; keep what ended at least as long."
+    )
+
+
+class ArchiveNotRead(UsageError):
+    """An archive that is not whole, or was not written by agentpg."""
+
+    sentence = N_("cannot read the archive {path}: {reason}")
+    hint = N_("Take another copy of it; nothing was changed by this one.")

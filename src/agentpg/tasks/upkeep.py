@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from agentpg.db import Connection, Statements, channel_of
-from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
+from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, LOSSES_TO_QUARANTINE, Backoff
 
 _log = logging.getLogger("agentpg.upkeep")
 
@@ -36,6 +36,13 @@ class UpkeepCounts:
     put_back: int = 0
     ended: int = 0
     forgotten_workers: int = 0
+
+
+def longest_retry() -> timedelta:
+    """How long a task with the defaults may go on being tried: each of its attempts can come
+    after the longest wait, stretched by its jitter."""
+    backoff = Backoff()
+    return backoff.longest * (1 + backoff.jitter) * DEFAULT_MAX_ATTEMPTS
 
 
 @dataclass(slots=True)
