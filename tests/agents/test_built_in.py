@@ -12,12 +12,12 @@ from agentpg.settings import load_settings
     ("settings", "agents"),
     [
         ({}, set()),
-        ({"dsn_admin": "host=h"}, {"SchemaAgent"}),
+        ({"dsn_admin": "host=h"}, {"SchemaAgent", "MaintenanceAgent"}),
         ({"dsn_monitor": "host=h"}, {"ReportAgent"}),
         ({"openai_base_url": "http://localhost:1/v1"}, {"DocumentAgent"}),
         (
             {"dsn_admin": "host=h", "dsn_monitor": "host=h", "openai_api_key": "k"},
-            {"SchemaAgent", "ReportAgent", "DocumentAgent"},
+            {"SchemaAgent", "MaintenanceAgent", "ReportAgent", "DocumentAgent"},
         ),
     ],
 )
