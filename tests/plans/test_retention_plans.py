@@ -1,0 +1,62 @@
+"""A removal reads the pages of its batch, and finds what hangs on it by its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from agentpg.db import Connection, pin_plans
+from tests.plans.plan import plan_of
+from tests.plans.test_plans import seeded, statement
+from tests.servers import SharedServer
+
+
+@pytest.fixture(scope="module", params=["used", "flooded"])
+def removing(
+    shared_server: SharedServer, request: pytest.FixtureRequest
+) -> Iterator[Connection[Any]]:
+    """The connection of a removal, with a long history, or a backlog that was never analysed."""
+    used = request.param == "used"
+    for connection in seeded(shared_server, 2_000 if used else 200_000, history=used):
+        connection.execute(pin_plans("agentic_ai"))
+        yield connection
+
+
+@pytest.mark.parametrize("limit", [100, 10_000])
+@pytest.mark.parametrize("until", [33, 17_000])
+def test_a_batch_reads_its_pages_and_no_more(
+    removing: Connection[Any], limit: int, until: int
+) -> None:
+    plan = plan_of(
+        removing,
+        statement("retention", "lock_expired"),
+        {
+            "after": "(1,0)",
+            "before": f"({until},0)",
+            "completed": None,
+            "failed": None,
+            "cancelled": None,
+            "adopted": False,
+            "limit": limit,
+        },
+    )
+    assert "Tid Range Scan" in plan.kinds()
+    assert not plan.scanned()
+    assert plan.indexes() <= {"tasks_pkey"}, "of the parents"
+
+
+@pytest.mark.parametrize("batch", [1, 500, 10_000])
+def test_what_hangs_on_a_batch_is_found_by_its_keys(removing: Connection[Any], batch: int) -> None:
+    ids = [uuid7() for _ in range(batch)]
+    plan = plan_of(removing, statement("retention", "remove"), {"ids": ids})
+    assert plan.indexes() == {"tasks_pkey", "agent_executions_pkey", "llm_requests_execution_idx"}
+    assert not plan.scanned()
+
+
+def test_looking_whether_the_engine_is_busy_reads_no_history(removing: Connection[Any]) -> None:
+    plan = plan_of(removing, statement("retention", "busy"), {"own_task": uuid7()})
+    assert "tasks" not in plan.scanned()
+    assert plan.indexes() <= {"tasks_pkey", "workers_pkey", "workers_alive_idx"}
