@@ -199,6 +199,7 @@ def test_it_rests_in_proportion_while_a_worker_is_busy(
 ) -> None:
     write_ended(database, 100)
     a_worker(database, running=running, idle=idle, beat=beat)
+    until_counted(database)
     removed = remove(database)
     assert removed.tasks == 100
     if busy:
@@ -220,8 +221,26 @@ def test_the_worker_of_its_own_task_is_not_busy_by_that(
         worker,
         task,
     )
+    until_counted(database)
     removed = remove_history(database, RemovalOptions(policy=POLICY, own_task=task))
     assert (removed.rested_seconds > 0) is rests
+
+
+def test_it_rests_while_any_program_writes_tasks(database: Database) -> None:
+    write_ended(database, 5000)
+    until_counted(database)
+    wrote = False
+
+    def write(_: Batch) -> None:
+        nonlocal wrote
+        if not wrote:
+            wrote = True
+            write_ended(database, 100, age="1 day")
+            until_counted(database)
+
+    removed = remove_history(database, RemovalOptions(policy=POLICY), tell=write)
+    assert removed.tasks == 5000
+    assert removed.rested_seconds > 0
 
 
 def test_over_ten_rounds_of_fill_and_remove_the_tables_do_not_grow(database: Database) -> None:
@@ -264,6 +283,17 @@ def test_a_slow_batch_is_followed_by_a_smaller_one() -> None:
     pages, rows = walk.pages, walk.rows
     walk.go_on(rows, "(0,17)", 0.5, 0.05)
     assert (walk.pages, walk.rows) == (pages / 2, rows / 2)
+
+
+def until_counted(database: Database) -> None:
+    """Wait until the server has counted what earlier sessions wrote: each does so as it ends."""
+    with connect(database) as connection:
+        others = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            " AND application_name <> 'agentpg retention'"
+        )
+        eventually(lambda: count(connection, others) == 0)
 
 
 class Background(threading.Thread):

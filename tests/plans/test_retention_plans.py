@@ -57,6 +57,8 @@ def test_what_hangs_on_a_batch_is_found_by_its_keys(removing: Connection[Any], b
 
 
 def test_looking_whether_the_engine_is_busy_reads_no_history(removing: Connection[Any]) -> None:
-    plan = plan_of(removing, statement("retention", "busy"), {"own_task": uuid7()})
+    plan = plan_of(
+        removing, statement("retention", "busy"), {"own_task": uuid7(), "schema": "agentic_ai"}
+    )
     assert "tasks" not in plan.scanned()
     assert plan.indexes() <= {"tasks_pkey", "workers_pkey", "workers_alive_idx"}

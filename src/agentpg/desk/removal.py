@@ -6,7 +6,8 @@ snapshot keeps them from being cleaned. It begins at a page drawn by lot and goe
 so that runs which are cut short come to every part in the end.
 
 The pace: while the engine has nothing else to do, batches of about a quarter of a second
-follow each other. While it has, batches are five times shorter, and after each one the
+follow each other. While its workers say that they are busy, or more than a few tasks were
+written since the last look, batches are five times shorter, and after each one the
 removal rests thirty-two times as long as it took: three hundredths of one connection's time.
 """
 
@@ -40,9 +41,16 @@ WORK = N_("the removal of history")
 
 _IDLE_BATCH_SECONDS = 0.25
 _BUSY_BATCH_SECONDS = 0.05
+# A part of an archive costs some trips to the disk whatever it holds, so it holds more.
+_TIMES_ARCHIVED = 4
 _RESTS_FOR_WORK = 32
 _LOOK_SECONDS = 1.0
 _NAP_SECONDS = 0.2
+
+# The server counts writes within a second; after so many since the last look, the engine is
+# taken for busy until that second has passed twice.
+_A_FEW_WRITES = 10
+_BUSY_SECONDS = 2.0
 
 # A batch begins small, since its rows may be wide, and grows to fill its time.
 _FIRST_PAGES, _MOST_PAGES = 32, 16_384
@@ -176,7 +184,7 @@ class Removal:
 
     def _step(self, walk: Walk, moments: Moments, archive: Archive | None) -> None:
         """One batch, and the rest after it."""
-        target = self._pace.batch_seconds()
+        target = self._pace.batch_seconds() * (_TIMES_ARCHIVED if archive else 1)
         begun = time.monotonic()
         found, last = self._batch(walk, moments, archive)
         seconds = time.monotonic() - begun
@@ -308,14 +316,22 @@ class Pace:
     ) -> None:
         self._connection = connection
         self._sql = Statements("retention", schema)
-        self._own_task = own_task
+        self._parameters = {"own_task": own_task, "schema": schema}
         self._check = check
-        self._busy = True
+        self._busy = False
+        self._writes: int | None = None
+        self._written_at = float("-inf")
 
     def busy(self) -> bool:
         """Look whether the engine has something else to do."""
-        row = self._connection.execute(self._sql["busy"], {"own_task": self._own_task}).fetchone()
-        self._busy = bool(row and row[0])
+        [(working, writes)] = self._connection.execute(
+            self._sql["busy"], self._parameters
+        ).fetchall()
+        now = time.monotonic()
+        if self._writes is not None and writes > self._writes + _A_FEW_WRITES:
+            self._written_at = now
+        self._writes = writes
+        self._busy = working or now < self._written_at + _BUSY_SECONDS
         return self._busy
 
     def batch_seconds(self) -> float:

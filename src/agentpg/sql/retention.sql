@@ -117,16 +117,19 @@ SELECT (SELECT count(*) FROM gone) AS tasks,
        (SELECT count(*) FROM requests) AS llm_requests;
 
 -- name: busy
--- Whether the engine has something else to do: a living worker that runs a handler, or has
--- not said that it found less to claim than it has room for. The worker that runs the task of
--- this removal is not counted for that task alone.
+-- Whether the engine has something else to do, as its workers last said: a living one runs a
+-- handler, or has not found less to claim than it has room for. The worker that runs the task
+-- of this removal is not counted for that task alone. And how many tasks were ever written:
+-- workers say what they do every few seconds only, the server counts within one.
 SELECT EXISTS (
     SELECT FROM {schema}.workers w
     LEFT JOIN {schema}.tasks own ON own.id = %(own_task)s AND own.worker = w.id
     WHERE w.ended_at IS NULL
       AND w.heartbeat_at > now() - w.lease_seconds * interval '1 second'
       AND CASE WHEN own.id IS NULL THEN w.running > 0 OR NOT w.idle ELSE w.running > 1 END
-);
+) AS working,
+       pg_stat_get_tuples_inserted(tasks.oid) + pg_stat_get_tuples_updated(tasks.oid) AS writes
+FROM (SELECT format('%%I.tasks', %(schema)s::text)::regclass::oid AS oid) AS tasks;
 
 -- name: rows_of_tables
 -- How many rows each table has, about, and whether this role may vacuum it.
