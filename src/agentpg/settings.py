@@ -147,6 +147,11 @@ def default_home() -> Path:
     return Path(platformdirs.user_data_dir("agentpg"))
 
 
+def _usable_processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def _option(default: Any, meaning: str, unit: str = "", *, secret: bool = False) -> Any:
     extra: JsonDict = {"unit": unit, "secret": secret}
     if callable(default):
@@ -208,6 +213,15 @@ class Settings(BaseSettings):
         le=10_000,
         description="How many handlers one worker process runs at a time.",
         json_schema_extra={"unit": "tasks", "secret": False},
+    )
+    child_processes: int = Field(
+        default_factory=_usable_processors,
+        ge=1,
+        le=10_000,
+        description="How many child processes one worker process has at most, for handlers "
+        "that run in processes; never more than its concurrency. More than there are processors "
+        "only take turns.",
+        json_schema_extra={"unit": "processes", "secret": False},
     )
     lease: Duration = _option(
         timedelta(seconds=30),

@@ -66,4 +66,6 @@ class TextFormatter(logging.Formatter):
         )
         if record.exc_info:
             return visible(f"{line}\n{self.formatException(record.exc_info)}")
+        if record.exc_text:  # it comes from another process
+            return visible(f"{line}\n{record.exc_text}")
         return visible(line)

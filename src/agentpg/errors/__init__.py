@@ -21,6 +21,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── CallInLoop                       a blocking call in an async handler
+│   ├── HandlerNotImportable             runs in a process, which can't find it
 │   ├── ClientUnknown                    run.wrap() of what it can't record
 │   ├── RetentionNotSet                  nothing says how long history is kept
 │   ├── RetentionTooShort                for less time than a task may be tried
@@ -142,6 +143,7 @@ from agentpg.errors.usage import (
     CronNeverTrue,
     CronWrong,
     FileNotRead,
+    HandlerNotImportable,
     IdempotencyConflict,
     InvalidSchedule,
     InvalidTask,
@@ -188,6 +190,7 @@ __all__ = [
     "FileNotWritten",
     "FolderNotMade",
     "FolderUnusable",
+    "HandlerNotImportable",
     "HandlerStopped",
     "IdempotencyConflict",
     "InvalidSchedule",

@@ -149,6 +149,18 @@ class CallInLoop(UsageError):
     )
 
 
+class HandlerNotImportable(UsageError):
+    """A handler that is to run in a child process cannot be found there by its name."""
+
+    sentence = N_(
+        "the handler {function} of {agent_name}/{task_type} cannot run in a process: {reason}"
+    )
+    hint = N_(
+        "Define it at the top of a module of its own, without another decorator around it, "
+        'or leave out runs_in="process".'
+    )
+
+
 class ClientUnknown(UsageError):
     """`run.wrap()` was given something other than a client it can record."""
 

@@ -1,130 +1,157 @@
-"""Running a suspect in a child process of its own, watched by its worker.
+"""One attempt in a child process: a suspect's, or one of a handler that runs in processes.
 
 A worker that died took all its tasks with it, and one of them may be the cause. Each is
-tried once more by itself: if its process dies again, the crash is its own.
-
-The children are forked from a server process that has imported the handlers and does
-nothing else, so starting one takes milliseconds. A handler that cannot be imported by its
-name (one defined inside a function) is forked from the worker itself.
+tried once more by itself: if its process dies again, the crash is its own. A handler that
+keeps a processor busy runs there too: a process can be ended from outside, a thread cannot.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import pickle
 import signal
-import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import Any
 
-from agentpg.db import Database, SteadyConnection
-from agentpg.settings import Settings
-from agentpg.tasks.attempt import Attempt
-from agentpg.tasks.handlers import App, Handler
+from agentpg.tasks.child import Answer, Stop, Work
+from agentpg.tasks.children import Child, Children, Died
+from agentpg.tasks.handlers import Handler
 from agentpg.tasks.model import Claimed, Outcome, Verdict
 from agentpg.tasks.pace import until
-from agentpg.tasks.run import Run
-from agentpg.tasks.usage import Ledger
 
-# A child that was told to stop and does not is ended by force.
+# A handler that was told to stop and does not is killed with its process: soon where it was
+# made for one, after the usual time to tidy up where it runs there as a suspect.
+_SECONDS_TO_NOTICE = 2.0
 _SECONDS_TO_OBEY = 10.0
 
-# The pause before a suspect is handed back that no process could be had for.
+# The pause before a task is handed back that no process could be had for.
 _SECONDS_WITHOUT_PROCESS = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """What a child needs to run one attempt."""
-
-    handler: Handler
-    task: Claimed
-    settings: Settings
-    database: Database
-
-
-def prepare_children(app: App) -> None:
-    """Have the modules of these handlers imported once, before the first child."""
-    modules = {handler.function.__module__ for handler in app}
-    multiprocessing.set_forkserver_preload(sorted(modules | {__name__}))
+# A child that dies before it takes up the work is replaced so often.
+_TRIES = 3
 
 
 class Alone:
     """One attempt in a child process; the same face as Attempt has for its worker."""
 
-    def __init__(self, suspicion: Suspicion) -> None:
-        self.task = suspicion.task
-        self._suspicion = suspicion
-        self._pipe: Connection | None = None
-        self._stopped: tuple[Outcome, str] | None = None
+    def __init__(self, handler: Handler, task: Claimed, children: Children) -> None:
+        self.task = task
+        self._handler = handler
+        self._children = children
+        self._child: Child | None = None
+        self._stopped: Stop | None = None
         self._told = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._started = time.perf_counter()
 
     async def verdict(self, slot: asyncio.Task[Any] | None = None) -> Verdict:
-        """Run the attempt in its child; the death of the child is a verdict too."""
+        """Run the attempt in a child; the death of the child is a verdict too."""
         del slot
-        started = time.perf_counter()
         try:
-            process, pipe = await asyncio.to_thread(_start_child, self._suspicion)
+            for _ in range(_TRIES):
+                outcome = await self._try()
+                if self._stopped or not isinstance(outcome, Died) or outcome.begun:
+                    return self._verdict(outcome)
         except Exception as error:  # noqa: BLE001 - no process to be had is no fault of the task
-            await asyncio.sleep(_SECONDS_WITHOUT_PROCESS)
-            return Verdict(outcome=Outcome.RELEASED, error=f"no process for it: {error}")
-        self._pipe = pipe
-        if self._stopped is not None:
-            self.stop(*self._stopped)
-        try:
-            answer = await self._answer(process, pipe)
-        finally:
-            pipe.close()
-        return answer or self._died(process.exitcode, time.perf_counter() - started)
+            return await self._without_process(str(error))
+        return await self._without_process("it dies before it takes up the work")
 
     def stop(self, outcome: Outcome, reason: str) -> None:
-        """Interrupt the handler in the child."""
-        self._stopped = (outcome, reason)
-        self._told.set()
-        if self._pipe is not None:
-            try:
-                self._pipe.send((outcome, reason))
-            except (OSError, ValueError):
-                return  # the child has ended; its verdict says how
+        """Interrupt the handler in the child; the first reason counts."""
+        if self._stopped is None:
+            self._stopped = Stop(outcome, reason)
+            self._told.set()
+            if self._begun.is_set():
+                self._pass_on()
 
     async def thread_ended(self) -> None:
-        """Nothing of a child outlives it."""
+        """Nothing of an attempt outlives its child."""
 
     @property
     def was_stopped(self) -> bool:
         """A child's interruption leaves its worker's own tasks alone."""
         return False
 
-    async def _answer(self, process: BaseProcess, pipe: Connection) -> Verdict | None:
-        """The child's verdict, or None if it died without one."""
-        loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(pipe.fileno(), readable.set)
+    async def _try(self) -> Answer | Died | None:
+        """The child's answer or death; None if the attempt was stopped first."""
+        child = await self._borrow()
+        if child is None:
+            return None
+        outcome = None
         try:
-            await until(readable, self._told)
-            if not readable.is_set():
-                await until(readable, seconds=_SECONDS_TO_OBEY)
+            outcome = await self._outcome(child)
         finally:
-            loop.remove_reader(pipe.fileno())
-        answer = _received(pipe) if readable.is_set() else None
-        if answer is None:
-            process.kill()
-            await asyncio.to_thread(process.join)
-        return answer
+            self._child = None
+            usable = isinstance(outcome, Answer) and not outcome.spent
+            self._children.take_back(child, usable=usable)
+        return outcome
 
-    def _died(self, exit_code: int | None, seconds: float) -> Verdict:
+    async def _borrow(self) -> Child | None:
+        """A child, as soon as one is free; None if the attempt is stopped meanwhile."""
+        lending = asyncio.ensure_future(self._children.lend(self._handler, fresh=self.task.suspect))
+        try:
+            await until(self._told, tasks=[lending])
+        finally:
+            if not lending.done():
+                lending.cancel()
+        if not lending.done():
+            return None
+        self._child = lending.result()
+        return self._child
+
+    async def _outcome(self, child: Child) -> Answer | Died | None:
+        """What came of the work; None if it had to be ended by force."""
+        self._begun.clear()
+        self._started = time.perf_counter()
+        working = asyncio.ensure_future(child.run(Work(self._handler, self.task), self._has_begun))
+        try:
+            await until(self._told, self._begun, tasks=[working])
+            if self._begun.is_set():
+                await until(self._told, tasks=[working], seconds=self._longest())
+            if not working.done() and self._stopped is None:
+                took = f"the handler took longer than {self._handler.timeout}"
+                self._stopped = Stop(Outcome.TIMED_OUT, took)
+            elif not working.done():
+                await until(tasks=[working], seconds=self._patience())
+        finally:
+            if not working.done():
+                working.cancel()
+        return working.result() if working.done() else None
+
+    def _longest(self) -> float | None:
+        """Seconds after which the handler is ended by force, if it has a time-out.
+
+        Its own process ends it in time, unless the handler keeps the interpreter to itself.
+        """
+        timeout = self._handler.timeout
+        return None if timeout is None else timeout.total_seconds() + self._patience()
+
+    def _patience(self) -> float:
+        return _SECONDS_TO_NOTICE if self._handler.runs_in == "process" else _SECONDS_TO_OBEY
+
+    def _has_begun(self) -> None:
+        self._begun.set()
         if self._stopped is not None:
-            return Verdict(outcome=self._stopped[0], error=self._stopped[1], seconds=seconds)
-        return Verdict(
-            outcome=Outcome.LOST, error=f"its process {_how_it_ended(exit_code)}", seconds=seconds
-        )
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._child is not None and self._stopped is not None:
+            self._child.stop(self._stopped)
+
+    def _verdict(self, outcome: Answer | Died | None) -> Verdict:
+        if isinstance(outcome, Answer):
+            return outcome.verdict
+        seconds = time.perf_counter() - self._started
+        if self._stopped is not None:
+            return Verdict(self._stopped.outcome, error=self._stopped.reason, seconds=seconds)
+        exit_code = outcome.exit_code if outcome is not None else None
+        died = f"its process {_how_it_ended(exit_code)}"
+        return Verdict(Outcome.LOST, error=died, seconds=seconds)
+
+    async def _without_process(self, reason: str) -> Verdict:
+        """Hand the task back: that there is no process for it is not its fault."""
+        await until(self._told, seconds=_SECONDS_WITHOUT_PROCESS)
+        if self._stopped is not None:
+            return Verdict(self._stopped.outcome, error=self._stopped.reason)
+        return Verdict(Outcome.RELEASED, error=f"no process for it: {reason}")
 
 
 def _how_it_ended(exit_code: int | None) -> str:
@@ -141,88 +168,3 @@ def _how_it_ended(exit_code: int | None) -> str:
         except ValueError:
             return f"was killed by signal {-exit_code}"
     return f"ended with exit code {exit_code}"
-
-
-def _received(pipe: Connection) -> Verdict | None:
-    try:
-        answer: Verdict = pipe.recv()
-    except (EOFError, OSError):
-        return None
-    return answer
-
-
-def _start_child(suspicion: Suspicion) -> tuple[BaseProcess, Connection]:
-    context = _context_for(suspicion.handler)
-    ours, theirs = context.Pipe()
-    parent = os.getpid() if context.get_start_method() == "fork" else None
-    process = context.Process(  # type: ignore[attr-defined]
-        target=_child,
-        args=(theirs, suspicion, parent),
-        name=f"task {suspicion.task.id}",
-        daemon=True,
-    )
-    process.start()
-    theirs.close()
-    return process, ours
-
-
-def _context_for(handler: Handler) -> BaseContext:
-    try:
-        pickle.dumps(handler)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return multiprocessing.get_context("fork")
-    return multiprocessing.get_context("forkserver")
-
-
-def _child(pipe: Connection, suspicion: Suspicion, parent: int | None) -> None:
-    """The child's whole life: one attempt, one verdict."""
-    # A Ctrl-C, or the end of a service, reaches every process: the worker tells us what to do.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave_to_worker)
-    # Not asyncio.run, which would wait for tasks that the handler left behind.
-    verdict = asyncio.new_event_loop().run_until_complete(_attempt(pipe, suspicion, parent))
-    with suppress(OSError):  # the worker died first
-        pipe.send(verdict)
-        pipe.close()
-    # A thread of a sync handler that hangs must not keep the process.
-    os._exit(0)
-
-
-def _leave_to_worker(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Ignoring the signal would make the programs that a handler starts deaf too."""
-
-
-async def _attempt(pipe: Connection, suspicion: Suspicion, parent: int | None) -> Verdict:
-    loop = asyncio.get_running_loop()
-    task, database = suspicion.task, suspicion.database
-    connection = SteadyConnection(database, f"agentpg alone {task.agent_name} {task.id}")
-    ledger = Ledger(connection, database.schema)
-    run = Run(
-        task,
-        settings=suspicion.settings,
-        database=database,
-        ledger=ledger,
-        loop=loop,
-    )
-    attempt = Attempt(suspicion.handler, task, run, suspicion.settings.result_limit)
-    threading.Thread(target=_obey, args=(pipe, loop, attempt, parent), daemon=True).start()
-    try:
-        return await attempt.verdict()
-    finally:
-        await ledger.drain(_SECONDS_TO_OBEY)
-        await connection.close()
-
-
-def _obey(
-    pipe: Connection, loop: asyncio.AbstractEventLoop, attempt: Attempt, parent: int | None
-) -> None:
-    """Stop the attempt when the worker says so; end with the worker when it dies."""
-    while True:
-        try:
-            if pipe.poll(1.0):
-                order: tuple[Any, ...] = pipe.recv()
-                loop.call_soon_threadsafe(attempt.stop, *order)
-        except (EOFError, OSError):
-            os._exit(1)
-        if parent is not None and os.getppid() != parent:
-            os._exit(1)

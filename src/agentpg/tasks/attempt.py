@@ -84,6 +84,11 @@ class Attempt:
         """Whether it was interrupted, so that its asyncio task is used up."""
         return self._stopped is not None
 
+    @property
+    def left_a_thread(self) -> bool:
+        """Whether the thread of a sync handler still runs, which outlived its time-out."""
+        return not self._thread_ended.is_set()
+
     def stop(self, outcome: Outcome, reason: str) -> None:
         """Interrupt the handler; the first reason counts."""
         if self._stopped is None:

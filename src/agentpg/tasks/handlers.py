@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from agentpg.errors import HandlerNotImportable
+from agentpg.language import N_
 from agentpg.tasks.encoding import Unreadable, plain_text
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
 from agentpg.tasks.schedules import CatchUp, NewSchedule, check_schedule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnCrash = Literal["retry", "fail"]
+RunsIn = Literal["worker", "process"]
 
 # So many shapes of payload that fit are remembered for each handler.
 _SHAPES = 64
@@ -31,7 +34,10 @@ class Handler:
     nothing, and as `function(run, payload)` otherwise. It may be async, or sync: then it
     runs in a thread. `timeout` is how long one attempt may take, None for ever.
     `max_attempts` is how many failed attempts end a task that does not say so itself.
-    `on_crash` is "fail" for work that must not run twice.
+    `on_crash` is "fail" for work that must not run twice. `runs_in` is "process" for work that
+    keeps a processor busy: it runs in a child process of the worker, which a time-out and a
+    cancellation end even if the function takes no notice, and whose death ends nothing else.
+    Such a function is defined at the top of a module that can be imported.
     """
 
     agent_name: str
@@ -41,6 +47,7 @@ class Handler:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     backoff: Backoff = field(default_factory=Backoff)
     on_crash: OnCrash = "retry"
+    runs_in: RunsIn = "worker"
     is_async: bool = field(init=False)
     _signature: inspect.Signature = field(init=False, repr=False, compare=False)
     _fitting: set[tuple[int | str, ...]] = field(
@@ -58,6 +65,10 @@ class Handler:
             raise ValueError(f"timeout is more than nothing, not {self.timeout}")
         if self.on_crash not in ("retry", "fail"):
             raise ValueError(f'on_crash is "retry" or "fail", not {self.on_crash!r}')
+        if self.runs_in not in ("worker", "process"):
+            raise ValueError(f'runs_in is "worker" or "process", not {self.runs_in!r}')
+        if self.runs_in == "process":
+            self._require_importable()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,6 +90,26 @@ class Handler:
             if len(self._fitting) < _SHAPES:
                 self._fitting.add(shape)
         return given, named
+
+    def _require_importable(self) -> None:
+        """Refuse a function that a child process could not find by its name.
+
+        Whether the name leads to this very function is known when its module is complete.
+        """
+        function = self.function
+        module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+        reason = ""
+        if not name or "<" in name:
+            reason = N_("it is defined inside a function")
+        elif module == "__main__":
+            reason = N_("it belongs to the script that was started")
+        if reason:
+            raise HandlerNotImportable(
+                reason,
+                function=f"{module}.{name or repr(function)}",
+                agent_name=self.agent_name,
+                task_type=self.task_type,
+            )
 
     def _bind(self, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         try:
@@ -110,6 +141,7 @@ class App:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS,
         backoff: Backoff | None = None,
         on_crash: OnCrash = "retry",
+        runs_in: RunsIn = "worker",
     ) -> Callable[[Function], Function]:
         """Register the decorated function; see Handler for the rules."""
 
@@ -122,6 +154,7 @@ class App:
                 max_attempts=max_attempts,
                 backoff=backoff,
                 on_crash=on_crash,
+                runs_in=runs_in,
             )
             return function
 
@@ -137,6 +170,7 @@ class App:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS,
         backoff: Backoff | None = None,
         on_crash: OnCrash = "retry",
+        runs_in: RunsIn = "worker",
     ) -> Handler:
         """Register `function`; see Handler for the rules."""
         return self._put(
@@ -148,6 +182,7 @@ class App:
                 max_attempts=max_attempts,
                 backoff=backoff or Backoff(),
                 on_crash=on_crash,
+                runs_in=runs_in,
             )
         )
 

@@ -21,7 +21,7 @@ _LARGEST_BATCH = 1000
 _PAUSE_SECONDS = 1.0
 
 # Outcomes of attempts that may have left a call to a model open.
-_BROKEN_OFF = (Outcome.LOST, Outcome.RELEASED, Outcome.CANCELLED)
+_BROKEN_OFF = (Outcome.LOST, Outcome.RELEASED, Outcome.CANCELLED, Outcome.TIMED_OUT)
 
 
 class Settling:

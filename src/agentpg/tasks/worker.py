@@ -16,8 +16,9 @@ from uuid import UUID
 from agentpg.db import Database, Statements, SteadyConnection, is_refused_value
 from agentpg.errors import AgentpgError
 from agentpg.settings import Settings
-from agentpg.tasks.alone import Alone, Suspicion, prepare_children
+from agentpg.tasks.alone import Alone
 from agentpg.tasks.attempt import Attempt, released
+from agentpg.tasks.children import Children, prepare_children
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
@@ -74,6 +75,8 @@ class Worker:
         self._claiming = SteadyConnection(database, name)
         self._writing = SteadyConnection(database, name)
         self._ledger = Ledger(self._writing, database.schema)
+        children = min(self._concurrency, settings.child_processes)
+        self._children = Children(settings, database, children)
         self._hands = Hands(
             app, self._concurrency, begin=self._begin, put=self._put, slot_freed=self._slot_freed
         )
@@ -114,6 +117,7 @@ class Worker:
             tending.cancel()
             settling.cancel()
             self._hands.close()
+            await self._children.close()
             await self._leave()
 
     async def _register(self) -> None:
@@ -224,8 +228,8 @@ class Worker:
     # Running
 
     def _begin(self, task: Claimed, handler: Handler) -> Attempt | Alone:
-        if task.suspect:
-            return Alone(Suspicion(handler, task, self._settings, self._database))
+        if task.suspect or handler.runs_in == "process":
+            return Alone(handler, task, self._children)
         assert self._loop is not None  # noqa: S101 - there is one while there are attempts
         run = Run(
             task,
