@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agentpg.tasks.client import Client
     from agentpg.tasks.client_async import AsyncClient
     from agentpg.tasks.handlers import App, Permanent
-    from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+    from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
     from agentpg.tasks.retry import Backoff
     from agentpg.tasks.run import Run
     from agentpg.tasks.schedules import NewSchedule, Schedule
@@ -36,10 +36,12 @@ __all__ = [
     "NewSchedule",
     "NewTask",
     "Permanent",
+    "Progress",
     "Run",
     "Schedule",
     "Settings",
     "Task",
+    "TaskEvent",
     "Worker",
     "load_settings",
 ]
@@ -57,10 +59,12 @@ _HOMES = {
     "NewSchedule": "tasks.schedules",
     "NewTask": "tasks.model",
     "Permanent": "tasks.handlers",
+    "Progress": "tasks.model",
     "Run": "tasks.run",
     "Schedule": "tasks.schedules",
     "Settings": "settings",
     "Task": "tasks.model",
+    "TaskEvent": "tasks.model",
     "Worker": "tasks.worker",
     "load_settings": "settings",
 }

@@ -260,6 +260,11 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = _option(
         "text", "How log lines are written: text or json."
     )
+    task_log_level: Literal["off", "debug", "info", "warning", "error"] = _option(
+        "info",
+        "The least severe line of a handler's log that is kept with its task: debug, info, "
+        "warning, error, or off to keep none.",
+    )
     documents: Path = _option(Path("docs"), "The folder that DocumentAgent reads by default.")
     retention_completed: OptionalDuration = _option(
         None,

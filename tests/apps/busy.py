@@ -74,6 +74,12 @@ def die(run: Run) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@app.task("Busy", "talk_and_die", runs_in="process", backoff=AT_ONCE)
+def talk_and_die(run: Run) -> None:
+    run.log.warning("the last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @app.task("Busy", "spend", runs_in="process")
 def spend(run: Run) -> None:
     with run.llm_call(provider="openai", model="gpt-4o-mini") as call:

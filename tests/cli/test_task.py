@@ -242,8 +242,15 @@ def test_follow_says_what_happens_until_the_end(
     assert "ValueError: there is nobody to greet" in lines[2]
     assert lines[3] == "attempt 2: started"
     assert lines[5:] == ["failed: ValueError: there is nobody to greet"]
-    followed = json.loads(call("task", "show", str(task_id), "-f", "--json").out)
-    assert (followed["status"], len(followed["executions"])) == ("failed", 2)
+    followed = call("task", "show", str(task_id), "-f", "--json").out.splitlines()
+    events = [json.loads(line) for line in followed]
+    assert [one["event"] for one in events] == [
+        "submitted",
+        *("started", "ended") * 2,
+        "finished",
+    ]
+    assert [one["outcome"] for one in events if one["event"] == "ended"] == ["failed"] * 2
+    assert (events[-1]["status"], events[-1]["result"]) == ("failed", None)
 
 
 def test_wait_exits_with_1_where_the_task_failed(

@@ -290,3 +290,26 @@ def settlements(connection: Connection[Any], number: int) -> dict[str, list[Any]
         "delays": 0.0, "errors": 0, "crashes": 0, "max_attempts": 3, "suspects": False,
     }  # fmt: skip
     return {"ids": ids, **{name: [value] * number for name, value in same.items()}}
+
+
+@BATCHES
+def test_news_find_their_executions_by_their_keys(used: Connection[Any], batch: int) -> None:
+    held = running(used, batch)
+    names = {
+        "ids": held,
+        "attempts": [1] * len(held),
+        "workers": [WORKER] * len(held),
+    }
+    told = {"fractions": [0.5] * len(held), "texts": ["half"] * len(held)}
+    progress = plan_of(used, statement("journal", "note_progress"), {**names, **told})
+    assert progress.indexes() == {"agent_executions_pkey"}
+    assert not progress.scanned()
+    lines = {
+        "numbers": [1] * len(held),
+        "ages": [0.0] * len(held),
+        "levels": ["info"] * len(held),
+        "messages": ["a line"] * len(held),
+    }
+    kept = plan_of(used, statement("journal", "keep_lines"), {**names, **lines})
+    assert kept.indexes() == {"agent_executions_pkey"}
+    assert not kept.scanned()

@@ -12,6 +12,7 @@ from agentpg.db import Database, SteadyConnection
 from agentpg.settings import load_settings
 from agentpg.tasks.attempt import Attempt
 from agentpg.tasks.handlers import Handler
+from agentpg.tasks.journal import Journal
 from agentpg.tasks.model import Claimed
 from agentpg.tasks.run import Run
 from agentpg.tasks.usage import Ledger
@@ -44,11 +45,14 @@ def claimed(payload: Any = None, **values: Any) -> Claimed:
 
 def attempt_of(handler: Handler, task: Claimed, *, result_limit: int = 1024) -> Attempt:
     """An attempt under way in the running loop; it has no database and needs none."""
+    connection = SteadyConnection(NOWHERE, "test")
+    journal = Journal(connection, NOWHERE.schema)
     run = Run(
         task,
         settings=load_settings(),
         database=NOWHERE,
-        ledger=Ledger(SteadyConnection(NOWHERE, "test"), NOWHERE.schema),
+        ledger=Ledger(connection, NOWHERE.schema),
         loop=asyncio.get_running_loop(),
+        page=lambda: journal.page(task, task.id),
     )
     return Attempt(handler, task, run, result_limit)

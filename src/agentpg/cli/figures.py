@@ -68,6 +68,16 @@ def percent(value: Decimal | float | None) -> str:
     return UNKNOWN if value is None else f"{float(value) * 100:.1f} %"
 
 
+def progress(fraction: float | None, text: str | None) -> str:
+    """How far work is, and what it is at.
+
+    >>> progress(0.4, "reading"), progress(None, "reading"), progress(1.0, "")
+    ('40 % reading', 'reading', '100 %')
+    """
+    share = "" if fraction is None else f"{fraction * 100:.0f} %"
+    return f"{share} {text or ''}".strip() or UNKNOWN
+
+
 def _long(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from agentpg.cli.progress import Gauge, NoGauge
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _GAP = 2
@@ -150,6 +152,10 @@ class Output:
         text = json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False)
         click.echo(_escaped(text))
 
+    def json_line(self, document: object) -> None:
+        """One JSON document in a line of its own."""
+        click.echo(json.dumps(plain(document), ensure_ascii=False, allow_nan=False))
+
     def line(self, text: str = "") -> None:
         """A line of text, already translated."""
         click.echo(visible(text))
@@ -206,6 +212,17 @@ class Output:
 
         kind = Bar if sys.stderr.isatty() else Lines
         with kind(title, total, no_color=self._no_color) as shown:
+            yield shown
+
+    @contextmanager
+    def gauge(self) -> Iterator[Gauge | NoGauge]:
+        """Shows how far others' work says it is, below the lines about it; only on a terminal."""
+        from agentpg.cli.progress import Gauge, NoGauge
+
+        if not sys.stdout.isatty():
+            yield NoGauge()
+            return
+        with Gauge(no_color=self._no_color) as shown:
             yield shown
 
     @cached_property

@@ -59,9 +59,11 @@ class Bar:
         """A line of the result, above the bar where both are on the terminal."""
         text = visible(text)
         if sys.stdout.isatty():
-            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(
+                visible(text), markup=False, highlight=False, soft_wrap=True
+            )
         else:
-            click.echo(text)
+            click.echo(visible(text))
 
 
 class Lines:
@@ -101,4 +103,62 @@ class Lines:
 
     def say(self, text: str) -> None:
         """A line of the result."""
+        click.echo(visible(text))
+
+
+class Gauge:
+    """How far work says it is: a bar on a terminal, below the lines about it."""
+
+    def __init__(self, *, no_color: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=Console(no_color=no_color or None),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=1.0, visible=False, text="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, *, attempt: int, fraction: float | None, text: str | None) -> bool:
+        """Show it, and return that it is shown."""
+        self._progress.update(
+            self._task,
+            visible=True,
+            description=f"#{attempt}",
+            completed=fraction or 0.0,
+            text=visible(" ".join((text or "").split())),
+        )
+        return True
+
+    def say(self, text: str) -> None:
+        """A line above it."""
+        self._progress.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+
+
+class NoGauge:
+    """Where there is no terminal: lines only."""
+
+    def show(self, *, attempt: int, fraction: float | None, text: str | None) -> bool:
+        """Return that it is not shown."""
+        del attempt, fraction, text
+        return False
+
+    def say(self, text: str) -> None:
+        """A line."""
         click.echo(visible(text))

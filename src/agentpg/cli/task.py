@@ -191,6 +191,9 @@ def list_(
         agentpg task show 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b --follow
         # The whole result, for a script.
         agentpg task show 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b --json | jq .result
+        # Its progress, as it comes, for a script.
+        agentpg task show 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b --follow --json |
+            jq --unbuffered 'select(.event == "progress") | .fraction'
     """,
 )
 @_task_id
@@ -200,18 +203,21 @@ def list_(
 def show(session: Session, task_id: UUID, follows: bool, as_json: bool) -> None:
     """Show a task, its executions and its calls to language models.
 
-    A long payload or result is shortened; the JSON document has all of it.
+    A long payload or result is shortened; the JSON document has all of it. With --follow,
+    --json prints a line for each thing that happens, and the last one has the result.
     """
-    from agentpg.cli.task_view import document, show_events, show_story
+    from agentpg.cli.task_follow import show_events, write_events
+    from agentpg.cli.task_view import document, show_story
     from agentpg.tasks.following import follow, task_story
 
     with _client(session) as client:
         story = task_story(client, task_id)
-        if follows and not as_json:
+        if follows and as_json:
+            write_events(session.out, follow(client, task_id))
+            return
+        if follows:
             story = show_events(session.out, follow(client, task_id))
             session.out.line()
-        elif follows:
-            *_, story = follow(client, task_id)
     if as_json:
         session.out.json(document(story))
     else:

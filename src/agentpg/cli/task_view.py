@@ -1,4 +1,4 @@
-"""How a task is shown: as a page, or as lines while it goes on."""
+"""How a task is shown, as a page."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from agentpg.cli import figures
 from agentpg.cli.output import Column, Output, plain, visible
 from agentpg.language import N_
 from agentpg.tasks.following import TaskStory
-from agentpg.tasks.model import Execution, LlmRequest, Task
+from agentpg.tasks.model import Execution, LlmRequest, Task, TaskEvent
 
 _MOST_LINES = 12
 _MOST_LETTERS = 1200
 
 
 def document(story: TaskStory) -> dict[str, object]:
-    """A task with its executions and LLM calls, for JSON."""
+    """A task with its executions, LLM calls and log lines, for JSON."""
     fields = {f.name: getattr(story.task, f.name) for f in dataclasses.fields(story.task)}
-    return {**fields, "executions": story.executions, "llm_requests": story.llm_requests}
+    return {
+        **fields,
+        "executions": story.executions,
+        "llm_requests": story.llm_requests,
+        "events": story.events,
+    }
 
 
 def state(task: Task) -> str | None:
@@ -50,22 +55,10 @@ def show_list(out: Output, tasks: Iterable[Task]) -> None:
 
 def show_story(out: Output, story: TaskStory) -> None:
     """The whole page."""
-    out.facts(_facts(out, story.task))
+    out.facts([*_facts(out, story.task), *_progress(story)])
     _show_executions(out, story.executions)
     _show_calls(out, story.llm_requests)
-
-
-def show_events(out: Output, stories: Iterable[TaskStory]) -> TaskStory:
-    """A line for each thing that happens; returns the last story."""
-    told: set[tuple[object, ...]] = set()
-    last: TaskStory | None = None
-    for last in stories:
-        for key, moment, text in _events(out, last):
-            if key not in told:
-                told.add(key)
-                out.line(f"{_clock(moment)}  {' '.join(text.split())}")
-    assert last is not None  # noqa: S101 - following a task gives at least one story
-    return last
+    _show_lines(out, story.events)
 
 
 def _facts(out: Output, task: Task) -> Iterator[tuple[str, object]]:
@@ -96,6 +89,13 @@ def _facts(out: Output, task: Task) -> Iterator[tuple[str, object]]:
         (N_("result"), _shortened(out, task.result)),
         (N_("error"), task.error_message),
     )
+
+
+def _progress(story: TaskStory) -> Iterator[tuple[str, object]]:
+    """How far the newest attempt of a task that runs says it is."""
+    newest = story.executions[-1] if story.executions else None
+    if newest is not None and newest.progress_at is not None and not story.task.finished:
+        yield N_("progress"), figures.progress(newest.progress, newest.progress_text)
 
 
 def _given(*pairs: tuple[str, object]) -> Iterator[tuple[str, object]]:
@@ -204,52 +204,16 @@ def _call_row(call: LlmRequest) -> tuple[object, ...]:
     )
 
 
-def _events(
-    out: Output, story: TaskStory
-) -> Iterator[tuple[tuple[object, ...], datetime | None, str]]:
-    """What has happened to a task: a key that is told once, when, and in words."""
-    task = story.task
-    yield ("submitted",), task.created_at, out.translate(N_("submitted"))
-    if task.held_reason is not None:
-        yield ("held", task.held_reason), None, f"{out.translate(N_('held'))}: {task.held_reason}"
-    for execution in story.executions:
-        yield from _execution_events(out, execution, story.llm_requests)
-    if task.finished:
-        yield ("finished", task.attempt, task.status), task.finished_at, _end(task)
-
-
-def _execution_events(
-    out: Output, execution: Execution, calls: list[LlmRequest]
-) -> Iterator[tuple[tuple[object, ...], datetime | None, str]]:
-    attempt = out.translate(N_("attempt {number}")).format(number=execution.attempt)
-    yield (
-        ("started", execution.attempt),
-        execution.execution_start,
-        f"{attempt}: {out.translate(N_('started'))}",
+def _show_lines(out: Output, events: list[TaskEvent]) -> None:
+    """The last log lines; `--json` has all."""
+    if not events:
+        return
+    out.line()
+    out.heading(N_("Log lines"))
+    columns = (
+        Column("#", right=True),
+        Column(N_("Time"), show=figures.moment),
+        Column(N_("Level"), state=True),
+        Column(N_("Message"), yields=1, fold=True),
     )
-    for call in calls:
-        if call.attempt == execution.attempt and call.ended_at is not None:
-            yield ("call", call.id), call.ended_at, f"{attempt}: {_call_line(call)}"
-    if execution.outcome is not None:
-        took = f" ({figures.duration(execution.duration_seconds)})"
-        error = f": {execution.error_message}" if execution.error_message else ""
-        yield (
-            ("ended", execution.attempt),
-            execution.execution_end,
-            f"{attempt}: {execution.outcome}{took if execution.duration_seconds else ''}{error}",
-        )
-
-
-def _call_line(call: LlmRequest) -> str:
-    model = call.response_model or call.model or figures.UNKNOWN
-    tokens = f"{figures.count(call.input_tokens)} + {figures.count(call.output_tokens)}"
-    cost, took = figures.money(call.cost_usd), figures.duration(call.duration_seconds)
-    return f"LLM {model} {call.status}, {tokens} tokens, {cost}, {took}"
-
-
-def _end(task: Task) -> str:
-    return f"{task.status}: {task.error_message}" if task.error_message else str(task.status)
-
-
-def _clock(moment: datetime | None) -> str:
-    return (moment or datetime.now(UTC)).astimezone().strftime("%H:%M:%S")
+    out.table(columns, [(e.attempt, e.at, e.level, e.message) for e in events[-_MOST_LINES:]])

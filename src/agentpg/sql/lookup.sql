@@ -27,7 +27,7 @@ LIMIT %(limit)s;
 -- The tries of one task, in order.
 SELECT task_id, attempt, agent_name, task_type, worker, execution_start, execution_end,
        duration_seconds, outcome, error_message, llm_calls, llm_total_tokens,
-       llm_unknown_calls, llm_unpriced_calls, cost_usd
+       llm_unknown_calls, llm_unpriced_calls, cost_usd, progress, progress_text, progress_at
 FROM {schema}.agent_executions
 WHERE task_id = %(id)s
 ORDER BY attempt;
@@ -40,6 +40,26 @@ SELECT id, task_id, attempt, provider, model, response_model, status, started_at
 FROM {schema}.llm_requests
 WHERE task_id = %(id)s
 ORDER BY started_at, id;
+
+-- name: task_events
+-- The log lines of one task that come after a certain one, in order.
+SELECT task_id, attempt, number, at, level, message
+FROM {schema}.task_events
+WHERE task_id = %(id)s AND (attempt, number) > (%(attempt)s, %(number)s)
+ORDER BY attempt, number
+LIMIT %(limit)s;
+
+-- name: progress
+-- How far the newest attempt of a task says it is.
+SELECT attempt, progress AS fraction, progress_text AS text, progress_at AS at
+FROM (
+    SELECT attempt, progress, progress_text, progress_at
+    FROM {schema}.agent_executions
+    WHERE task_id = %(id)s
+    ORDER BY attempt DESC
+    LIMIT 1
+) newest
+WHERE progress_at IS NOT NULL;
 
 -- name: workers
 -- Workers that live, and those that ended within the last day.

@@ -157,6 +157,9 @@ CREATE TABLE agent_executions (
     llm_unpriced_calls   integer NOT NULL DEFAULT 0,        -- calls whose cost is not known
     cost_usd             numeric(18, 10),                   -- of the priced ones; NULL: none was
     adopted              boolean NOT NULL DEFAULT false,
+    progress             real,                              -- 0 to 1, as the handler says; NULL: it does not
+    progress_text        varchar(200),                      -- what it is at
+    progress_at          timestamptz,
 
     PRIMARY KEY (task_id, attempt),
     CONSTRAINT executions_end_has_an_outcome CHECK (
@@ -276,6 +279,21 @@ CREATE TABLE schedules (
 -- What workers look for: the next ticks.
 CREATE INDEX schedules_due_idx ON schedules (next_at NULLS FIRST)
     WHERE paused_at IS NULL AND problem IS NULL;
+
+-- The log lines of an attempt that are kept with its task, in the order of `number`.
+CREATE TABLE task_events (
+    task_id              uuid NOT NULL,
+    attempt              integer NOT NULL,
+    number               integer NOT NULL,                  -- counts the lines of the attempt
+    at                   timestamptz NOT NULL,
+    level                varchar(10) NOT NULL,
+    message              text NOT NULL,                     -- cut, and without secrets
+
+    PRIMARY KEY (task_id, attempt, number),
+    CONSTRAINT task_events_level_is_known CHECK (
+        level IN ('debug', 'info', 'warning', 'error')
+    )
+);
 
 -- One row a worker process, from its start to its end. A new start is a new row.
 CREATE TABLE workers (

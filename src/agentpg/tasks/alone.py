@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 
-from agentpg.tasks.child import Answer, Stop, Work
+from agentpg.tasks.child import Answer, Begun, Stop, Told, Work
 from agentpg.tasks.children import Child, Children, Died
 from agentpg.tasks.handlers import Handler
+from agentpg.tasks.journal import Telling
 from agentpg.tasks.model import Claimed, Outcome, Verdict
 from agentpg.tasks.pace import until
 
@@ -32,10 +34,18 @@ _TRIES = 3
 class Alone:
     """One attempt in a child process; the same face as Attempt has for its worker."""
 
-    def __init__(self, handler: Handler, task: Claimed, children: Children) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        task: Claimed,
+        children: Children,
+        page: Callable[[], Telling],
+    ) -> None:
         self.task = task
         self._handler = handler
         self._children = children
+        self._open_page = page
+        self._page: Telling | None = None
         self._child: Child | None = None
         self._stopped: Stop | None = None
         self._told = asyncio.Event()
@@ -48,6 +58,8 @@ class Alone:
         try:
             for _ in range(_TRIES):
                 outcome = await self._try()
+                if self._page is not None:
+                    await self._page.close()
                 if self._stopped or not isinstance(outcome, Died) or outcome.begun:
                     return self._verdict(outcome)
         except Exception as error:  # noqa: BLE001 - no process to be had is no fault of the task
@@ -101,7 +113,7 @@ class Alone:
         """What came of the work; None if it had to be ended by force."""
         self._begun.clear()
         self._started = time.perf_counter()
-        working = asyncio.ensure_future(child.run(Work(self._handler, self.task), self._has_begun))
+        working = asyncio.ensure_future(child.run(Work(self._handler, self.task), self._heard))
         try:
             await until(self._told, self._begun, tasks=[working])
             if self._begun.is_set():
@@ -126,6 +138,14 @@ class Alone:
 
     def _patience(self) -> float:
         return _SECONDS_TO_NOTICE if self._handler.runs_in == "process" else _SECONDS_TO_OBEY
+
+    def _heard(self, message: Begun | Told) -> None:
+        """The child says something before its answer."""
+        if isinstance(message, Begun):
+            self._has_begun()
+            return
+        self._page = self._page or self._open_page()
+        message.tell(self._page)
 
     def _has_begun(self) -> None:
         self._begun.set()

@@ -73,7 +73,7 @@ class Attempt:
         started = time.perf_counter()
         outcome, result, error, _, permanent = await self._call(slot or this_task())
         seconds = time.perf_counter() - started
-        if self.run.has_called:
+        if self.run.needs_closing:
             await self.run.close()
         if error is not None:
             error = without_secrets(error, longest=_ERROR_LENGTH)

@@ -18,7 +18,9 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import NamedTuple
@@ -27,12 +29,16 @@ from agentpg.db import Database, SteadyConnection
 from agentpg.settings import Settings
 from agentpg.tasks.attempt import Attempt
 from agentpg.tasks.handlers import Handler
+from agentpg.tasks.journal import LONGEST_LINE, MOST_LINES, Telling
 from agentpg.tasks.ledger import Ledger
 from agentpg.tasks.model import Claimed, Outcome, Verdict
 from agentpg.tasks.run import Run
 
 # What an attempt leaves to be written is waited for so long.
 _SECONDS_TO_WRITE = 10.0
+
+# Progress is passed on to the worker so often at most.
+_RELAY_SECONDS = 0.2
 
 # How often a child without a lifeline looks whether its worker lives.
 _LOOK_SECONDS = 1.0
@@ -63,6 +69,21 @@ class Stop(NamedTuple):
 
 class Begun(NamedTuple):
     """The work was taken up: from now on a death is the task's own."""
+
+
+class Told(NamedTuple):
+    """News of the attempt: its progress, or else a log line."""
+
+    level: int | None
+    fraction: float
+    text: str
+
+    def tell(self, page: Telling) -> None:
+        """Pass it on."""
+        if self.level is None:
+            page.progress(self.fraction, self.text)
+        else:
+            page.line(self.level, self.text)
 
 
 class Answer(NamedTuple):
@@ -133,6 +154,7 @@ class _Bench:
             database=self._surroundings.database,
             ledger=self._ledger,
             loop=self.loop,
+            page=partial(_Relay, self._outbox, self.loop),
         )
         self._attempt = Attempt(handler, work.task, run, self._surroundings.settings.result_limit)
         # In a task of its own, which an interruption may use up.
@@ -176,6 +198,49 @@ class _Outbox:
         packed = pickle.dumps(message)
         with self._lock, contextlib.suppress(OSError):
             self._pipe.send_bytes(packed)
+
+
+class _Relay:
+    """Passes the news of an attempt on to the worker, which has its page."""
+
+    def __init__(self, outbox: _Outbox, loop: asyncio.AbstractEventLoop) -> None:
+        self._outbox = outbox
+        self._loop = loop
+        self._lines = 0
+        self._newest: Told | None = None
+        self._sent: Told | None = None
+        self._next = 0.0
+        self._expected = False
+        self._closed = False
+
+    def progress(self, fraction: float, text: str) -> None:
+        """Pass on one in a while, and then the newest."""
+        self._newest = Told(None, fraction, text)
+        wait = self._next - time.monotonic()
+        if wait <= 0:
+            self._pass_on()
+        elif not self._expected:
+            self._expected = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._pass_on)
+
+    def line(self, level: int, message: str) -> None:
+        """Pass on a line at once: the process may die."""
+        self._lines += 1
+        if not self._closed and self._lines <= MOST_LINES + 1:
+            self._outbox.send(Told(level, 0.0, message[: 2 * LONGEST_LINE]))
+
+    async def close(self) -> None:
+        """Pass on the last progress; what is told later belongs to no attempt."""
+        self._pass_on()
+        self._closed = True
+
+    def _pass_on(self) -> None:
+        self._expected = False
+        newest = self._newest
+        if not self._closed and newest is not None and newest is not self._sent:
+            self._next = time.monotonic() + _RELAY_SECONDS
+            self._sent = newest
+            self._outbox.send(newest)
 
 
 class _LogsToWorker(logging.Handler):

@@ -25,7 +25,7 @@ from agentpg.errors import HandlerNotImportable
 from agentpg.language import N_
 from agentpg.settings import Settings
 from agentpg.tasks import child
-from agentpg.tasks.child import Answer, Begun, Stop, Surroundings, Work
+from agentpg.tasks.child import Answer, Begun, Stop, Surroundings, Told, Work
 from agentpg.tasks.handlers import App, Handler
 
 _log = logging.getLogger("agentpg.worker")
@@ -138,7 +138,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._answer: asyncio.Future[Answer | Died] | None = None
-        self._on_begun: Callable[[], None] | None = None
+        self._hear: Callable[[Begun | Told], None] | None = None
         self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._process: BaseProcess | None = None
@@ -154,10 +154,10 @@ class Child:
             self.kill()
             raise
 
-    async def run(self, work: Work, begun: Callable[[], None]) -> Answer | Died:
-        """Have the work done; `begun` is called when it was taken up."""
+    async def run(self, work: Work, hear: Callable[[Begun | Told], None]) -> Answer | Died:
+        """Have the work done; `hear` is called with what is said before the answer."""
         self._answer = self._loop.create_future()
-        self._on_begun = begun
+        self._hear = hear
         handler = None if self._inherited else work.handler
         self._inbox.put(work._replace(handler=handler))
         return await self._answer
@@ -208,11 +208,12 @@ class Child:
         try:
             self._send(work)
             while not isinstance(message := self._pipe.recv(), Answer):
-                if isinstance(message, Begun):
-                    begun = True
-                    self._tell(self._has_begun)
+                begun = begun or isinstance(message, Begun)
+                if isinstance(message, logging.LogRecord):
+                    # Where the worker's own lines go.
+                    logging.getLogger(message.name).handle(message)
                 else:
-                    _heard(message)
+                    self._tell(self._has_heard, message)
         except Exception:  # noqa: BLE001 - whatever came, no more work can be given to it
             self._process.kill()
             self._process.join()
@@ -250,19 +251,13 @@ class Child:
         if not self._started.done():
             self._started.set_exception(error)
 
-    def _has_begun(self) -> None:
-        if self._on_begun is not None:
-            self._on_begun()
+    def _has_heard(self, message: Begun | Told) -> None:
+        if self._hear is not None:
+            self._hear(message)
 
     def _answered(self, outcome: Answer | Died) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(outcome)
-
-
-def _heard(message: object) -> None:
-    """Write a log line of the child's where ours go."""
-    if isinstance(message, logging.LogRecord):
-        logging.getLogger(message.name).handle(message)
 
 
 def _start(

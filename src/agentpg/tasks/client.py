@@ -36,7 +36,7 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
-from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client import Schedules
 
 # `wait` looks often at first, for short tasks, and then once a second.
@@ -184,6 +184,26 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
             cursor.execute(self._lookup["llm_requests"], {"id": task_id})
+            return cursor.fetchall()
+
+    def progress(self, task_id: UUID) -> Progress | None:
+        """How far the newest attempt of a task says it is; None if it has not said."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Progress))
+            cursor.execute(self._lookup["progress"], {"id": task_id})
+            return cursor.fetchone()
+
+    def events(
+        self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
+    ) -> list[TaskEvent]:
+        """The log lines that are kept with a task, in order; `after` is the last one known."""
+        since = (after.attempt, after.number) if after is not None else (0, 0)
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(TaskEvent))
+            cursor.execute(
+                self._lookup["task_events"],
+                {"id": task_id, "attempt": since[0], "number": since[1], "limit": limit},
+            )
             return cursor.fetchall()
 
     def wait(self, task_id: UUID, *, timeout: timedelta | None = None, check: bool = True) -> Task:

@@ -34,7 +34,7 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
-from agentpg.tasks.model import Execution, LlmRequest, NewTask, Task
+from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client_async import AsyncSchedules
 
 # `wait` looks often at first, for short tasks, and then once a second.
@@ -184,6 +184,26 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
             await cursor.execute(self._lookup["llm_requests"], {"id": task_id})
+            return await cursor.fetchall()
+
+    async def progress(self, task_id: UUID) -> Progress | None:
+        """How far the newest attempt of a task says it is; None if it has not said."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Progress))
+            await cursor.execute(self._lookup["progress"], {"id": task_id})
+            return await cursor.fetchone()
+
+    async def events(
+        self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
+    ) -> list[TaskEvent]:
+        """The log lines that are kept with a task, in order; `after` is the last one known."""
+        since = (after.attempt, after.number) if after is not None else (0, 0)
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(TaskEvent))
+            await cursor.execute(
+                self._lookup["task_events"],
+                {"id": task_id, "attempt": since[0], "number": since[1], "limit": limit},
+            )
             return await cursor.fetchall()
 
     async def wait(

@@ -124,6 +124,34 @@ class Execution:
     llm_unknown_calls: int
     llm_unpriced_calls: int
     cost_usd: Decimal | None
+    progress: float | None
+    progress_text: str | None
+    progress_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """A log line that is kept with its task; `number` counts those of its attempt.
+
+    `level` is "debug", "info", "warning" or "error".
+    """
+
+    task_id: UUID
+    attempt: int
+    number: int
+    at: datetime
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an attempt says it is; `fraction` is 0 to 1."""
+
+    attempt: int
+    fraction: float | None
+    text: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

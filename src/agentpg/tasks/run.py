@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
+import sys
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from agentpg.db import Database
 from agentpg.errors import HandlerStopped
 from agentpg.settings import Settings
+from agentpg.tasks.journal import Telling, severity
 from agentpg.tasks.model import Claimed
+from agentpg.tasks.redaction import error_text
 from agentpg.tasks.usage import Ledger, LlmCall
 from agentpg.tasks.wrapping import wrap_client
 
@@ -31,6 +35,7 @@ class Run:
         database: Database,
         ledger: Ledger,
         loop: asyncio.AbstractEventLoop,
+        page: Callable[[], Telling],
     ) -> None:
         self.task = task
         self.settings = settings
@@ -39,10 +44,17 @@ class Run:
         self._loop = loop
         self._stop_reason: str | None = None
         self._called = False
+        self._open_page = page
+        self._page: Telling | None = None
+        self._opening = threading.Lock()
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose lines carry the agent, the task and the attempt."""
+        """A logger whose lines carry the agent, the task and the attempt.
+
+        Those from the setting `task_log_level` on are kept with the task as well, at most
+        1000 of an attempt, each cut to 2000 characters, and with keys and passwords as ***.
+        """
         task = self.task
         where = {
             "agent": task.agent_name,
@@ -50,7 +62,17 @@ class Run:
             "task": str(task.id),
             "attempt": task.attempt,
         }
-        return _RunLog(logging.getLogger("agentpg.run"), where)
+        least = severity(self.settings.task_log_level)
+        return _RunLog(logging.getLogger("agentpg.run"), where, self._telling, least)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far the work is, from 0 to 1, and in up to 200 characters what it is at.
+
+        Others see it by `agentpg task show --follow` and `Client.progress`. It may be called
+        from any thread and as often as you like: about one a second is written, and the last
+        one always. What is below 0 or above 1 counts as 0 or 1.
+        """
+        self._telling().progress(fraction, text)
 
     def llm_call(self, *, provider: str, model: str) -> LlmCall:
         """Record one call to a language model.
@@ -89,24 +111,66 @@ class Run:
             raise HandlerStopped(self._stop_reason)
 
     @property
-    def has_called(self) -> bool:
-        """Whether a call to a language model was to be recorded."""
-        return self._called
+    def needs_closing(self) -> bool:
+        """Whether the handler has recorded a call or told something; most have not."""
+        return self._called or self._page is not None
 
     async def close(self) -> None:
-        """Mark as lost what the handler left open; called by the worker."""
-        await self._ledger.give_up(self.task.id, self.task.attempt)
+        """Have the last news written, and mark as lost what the handler left open; called by
+        the worker."""
+        if self._page is not None:
+            await self._page.close()
+        if self._called:
+            await self._ledger.give_up(self.task.id, self.task.attempt)
 
     def stop(self, reason: str) -> None:
         """Tell the handler to end; called by the worker."""
         self._stop_reason = reason
 
+    def _telling(self) -> Telling:
+        """Where the news go; opened by the first, from whichever thread it comes."""
+        page = self._page
+        if page is None:
+            with self._opening:  # one page, also where two threads come at once
+                page = self._page = self._page or self._open_page()
+        return page
+
 
 class _RunLog(logging.LoggerAdapter[logging.Logger]):
     """Log lines of a handler; they carry its agent, task and attempt."""
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        extra: Mapping[str, object],
+        telling: Callable[[], Telling],
+        least: int,
+    ) -> None:
+        super().__init__(logger, extra)
+        self._telling = telling
+        self._least = least
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Keep the line with the task if it is severe enough, and log it as usual."""
+        if level >= self._least:
+            self._telling().line(level, _line(level, msg, args, kwargs.get("exc_info")))
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+        super().log(level, msg, *args, **kwargs)
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
         return msg, kwargs
+
+
+def _line(level: int, msg: object, args: tuple[Any, ...], exc_info: object) -> str:
+    """A log line as text, with its exception in a few words."""
+    try:
+        text = logging.LogRecord("", level, "", 0, msg, args, None).getMessage()
+    except Exception:  # noqa: BLE001 - a line whose arguments do not fit; logging says so
+        text = str(msg)
+    error = sys.exc_info()[1] if exc_info is True else exc_info
+    if isinstance(error, tuple):
+        error = error[1]
+    return f"{text}: {error_text(error)}" if isinstance(error, BaseException) else text

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from agentpg.tasks.children import Children, prepare_children
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
+from agentpg.tasks.journal import Journal
 from agentpg.tasks.marks import MARGIN, Marks
 from agentpg.tasks.model import Claimed, Settlement
 from agentpg.tasks.pace import Rate, spread, until
@@ -75,6 +77,7 @@ class Worker:
         self._claiming = SteadyConnection(database, name)
         self._writing = SteadyConnection(database, name)
         self._ledger = Ledger(self._writing, database.schema)
+        self._journal = Journal(self._writing, database.schema)
         children = min(self._concurrency, settings.child_processes)
         self._children = Children(settings, database, children)
         self._hands = Hands(
@@ -104,6 +107,7 @@ class Worker:
         """Work until told to stop. Raises DatabaseUnavailable if the start fails."""
         self._loop = asyncio.get_running_loop()
         prepare_children(self._app)
+        self._journal.begin()
         await self._register()
         self._pulse.start()
         settling = asyncio.create_task(self._settling.run())
@@ -228,8 +232,9 @@ class Worker:
     # Running
 
     def _begin(self, task: Claimed, handler: Handler) -> Attempt | Alone:
+        page = partial(self._journal.page, task, self.id)
         if task.suspect or handler.runs_in == "process":
-            return Alone(handler, task, self._children)
+            return Alone(handler, task, self._children, page)
         assert self._loop is not None  # noqa: S101 - there is one while there are attempts
         run = Run(
             task,
@@ -237,6 +242,7 @@ class Worker:
             database=self._database,
             ledger=self._ledger,
             loop=self._loop,
+            page=page,
         )
         return Attempt(handler, task, run, self._settings.result_limit)
 
@@ -298,6 +304,7 @@ class Worker:
 
     async def _leave(self) -> None:
         await self._ledger.drain(self._settings.shutdown_grace.total_seconds())
+        await self._journal.drain(self._settings.shutdown_grace.total_seconds())
         try:
             await self._claiming.execute(self._sql["leave"], {"worker": self.id})
         except AgentpgError as error:
