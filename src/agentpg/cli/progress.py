@@ -59,11 +59,9 @@ class Bar:
         """A line of the result, above the bar where both are on the terminal."""
         text = visible(text)
         if sys.stdout.isatty():
-            self._progress.console.print(
-                visible(text), markup=False, highlight=False, soft_wrap=True
-            )
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(visible(text))
+            click.echo(text)
 
 
 class Lines:

@@ -45,8 +45,9 @@ AgentpgError                    exit 1   failed
 │   ├── TablesInTheWay                   the first migration meets tables of the same names
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
-│   ├── WorkUnderWay                     only one may do this at a time
-│   └── PermissionDenied                 the role may not do this
+ │   ├── WorkUnderWay                     only one may do this at a time
+ │   ├── PermissionDenied                 the role may not do this
+ │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
 ├── OutputNotWritten                     standard output takes no more
 ├── ArchiveNotWhole                      what was written does not read back
@@ -57,6 +58,7 @@ AgentpgError                    exit 1   failed
 ├── TaskFailed                           a task that was waited for did not complete
 ├── WrongState                           the task is not in a state that allows this
 ├── WaitTimedOut
+├── NotDrained                           a test's work was not done in time
 ├── ResultNotJson                        what a handler returned can't be stored
 ├── ResultTooLarge
 ├── HandlerStopped                       raised inside a handler that must stop
@@ -101,6 +103,7 @@ from agentpg.errors.failed import (
     FileNotWritten,
     HandlerStopped,
     MigrationBlocked,
+    NotDrained,
     OutputNotWritten,
     ResultNotJson,
     ResultTooLarge,
@@ -116,6 +119,7 @@ from agentpg.errors.refused import (
     AdoptionRefused,
     FileNotOurs,
     MigrationChanged,
+    NotForTesting,
     PermissionDenied,
     Refused,
     SchemaMismatch,
@@ -203,6 +207,8 @@ __all__ = [
     "NoAdministrator",
     "NoDatabase",
     "NotAnApp",
+    "NotDrained",
+    "NotForTesting",
     "NotStartedYet",
     "OutputNotWritten",
     "PayloadNotJson",

@@ -76,6 +76,13 @@ class WaitTimedOut(AgentpgError, TimeoutError):
     sentence = N_("task {task_id} was still {status} after {seconds} s")
 
 
+class NotDrained(AgentpgError, TimeoutError):
+    """A test ran what was due, and more was left when its time was over."""
+
+    sentence = N_("{tasks} tasks were still to do after {seconds} s")
+    hint = N_("A handler may hang, or submit without end; `timeout` is how long to wait.")
+
+
 class ResultNotJson(AgentpgError, ValueError):
     """What a handler returned has no JSON form."""
 

@@ -98,3 +98,13 @@ class WorkUnderWay(Refused):
 
     sentence = N_("{work} is under way already on the schema {schema}")
     hint = N_("Wait for its end; pg_locks shows the session by its advisory lock.")
+
+
+class NotForTesting(Refused):
+    """Tests would run, and throw away, what a database holds that is not marked for it."""
+
+    sentence = N_("the database {target} is not marked as one to throw away")
+    hint = N_(
+        "Use agentpg.testing.PrivateServer, or mark a database of your own: "
+        "ALTER DATABASE … SET agentpg.testing = 'on'."
+    )

@@ -11,6 +11,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 from agentpg.tasks.child import Answer, Begun, Stop, Told, Work
 from agentpg.tasks.children import Child, Children, Died

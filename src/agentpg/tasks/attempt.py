@@ -87,7 +87,7 @@ class Attempt:
     @property
     def left_a_thread(self) -> bool:
         """Whether the thread of a sync handler still runs, which outlived its time-out."""
-        return not self._thread_ended.is_set()
+        return self._thread is not None and not self._thread.is_set()
 
     def stop(self, outcome: Outcome, reason: str) -> None:
         """Interrupt the handler; the first reason counts."""

@@ -1,0 +1,181 @@
+"""The helpers for users' tests, on a private server of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database, connect
+from agentpg.errors import NotDrained, NotForTesting
+from agentpg.tasks.handlers import App
+from agentpg.tasks.model import NewTask
+from agentpg.tasks.retry import Backoff
+from agentpg.tasks.run import Run
+from agentpg.testing import Drained, Installation, PrivateServer
+from tests.servers import PG_BIN
+from tests.waiting import eventually
+
+app = App()
+
+
+@app.task("Shop", "price", max_attempts=1)
+async def price(run: Run, amount: int) -> int:
+    if amount < 0:
+        raise ValueError("an amount can't be negative")
+    return amount * 119
+
+
+@app.task("Shop", "flaky", max_attempts=2, backoff=Backoff(first=timedelta(hours=1), jitter=0))
+async def flaky(run: Run) -> int:
+    if run.task.attempt < 2:
+        raise ConnectionError("not yet")
+    return run.task.attempt
+
+
+@app.task("Shop", "soon", max_attempts=3, backoff=Backoff(first=timedelta(), jitter=0))
+def soon(run: Run) -> int:
+    if run.task.attempt < 3:
+        raise ConnectionError("not yet")
+    return run.task.attempt
+
+
+@app.task("Shop", "hang")
+async def hang(run: Run) -> None:
+    await asyncio.sleep(3600)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PrivateServer]:
+    with PrivateServer(pg_bin=PG_BIN) as started:
+        yield started
+
+
+@pytest.fixture
+def shop(server: PrivateServer) -> Iterator[Installation]:
+    with server.installation() as made:
+        yield made
+
+
+def test_one_task_is_run_and_no_other(shop: Installation) -> None:
+    other = shop.client.submit("Shop", "price", {"amount": 1}, priority=0)
+    held = shop.client.submit("Shop", "price", {"amount": 1})
+    shop.client.hold(held, reason="by the test")
+    story = shop.run_one(app, "Shop", "price", {"amount": 2}, tenant="north")
+    assert (story.task.status, story.task.result, story.task.tenant) == ("completed", 238, "north")
+    assert [execution.outcome for execution in story.executions] == ["completed"]
+    untouched = shop.client.get(other)
+    assert (untouched.status, untouched.held_reason) == ("pending", None)
+    assert shop.client.get(held).held_reason == "by the test"
+
+
+def test_a_failure_is_data(shop: Installation) -> None:
+    story = shop.run_one(app, "Shop", "price", {"amount": -1})
+    assert story.task.status == "failed"
+    assert story.executions[0].error_message == "ValueError: an amount can't be negative"
+
+
+def test_retries_that_follow_at_once_are_run(shop: Installation) -> None:
+    story = shop.run_one(app, "Shop", "soon")
+    assert (story.task.status, story.task.result, len(story.executions)) == ("completed", 3, 3)
+
+
+def test_time_passes_for_what_waits(shop: Installation) -> None:
+    story = shop.run_one(app, "Shop", "flaky")
+    assert story.task.status == "pending"
+    assert shop.drain(app) == Drained(later=1)
+    assert shop.advance(timedelta(minutes=59)) == 1
+    assert shop.drain(app) == Drained(later=1)
+    assert shop.advance(timedelta(minutes=2)) == 1
+    assert shop.drain(app) == Drained(completed=1)
+    assert shop.client.get(story.task.id).result == 2
+    assert shop.advance(timedelta(hours=1)) == 0
+
+
+def test_a_drain_counts_what_came_of_it(shop: Installation) -> None:
+    tasks = [NewTask(agent_name="Shop", task_type="price", payload={"amount": n}) for n in (1, -1)]
+    shop.client.submit_many(tasks * 20)
+    shop.client.submit("Shop", "flaky")
+    shop.client.submit("Nobody", "knows")
+    shop.client.hold(shop.client.submit("Shop", "price"), reason="later")
+    assert shop.drain(app) == Drained(completed=20, failed=21, later=1, held=1, unhandled=1)
+    assert shop.drain(app) == Drained(later=1, held=1, unhandled=1)
+
+
+def test_what_does_not_end_in_time_is_said(shop: Installation) -> None:
+    shop.client.submit("Shop", "hang")
+    with pytest.raises(NotDrained, match=r"1 tasks were still to do after 0\.2 s"):
+        shop.drain(app, timeout=timedelta(seconds=0.2))
+
+
+def test_it_works_within_a_running_event_loop(shop: Installation) -> None:
+    async def test() -> object:
+        return shop.run_one(app, "Shop", "price", {"amount": 1}).task.result
+
+    assert asyncio.run(test()) == 119
+
+
+def test_mistakes_are_said(shop: Installation) -> None:
+    with pytest.raises(ValueError, match="no handler for Shop/prize"):
+        shop.run_one(app, "Shop", "prize")
+    with pytest.raises(ValueError, match="time passes forwards only"):
+        shop.advance(timedelta(hours=-1))
+    with pytest.raises(RuntimeError, match="was not started"), PrivateServer().installation():
+        """Nothing is made."""
+
+
+def test_installations_are_quick_and_apart(server: PrivateServer) -> None:
+    with server.installation() as one, server.installation() as two:
+        one.client.submit("Shop", "price", {"amount": 1})
+        assert one.drain(app).completed == 1
+        assert two.client.find() == []
+        with connect(two.database) as connection:
+            assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_a_database_that_is_not_marked_is_refused(database: Database) -> None:
+    with pytest.raises(NotForTesting, match="not marked as one to throw away"):
+        Installation(database)
+
+
+def test_the_clock_stands_still_where_no_mark_is(shop: Installation) -> None:
+    """The statement itself refuses, whoever calls it."""
+    task_id = shop.client.submit("Shop", "price", {"amount": 1}, delay=timedelta(hours=1))
+    unmarked = Database(f"{shop.database.dsn} options='-c agentpg.testing=off'")
+    shop.database = unmarked
+    assert shop.advance(timedelta(hours=2)) == 0
+    assert shop.client.get(task_id).run_at.timestamp() > time.time()
+
+
+def test_a_server_is_removed_though_its_process_was_killed(tmp_path: Path) -> None:
+    script = (
+        "import signal\n"
+        "from agentpg.testing import PrivateServer\n"
+        f"with PrivateServer(pg_bin={PG_BIN!r}) as server, server.installation() as made:\n"
+        "    print(made.database.dsn, flush=True)\n"
+        "    signal.pause()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert process.stdout is not None
+    dsn = dict(part.split("=", 1) for part in process.stdout.readline().split())
+    home = Path(dsn["passfile"]).parent
+    assert home.is_dir()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    eventually(lambda: not home.exists())
+
+
+def test_counts_are_plain_data() -> None:
+    assert set(dataclasses.asdict(Drained()).values()) == {0}
