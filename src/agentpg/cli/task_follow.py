@@ -82,7 +82,7 @@ def _of_execution(out: Output, execution: Execution, story: TaskStory) -> Iterat
     calls = [_call(attempt, c) for c in story.llm_requests if c.attempt == number and c.ended_at]
     lines = [_line(attempt, e) for e in story.events if e.attempt == number]
     progress = [_progress(attempt, execution)] if execution.progress_at is not None else []
-    yield from sorted([*calls, *lines, *progress], key=lambda one: str(one.at))
+    yield from sorted([*calls, *lines, *progress], key=_moment)
     if execution.outcome is not None:
         yield _ended(attempt, execution)
 
@@ -129,6 +129,10 @@ def _finished(task: Task) -> Happening:
 def _fields(value: Any, *without: str) -> dict[str, Any]:
     names = [f.name for f in dataclasses.fields(value) if f.name not in without]
     return {name: getattr(value, name) for name in names}
+
+
+def _moment(one: Happening) -> float:
+    return one.at.timestamp() if one.at is not None else 0.0
 
 
 def _clock(moment: datetime | None) -> str:

@@ -181,10 +181,11 @@ class Journal:
         progress = [(page, newest) for page, newest, _ in news if newest is not None]
         lines = [(page, line) for page, _, new in news for line in new]
         try:
-            if progress:
-                await self._connection.insist(self._sql["note_progress"], _fractions(progress))
+            # In this order, so that a line is not later than the progress that was told after it.
             if lines:
                 await self._connection.insist(self._sql["keep_lines"], _columns(lines))
+            if progress:
+                await self._connection.insist(self._sql["note_progress"], _fractions(progress))
         except Exception:  # noqa: BLE001 - no handler's result depends on it
             _log.exception("the progress or the log lines of %s tasks were not written", len(news))
 
