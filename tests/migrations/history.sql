@@ -20,6 +20,8 @@ INSERT INTO llm_requests (id, task_id, attempt, agent_name, provider, model, sta
 ('01900000-0000-7000-8000-0000000000c1', '01900000-0000-7000-8000-000000000003', 1, 'Reporter', 'openai', 'gpt-4o-mini', 'lost', '2026-01-01 08:00+00', '2026-01-01 08:02+00', NULL, NULL, NULL, NULL, 'unpriced'),
 ('01900000-0000-7000-8000-0000000000c2', '01900000-0000-7000-8000-000000000003', 2, 'Reporter', 'openai', 'gpt-4o-mini', 'ok', '2026-01-01 08:20+00', '2026-01-01 08:20:30+00', 30, 100, 20, 0.0012, 'genai-prices');
 INSERT INTO users (id, username, role, password_hash, created_at) VALUES ('01900000-0000-7000-8000-0000000000d1', 'kim', 'admin', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g', '2026-01-01 06:00+00');
+UPDATE agent_executions SET progress = 0.5, progress_text = 'page 2', progress_at = '2026-01-01 08:20:30+00' WHERE outcome = 'completed';
+INSERT INTO task_events (task_id, attempt, number, at, level, message) VALUES ('01900000-0000-7000-8000-000000000003', 2, 1, '2026-01-01 08:20:10+00', 'info', 'begins with 3 pages');
 UPDATE schema_migrations SET applied_at = '2026-01-01 06:00+00';
 INSERT INTO schedules (name, agent_name, task_type, payload, cron, time_zone, catch_up, paused_at, next_at, last_at, last_task_id, created_at, updated_at) VALUES
 ('weekly', 'Reporter', 'weekly', '{"week": 1}', '0 7 * * mon', 'Asia/Seoul', 'all', NULL, '2026-01-04 22:00+00', '2025-12-28 22:00+00', '01900000-0000-7000-8000-000000000003', '2025-12-01 06:00+00', '2025-12-01 06:00+00'),
