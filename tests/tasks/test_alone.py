@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from agentpg.tasks.handlers import App
 from agentpg.tasks.model import NewTask
+from agentpg.tasks.run import Run
 from tests.apps.deadly import app as deadly
 from tests.tasks.engine import Engine
 from tests.waiting import eventually
@@ -131,6 +133,22 @@ def test_signals_for_the_worker_leave_the_child_alone(engine: Engine, tmp_path: 
         os.kill(child, number)
     assert engine.ended(task_id).status == "completed"
     assert engine.outcomes(task_id) == ["completed"]
+
+
+def test_a_suspect_whose_handler_has_no_name_runs_alone_too(engine: Engine) -> None:
+    app = App()
+
+    @app.task("Deadly", "hidden")
+    def hidden(run: Run) -> int:
+        run.log.info("from %s", os.getpid())
+        return os.getpid()
+
+    engine.work(app)
+    task = engine.ended(suspect(engine, "hidden"))
+    assert (task.status, task.suspect) == ("completed", False)
+    assert task.result != os.getpid()
+    assert [event.message for event in engine.client.events(task.id)] == [f"from {task.result}"]
+    eventually(lambda: not alive(task.result))
 
 
 def lasting(engine: Engine, folder: Path, seconds: float = 60) -> tuple[Any, int]:

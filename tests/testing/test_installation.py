@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import signal
 import subprocess
 import sys
@@ -165,7 +164,7 @@ def test_a_server_is_removed_though_its_process_was_killed(tmp_path: Path) -> No
         "    signal.pause()\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     dsn = dict(part.split("=", 1) for part in process.stdout.readline().split())
@@ -174,6 +173,9 @@ def test_a_server_is_removed_though_its_process_was_killed(tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""
     eventually(lambda: not home.exists())
 
 

@@ -27,8 +27,12 @@ from agentpg.settings import Settings
 from agentpg.tasks import child
 from agentpg.tasks.child import Answer, Begun, Stop, Surroundings, Told, Work
 from agentpg.tasks.handlers import App, Handler
+from agentpg.tasks.pace import until
 
 _log = logging.getLogger("agentpg.worker")
+
+# A process that was killed is waited for so long.
+_SECONDS_TO_DIE = 5.0
 
 # A child that was dismissed has so long to close its connection.
 _SECONDS_TO_LEAVE = 2.0
@@ -106,7 +110,7 @@ class Children:
             else:
                 one.kill()
         for one in self._alive:
-            await one.ended.wait()
+            await until(one.ended, seconds=_SECONDS_TO_DIE)
         self._idle.clear()
 
     async def _find(self, handler: Handler, *, fresh: bool, limited: bool) -> Child:

@@ -16,7 +16,6 @@ from agentpg.db import Database, Statements, connect
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from agentpg.settings import load_settings
-from agentpg.testing import cleaning
 from agentpg.testing.installation import Installation
 
 # Nothing of it has to survive a crash of the machine.
@@ -28,6 +27,9 @@ _FAST = {
 }
 
 _OWNER = "admin"
+
+# Not imported: it is run as a program.
+_CLEANER = "agentpg.testing.cleaning"
 
 
 class PrivateServer:
@@ -63,7 +65,7 @@ class PrivateServer:
         """Start it. Raises EmbeddedServerError or one of its kinds."""
         home = tempfile.mkdtemp(prefix="agentpg-testing-")
         self._cleaner = subprocess.Popen(
-            [sys.executable, "-m", cleaning.__name__, home, self._pg_bin],
+            [sys.executable, "-m", _CLEANER, home, self._pg_bin],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
