@@ -223,6 +223,13 @@ class Settings(BaseSettings):
         "only take turns.",
         json_schema_extra={"unit": "processes", "secret": False},
     )
+    tasks_per_child: int = Field(
+        0,
+        ge=0,
+        description="After how many tasks a child process is replaced, for libraries that "
+        "leak memory; 0 for never.",
+        json_schema_extra={"unit": "tasks", "secret": False},
+    )
     lease: Duration = _option(
         timedelta(seconds=30),
         "How long a worker may be silent before its tasks are given to others. Shorter "

@@ -78,7 +78,7 @@ def test_each_thing_that_happens_is_a_line_of_json(
 
 
 def test_a_terminal_shows_a_bar(
-    installed: Database, client: Client, telling_worker: ThreadWorker, tmp_path: Path
+    call: Call, installed: Database, client: Client, telling_worker: ThreadWorker, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go_on"
     task_id = client.submit("Telling", "steps", {"go_on": str(go_on)})
@@ -93,6 +93,7 @@ def test_a_terminal_shows_a_bar(
     shown = b""
     while b"half of it" not in shown:
         shown += os.read(ours, 4096)
+    assert "50 % half of it" in call("task", "show", str(task_id)).out
     go_on.touch()
     rest = threading.Thread(target=drained, args=(ours,))
     rest.start()

@@ -36,6 +36,13 @@ def test_children_are_used_again_and_bounded(engine: Engine) -> None:
     assert not any(alive(child) for child in children)
 
 
+def test_a_child_is_replaced_after_so_many_tasks(engine: Engine) -> None:
+    engine.work(busy, concurrency=1, tasks_per_child="2")
+    children = [engine.run("Busy", "await").result for _ in range(5)]
+    assert children[0] == children[1] != children[2] == children[3] != children[4]
+    eventually(lambda: not alive(children[0]) and not alive(children[2]))
+
+
 def test_a_time_out_ends_a_deaf_handler_and_its_slot_is_free(engine: Engine) -> None:
     engine.work(busy, concurrency=1, child_processes="1")
     began = time.monotonic()

@@ -72,6 +72,7 @@ class Children:
 
     def __init__(self, settings: Settings, database: Database, limit: int) -> None:
         self._surroundings = Surroundings(settings, database, _log_levels())
+        self._most_tasks = settings.tasks_per_child
         self._room = asyncio.Semaphore(limit)
         self._idle: list[Child] = []
         self._alive: set[Child] = set()
@@ -95,7 +96,7 @@ class Children:
         """The attempt has ended; a child that is not `usable` is killed."""
         if not usable:
             lent.kill()
-        elif lent.single_use:
+        elif lent.single_use or lent.tasks == self._most_tasks:
             lent.dismiss()
         else:
             self._idle.append(lent)
@@ -136,6 +137,7 @@ class Child:
     ) -> None:
         self.single_use = single_use
         self.limited = limited
+        self.tasks = 0
         self.ended = asyncio.Event()
         self._inherited = None if _is_importable(handler) else handler
         self._surroundings = surroundings
@@ -160,6 +162,7 @@ class Child:
 
     async def run(self, work: Work, hear: Callable[[Begun | Told], None]) -> Answer | Died:
         """Have the work done; `hear` is called with what is said before the answer."""
+        self.tasks += 1
         self._answer = self._loop.create_future()
         self._hear = hear
         handler = None if self._inherited else work.handler
