@@ -16,7 +16,8 @@ from agentpg.cli.command import Group, help_page
 from agentpg.cli.root import root
 from agentpg.desk import markdown
 from agentpg.desk.meanings import Meanings, our_meanings
-from agentpg.settings import Settings, format_duration, format_size, variable_of
+from agentpg.quantities import format_duration, format_size
+from agentpg.settings import Settings, variable_of
 
 FOLDER = Path("docs/reference")
 WIDTH = 80

@@ -9,7 +9,7 @@ from agentpg.agents.surroundings import own_database
 from agentpg.desk.removal import RemovalOptions, Removed, remove_history
 from agentpg.desk.retention import policy_of
 from agentpg.errors import RetentionTooShort
-from agentpg.settings import format_duration
+from agentpg.quantities import format_duration
 from agentpg.tasks.handlers import App, Permanent
 from agentpg.tasks.run import Run
 

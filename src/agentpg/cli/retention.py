@@ -185,7 +185,7 @@ def _archive_of_settings(session: Session) -> Path | None:
 
 
 def _show_policy(session: Session, policy: Policy) -> None:
-    from agentpg.settings import format_duration
+    from agentpg.quantities import format_duration
 
     forever = session.translate(N_("kept for ever"))
     kept = session.translate(N_("kept for {period}"))

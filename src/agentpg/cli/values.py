@@ -19,7 +19,7 @@ class DurationType(click.ParamType[timedelta]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         """The text as a timedelta."""
-        from agentpg.settings import parse_duration
+        from agentpg.quantities import parse_duration
 
         try:
             parsed = parse_duration(value)

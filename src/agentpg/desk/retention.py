@@ -13,7 +13,8 @@ from typing import Any
 from agentpg.db import Connection, Database, Statements, class_row, snapshot
 from agentpg.errors import RetentionTooShort
 from agentpg.language import N_
-from agentpg.settings import Settings, format_duration
+from agentpg.quantities import format_duration
+from agentpg.settings import Settings
 from agentpg.tasks.upkeep import longest_retry
 
 # A task first, then all that hangs on it by its `task_id`.
