@@ -13,6 +13,7 @@ from agentpg.schema import released_migrations
 from agentpg.tasks.client import Client
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
+from tests.pgbouncer import PROGRAM, pgbouncer
 
 NEWEST = released_migrations()[-1].version
 
@@ -123,3 +124,14 @@ def test_a_server_that_cannot_be_reached_exits_with_3(call: Call) -> None:
 
 def test_without_a_database_it_is_wrong_usage(call: Call) -> None:
     assert call("status").code == 2
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+def test_it_says_that_a_pooler_is_in_between(call: Call, installed: Database) -> None:
+    assert json.loads(call("status", "--json").out)["server"]["pooled"] is False
+    with pgbouncer(installed) as pooler:
+        called = call("--dsn", pooler.database.dsn, "status")
+        assert called.code == 0
+        assert "pooler    in between: workers look for tasks every second" in called.out
+        document = call("--dsn", pooler.database.dsn, "status", "--json").out
+        assert json.loads(document)["server"]["pooled"] is True

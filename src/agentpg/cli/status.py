@@ -124,6 +124,8 @@ def _server_lines(out: Output, found: Found) -> Iterator[tuple[str, object]]:
     yield N_("database"), f"{found.target}, {figures.size(server.size_bytes)}"
     if server.in_recovery:
         yield N_("recovery"), out.translate(N_("the server is in recovery and only reads"))
+    if server.pooled:
+        yield N_("pooler"), out.translate(N_("in between: workers look for tasks every second"))
     if found.version is None:
         yield N_("schema"), found.schema
         return

@@ -20,13 +20,13 @@ from agentpg.db.connect import (
 )
 from agentpg.db.listen import channel_of, listen, next_notifications
 from agentpg.db.pool import AsyncPool, Pool
+from agentpg.db.pooler import Lasting, lasting, pin_plans, work_on
 from agentpg.db.query import (
     Fragment,
     Statements,
     compose_script,
     identifier,
     literal,
-    pin_plans,
     render,
 )
 from agentpg.db.snapshot import snapshot
@@ -44,6 +44,7 @@ __all__ = [
     "Fragment",
     "IntegrityError",
     "Jsonb",
+    "Lasting",
     "LockNotAvailable",
     "Pool",
     "ServerError",
@@ -62,6 +63,7 @@ __all__ = [
     "identifier",
     "is_connection_lost",
     "is_refused_value",
+    "lasting",
     "listen",
     "literal",
     "make_conninfo",
@@ -75,4 +77,5 @@ __all__ = [
     "snapshot",
     "tuple_row",
     "unaffected",
+    "work_on",
 ]

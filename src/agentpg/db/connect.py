@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from agentpg.db.border import driver_errors
+from agentpg.db.pooler import spare_pooler, spare_pooler_async
 from agentpg.errors import SettingError
 from agentpg.language import N_
 from agentpg.settings import Settings, environment_with, libpq_variables
@@ -120,7 +121,14 @@ def connect(
 ) -> Connection[TupleRow]:
     """A synchronous connection. Raises DatabaseUnavailable or one of its kinds."""
     with driver_errors(database.target()):
-        return psycopg.connect(database.conninfo(application_name), autocommit=autocommit)
+        connection = psycopg.connect(database.conninfo(application_name), autocommit=True)
+        try:
+            spare_pooler(connection)
+            connection.autocommit = autocommit
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def scram_verifier(connection: Connection[TupleRow], role: str, password: str) -> str:
@@ -134,9 +142,16 @@ async def connect_async(
 ) -> AsyncConnection[TupleRow]:
     """An asynchronous connection. Raises DatabaseUnavailable or one of its kinds."""
     with driver_errors(database.target()):
-        return await AsyncConnection.connect(
-            database.conninfo(application_name), autocommit=autocommit
+        connection = await AsyncConnection.connect(
+            database.conninfo(application_name), autocommit=True
         )
+        try:
+            await spare_pooler_async(connection)
+            await connection.set_autocommit(autocommit)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
 
 def _parse(dsn: str) -> dict[str, Any]:

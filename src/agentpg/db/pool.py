@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from agentpg.db.border import driver_errors
 from agentpg.db.connect import Database, connect, connect_async
+from agentpg.db.pooler import spare_pooler, spare_pooler_async
 
 # How long a caller waits for a connection of a full pool before it gets an error.
 _CHECKOUT_SECONDS = 30.0
@@ -83,6 +84,7 @@ class AsyncPool:
         return pool
 
     async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
+        await spare_pooler_async(connection)
         set_json_loads(self._json_loads, connection)
 
 
@@ -143,6 +145,7 @@ class Pool:
         return self._pool
 
     def _configure(self, connection: Connection[TupleRow]) -> None:
+        spare_pooler(connection)
         set_json_loads(self._json_loads, connection)
 
 

@@ -81,11 +81,6 @@ def read_statements(file: str) -> dict[str, str]:
     }
 
 
-def pin_plans(schema: str) -> Composed:
-    """The statement that a worker's connection begins with: its plans follow the indexes."""
-    return Statements("session", schema)["pin_plans"]
-
-
 def compose_script(text: str, **identifiers: str) -> Composed:
     """A whole script, such as a migration, with its identifiers in braces filled in."""
     quoted = {key: sql.Identifier(value) for key, value in identifiers.items()}

@@ -14,7 +14,7 @@ from psycopg.sql import Composed
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, translate
 from agentpg.db.connect import Database, connect_async
-from agentpg.db.query import pin_plans
+from agentpg.db.pooler import work_on_async
 from agentpg.errors import DatabaseUnavailable
 
 _log = logging.getLogger("agentpg.db")
@@ -88,7 +88,7 @@ class SteadyConnection:
     async def _connect(self) -> AsyncConnection[TupleRow]:
         connection = await connect_async(self._database, self._name)
         with driver_errors(self._database.target()):
-            await connection.execute(pin_plans(self._database.schema))
+            await work_on_async(connection, self._database.schema)
         self._connection = connection
         return connection
 

@@ -7,4 +7,5 @@ SELECT
     pg_postmaster_start_time() AS started_at,
     now() AS now,
     pg_database_size(current_database()) AS size_bytes,
-    pg_is_in_recovery() AS in_recovery;
+    pg_is_in_recovery() AS in_recovery,
+    %(pooled)s::boolean AS pooled;

@@ -4,8 +4,9 @@
 -- Have each statement find its rows, in order, by the index that was made for it, whatever
 -- the statistics say: after a rush they are minutes old, and then the planner would rather
 -- read and sort the whole backlog for each batch. A plan is made for the real size of each
--- batch; a generic one is made for a tenth of the table.
-SELECT set_config(name, value, false)
+-- batch; a generic one is made for a tenth of the table. `only_now`: true for the
+-- transaction alone, false for as long as the connection lasts.
+SELECT set_config(name, value, {only_now})
 FROM (VALUES
     ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'),
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
@@ -14,4 +15,8 @@ FROM (VALUES
 
 -- name: wait_shortly
 -- Give up a statement that waits longer than this for a lock.
-SELECT set_config('lock_timeout', %(milliseconds)s, false);
+SELECT set_config('lock_timeout', {milliseconds}, {only_now});
+
+-- name: backend
+-- The process of the server that answers.
+SELECT pg_backend_pid();

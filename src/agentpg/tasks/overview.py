@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agentpg.db import Connection, Statements, class_row
+from agentpg.db import Connection, Statements, class_row, lasting
 from agentpg.tasks.lookup import (
     Unfinished,
     Unknown,
@@ -21,13 +21,18 @@ from agentpg.tasks.schedules import ScheduleState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What the server says about itself; `now` is its clock, `size_bytes` the database's."""
+    """What the server says about itself; `now` is its clock, `size_bytes` the database's.
+
+    `pooled`: the connection goes through a pooler, so workers that use the same one look for
+    tasks instead of being notified.
+    """
 
     version: str
     started_at: datetime
     now: datetime
     size_bytes: int
     in_recovery: bool
+    pooled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,11 @@ class Activity:
 
 def server_facts(connection: Connection[Any]) -> ServerFacts:
     """What the server says about itself; needs no schema."""
+    pooled = lasting(connection) == "transaction"
     cursor = connection.cursor(row_factory=class_row(ServerFacts))
-    found = cursor.execute(Statements("overview", "")["server_facts"]).fetchone()
-    assert found is not None  # noqa: S101 - a SELECT without FROM has one row
-    return found
+    found = cursor.execute(Statements("overview", "")["server_facts"], {"pooled": pooled})
+    [facts] = found.fetchall()
+    return facts
 
 
 def activity(connection: Connection[Any], schema: str) -> Activity:

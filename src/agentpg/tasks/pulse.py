@@ -23,6 +23,7 @@ from uuid_utils.compat import uuid7
 from agentpg.db import (
     Connection,
     Database,
+    Lasting,
     LockNotAvailable,
     ServerError,
     Statements,
@@ -31,8 +32,8 @@ from agentpg.db import (
     is_connection_lost,
     listen,
     next_notifications,
-    pin_plans,
     server_message,
+    work_on,
 )
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.ticks import Ticks
@@ -45,6 +46,9 @@ _BEATS_A_LEASE = 6
 
 # How long the thread may take to notice that it is to end.
 _SLICE = timedelta(milliseconds=250)
+
+# How often a worker that cannot be notified looks whether a task of its is to be cancelled.
+_LOOK_SECONDS = 1.0
 
 # Waits between attempts to connect; see also `_longest_wait`.
 _FIRST_WAIT = 0.1
@@ -129,22 +133,27 @@ class Pulse:
                 with connect(
                     self._database, f"agentpg pulse {self._registration.id}"
                 ) as connection:
-                    self._begin(connection)
+                    last = self._begin(connection)
                     wait = _FIRST_WAIT
-                    self._beat_until_the_end(connection)
+                    self._beat_until_the_end(connection, last)
             except Exception as error:  # noqa: BLE001 - the heartbeat goes on whatever happens
                 if not is_connection_lost(error):
                     _log.warning("the heartbeat failed (%s); trying again", server_message(error))
                 self._ending.wait(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
                 wait = min(wait * 2, self._longest_wait)
 
-    def _begin(self, connection: Connection) -> None:
-        connection.execute(pin_plans(self._database.schema))
-        self._wait_shortly(connection)
-        listen(connection, channel_of(self._database.schema))
+    def _begin(self, connection: Connection) -> Lasting:
+        # A silent worker is taken for dead, so it waits for no lock longer than a beat.
+        patience = max(1, round(self._interval.total_seconds() * 500))
+        last = work_on(connection, self._database.schema, lock_milliseconds=patience)
+        if last == "session":
+            listen(connection, channel_of(self._database.schema))
+        else:
+            _log.info("a pooler is in between: looking for tasks instead of listening")
         self._beat(connection)
+        return last
 
-    def _beat_until_the_end(self, connection: Connection) -> None:
+    def _beat_until_the_end(self, connection: Connection, last: Lasting) -> None:
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
         ticks = Ticks(connection, self._database.schema)
@@ -152,13 +161,10 @@ class Pulse:
             due = time.monotonic() + self._interval.total_seconds()
             self._beat(connection)
             self._look_after(upkeep)
-            self._hear(connection, due, ticks)
-
-    def _wait_shortly(self, connection: Connection) -> None:
-        """Wait for no lock longer than a beat: a silent worker is taken for dead."""
-        milliseconds = str(max(1, round(self._interval.total_seconds() * 500)))
-        statement = Statements("session", self._database.schema)["wait_shortly"]
-        connection.execute(statement, {"milliseconds": milliseconds})
+            if last == "session":
+                self._hear(connection, due, ticks)
+            else:
+                self._look(connection, due, ticks)
 
     def _look_after(self, upkeep: Upkeep) -> None:
         try:
@@ -197,6 +203,14 @@ class Pulse:
                 self._check_held(connection)
             if time.monotonic() >= due:
                 return
+
+    def _look(self, connection: Connection, due: float, ticks: Ticks) -> None:
+        """Without notifications, look for cancellations and fire ticks until the next beat."""
+        while (left := due - time.monotonic()) > 0:
+            if self._ending.wait(min(left, _LOOK_SECONDS)):
+                return
+            self._fire_ticks(ticks)
+            self._check_held(connection)
 
     def _beat(self, connection: Connection) -> None:
         worker, held = self._registration.id, self._held()
