@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format generate lock bench clean
+.PHONY: help install demo test check format generate lock bench chaos soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ bench: $(READY) ## Measure beside the peers, and run the engine under fire; see 
 	python -m benchmarks --install
 	python -m benchmarks
 	python -m tests.acceptance.fire --tasks 10000
+
+chaos: $(READY) ## Ten minutes of random faults under load; python -m tests.chaos --help
+	python -m tests.chaos --minutes 10
+
+soak: $(READY) ## The same for an hour
+	python -m tests.chaos --minutes 60
 
 lock: ## Lock the requirements anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \

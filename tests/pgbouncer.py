@@ -48,7 +48,7 @@ class PgBouncer:
         self._folder = folder
         self.port = _free_port()
         self._write(options)
-        self._start()
+        self.start()
 
     @property
     def database(self) -> Database:
@@ -76,7 +76,7 @@ class PgBouncer:
     def restart(self) -> None:
         """End it and start it again, on the same port."""
         self.stop()
-        self._start()
+        self.start()
 
     def _write(self, options: dict[str, object]) -> None:
         user, password = self._behind["user"], secret_of(self._behind)
@@ -102,7 +102,8 @@ class PgBouncer:
         self._account = choose_account(self._folder / "no such folder")
         self._account.own_tree(self._folder)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, on its port."""
         assert PROGRAM is not None
         account = self._account
         self._process = subprocess.Popen(
