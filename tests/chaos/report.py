@@ -13,7 +13,8 @@ def line(injury: Injury) -> str:
     mark = "ok" if injury.healed else "NOT WELL"
     rescued = f", rescued in {injury.rescued:.1f} s" if injury.rescued is not None else ""
     back = "not in time" if injury.back is None else f"{injury.back:.1f} s"
-    return f"{mark:<4} {injury.fault:<17} {injury.what}; back: {back}{rescued}"
+    wrong = "".join(f"; {rule}: {rows}" for rule, rows in injury.complaints.items())
+    return f"{mark:<4} {injury.fault:<17} {injury.what}; back: {back}{rescued}{wrong}"
 
 
 def markdown(outcome: Outcome) -> str:
@@ -33,6 +34,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield f"- tasks: {_counts(outcome.tasks)}"
     yield f"- executions: {_counts(outcome.executions)}"
     yield f"- calls to models: {outcome.calls}"
+    yield f"- workers declared lost: {outcome.lost_workers}"
     yield ""
     yield from _table(outcome.injuries)
     if outcome.skipped:
@@ -66,7 +68,6 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
     yield ""
     for injury in unhealed:
         yield f"- {line(injury)}"
-        yield from (f"  - {rule}: {rows}" for rule, rows in injury.complaints.items())
     yield from (f"- {rule}: {rows}" for rule, rows in outcome.complaints.items())
     if any(outcome.exit_codes):
         yield f"- exit codes of the workers: {outcome.exit_codes}"

@@ -61,6 +61,7 @@ class Outcome:
     acknowledged: int
     refused: int
     calls: int
+    lost_workers: int
     exit_codes: list[int]
     complaints: dict[str, list[object]]
 
@@ -202,6 +203,7 @@ def _outcome(
 ) -> Outcome:
     ask = stage.ground.ask
     [(calls,)] = ask("SELECT count(*) FROM llm_requests")
+    [(lost_workers,)] = ask("SELECT count(*) FROM workers WHERE ended_how = 'lost'")
     return Outcome(
         plan=plan,
         seconds=seconds,
@@ -217,6 +219,7 @@ def _outcome(
         acknowledged=len(book.acknowledged()),
         refused=book.refused,
         calls=calls,
+        lost_workers=lost_workers,
         exit_codes=exit_codes,
         complaints=last_complaints(stage.ground, book),
     )
