@@ -1,8 +1,18 @@
 -- What keeps the engine whole when workers die.
 
 -- name: observe
--- The heartbeat of every worker that is thought to live.
-SELECT id, heartbeat, lease_seconds FROM {schema}.workers WHERE ended_at IS NULL;
+-- The heartbeat of every worker that is thought to live, and whether tasks of the dead wait
+-- to be put back.
+SELECT id, heartbeat, lease_seconds, EXISTS (
+    SELECT
+    FROM {schema}.tasks t
+    WHERE t.status = 'running' AND t.worker IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM {schema}.workers w WHERE w.id = t.worker AND w.ended_at IS NULL
+      )
+) AS orphans
+FROM {schema}.workers
+WHERE ended_at IS NULL;
 
 -- name: declare_lost
 -- A worker whose heartbeat stood still for a whole lease; guarded by that heartbeat.

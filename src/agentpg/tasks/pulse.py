@@ -41,8 +41,9 @@ from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
 
 _log = logging.getLogger("agentpg.pulse")
 
-# Six beats a lease: five may be lost before anybody worries.
-_BEATS_A_LEASE = 6
+# Seven beats a lease: six may be lost before anybody worries. Others see the last one up to a
+# beat late, and look once a beat, so a death is noticed within a lease and a seventh.
+_BEATS_A_LEASE = 7
 
 # How long the thread may take to notice that it is to end.
 _SLICE = timedelta(milliseconds=250)
@@ -223,7 +224,7 @@ class Pulse:
             self._beat(connection)  # it became idle meanwhile, and this beat unsaid that
         else:
             self._check_held(connection)
-            self._check_forgotten(connection)
+            self._check_forgotten(connection, counted=alive[0])
 
     def _start_over(self, connection: Connection, dead: UUID) -> None:
         """Others have declared this worker dead: drop all work and register anew."""
@@ -251,9 +252,12 @@ class Pulse:
         if cancel:
             self._events.cancel(cancel)
 
-    def _check_forgotten(self, connection: Connection) -> None:
+    def _check_forgotten(self, connection: Connection, counted: int) -> None:
         """Find tasks that the database counts as this worker's and the worker does not."""
         known = self._held().attempts
+        if not counted:
+            self._unknown.clear()
+            return
         rows = connection.execute(
             self._sql["find_forgotten"],
             {"worker": self._registration.id, "ids": [task for task, _ in known]},

@@ -14,6 +14,9 @@ from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, LOSSES_TO_QUARANTINE, Back
 
 _log = logging.getLogger("agentpg.upkeep")
 
+# How often the rows of workers that ended long ago are looked for.
+_FORGET_SECONDS = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class UpkeepOptions:
@@ -74,14 +77,15 @@ class Upkeep:
         self._clock = clock
         self._seen: dict[UUID, _Seen] = {}
         self._looked_at: float | None = None
+        self._orphans = True
+        self._forgot_at: float | None = None
 
     def run_once(self) -> UpkeepCounts:
         """One pass: declare dead workers lost, and put back the tasks of the dead."""
-        lost = [worker for worker, beat in self._silent() if self._declare_lost(worker, beat)]
-        moved = self._put_back(bool(lost))
-        forgotten = self._connection.execute(
-            self._sql["forget_workers"], {"keep": self._options.keep_workers}
-        ).rowcount
+        silent = self._silent()
+        lost = [worker for worker, beat in silent if self._declare_lost(worker, beat)]
+        moved = self._put_back() if lost or self._orphans else []
+        forgotten = self._forget_workers()
         ended = sum(status != "pending" for status in moved)
         if len(moved) > ended:
             self._connection.execute(self._sql["wake"], {"channel": channel_of(self._schema)})
@@ -94,14 +98,16 @@ class Upkeep:
             self._seen.clear()
         self._looked_at = now
         rows = self._connection.execute(self._sql["observe"]).fetchall()
+        # Where nobody lives, all running tasks are orphans.
+        self._orphans = not rows or rows[0][3]
         silent = []
-        for worker, heartbeat, lease_seconds in rows:
+        for worker, heartbeat, lease_seconds, _ in rows:
             seen = self._seen.get(worker)
             if seen is None or seen.heartbeat != heartbeat:
                 self._seen[worker] = _Seen(heartbeat, now)
             elif now - seen.since >= lease_seconds:
                 silent.append((worker, heartbeat))
-        self._forget_all_but({worker for worker, _, _ in rows})
+        self._forget_all_but({row[0] for row in rows})
         return silent
 
     def _widest_gap(self) -> float:
@@ -119,13 +125,20 @@ class Upkeep:
             _log.warning("worker %s is lost: it was silent for its whole lease", worker)
         return row is not None
 
-    def _put_back(self, somebody_died: bool) -> list[str]:
+    def _forget_workers(self) -> int:
+        now = self._clock()
+        if self._forgot_at is not None and now - self._forgot_at < _FORGET_SECONDS:
+            return 0
+        self._forgot_at = now
+        keep = {"keep": self._options.keep_workers}
+        return self._connection.execute(self._sql["forget_workers"], keep).rowcount
+
+    def _put_back(self) -> list[str]:
         with self._connection.transaction():
             rows = self._connection.execute(
                 self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
             ).fetchall()
-            if rows or somebody_died:
-                self._connection.execute(self._sql["give_up_calls"])
+            self._connection.execute(self._sql["give_up_calls"])
         for task, attempt, status in rows:
             level = logging.DEBUG if status == "pending" else logging.WARNING
             _log.log(level, "task %s lost its worker in attempt %s: %s", task, attempt, status)
