@@ -40,7 +40,8 @@ def knows_prepared_statements() -> bool:
 
 
 class PgBouncer:
-    """One PgBouncer process; every database of the server is reached through it."""
+    """One PgBouncer process; every database of the server is reached through it, and the one
+    that it was made for by the name agentic_ai too."""
 
     def __init__(self, database: Database, folder: Path, **options: object) -> None:
         self._behind = {k: str(v) for k, v in conninfo_to_dict(database.dsn).items()}
@@ -80,6 +81,7 @@ class PgBouncer:
 
     def _write(self, options: dict[str, object]) -> None:
         user, password = self._behind["user"], secret_of(self._behind)
+        login = f"user={user} password='{password}'"
         server = f"host={self._behind['host']} port={self._behind['port']}"
         settings = {
             "listen_addr": "127.0.0.1",
@@ -96,7 +98,9 @@ class PgBouncer:
         lines = [f"{name} = {value}" for name, value in settings.items()]
         config = self._folder / "pgbouncer.ini"
         config.write_text(
-            f"[databases]\n* = {server} user={user} password='{password}'\n"
+            "[databases]\n"
+            f"agentic_ai = {server} dbname={self._behind['dbname']} {login}\n"
+            f"* = {server} {login}\n"
             "[pgbouncer]\n" + "\n".join(lines) + "\n"
         )
         self._account = choose_account(self._folder / "no such folder")

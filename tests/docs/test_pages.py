@@ -16,6 +16,7 @@ from agentpg.db import Database, connect
 from agentpg.embedded.binaries import find_binaries
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
+from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
 
 # Run by tests of their own: tests/guide, and the benchmarks' small form.
@@ -28,6 +29,7 @@ _FIXTURES = {
     "an empty database": "with_empty_database",
     "an existing server": "with_server",
     "a model": "with_model",
+    "a pooler": "with_pooler",
 }
 
 
@@ -92,6 +94,15 @@ def with_server(own_server: OwnServers, tmp_path: Path) -> dict[str, str]:
         "PGPORT": str(said["port"]),
         "PGPASSFILE": str(passwords),
     }
+
+
+@pytest.fixture
+def with_pooler(database: Database) -> Iterator[dict[str, str]]:
+    """A fresh database behind PgBouncer, whose name is pooler.example, as on the page."""
+    if PROGRAM is None:
+        pytest.skip("PgBouncer is not installed")
+    with pgbouncer(database) as pooler:
+        yield {"PGHOSTADDR": "127.0.0.1", "PGPORT": str(pooler.port)}
 
 
 @pytest.fixture
