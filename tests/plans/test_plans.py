@@ -217,6 +217,9 @@ def test_a_rescue_finds_the_running_by_their_state(settled: Connection[Any]) -> 
         ("llm_requests_execution_idx", "task_id = "),
     ):
         assert key in plan.bounds(index)
+    looking = plan_of(settled, statement("upkeep", "observe"), None)
+    assert looking.indexes() - OF_WORKERS == {"tasks_status_idx"}
+    assert "tasks" not in looking.scanned()
 
 
 def test_a_task_is_read_by_its_keys(connection: Connection[Any]) -> None:

@@ -16,12 +16,12 @@ from tests.waiting import eventually
 
 _SECONDS = 12.0
 
-# A look for tasks once a second, each up to a tenth sooner or later, and the heartbeat: a beat
-# and a look at the others every 4.3 s.
-_POLLS_A_SECOND = 1.1
-_HEARTBEAT_A_SECOND = 0.5
+# A look for tasks once a second, each up to a tenth sooner or later.
+_BETWEEN_LOOKS = 0.9
 
-_STATEMENT = re.compile(r"agentpg (?:worker|pulse) \S+ LOG:  (?:statement|execute)")
+# The heartbeat at the default lease: a beat, a look at what it holds, and one at the others.
+_BETWEEN_BEATS = 30 / 7
+_OF_A_BEAT = 3
 
 
 def test_an_idle_worker_asks_little(own_server: OwnServers, tmp_path: Path) -> None:
@@ -34,16 +34,24 @@ def test_an_idle_worker_asks_little(own_server: OwnServers, tmp_path: Path) -> N
     worker = engine.process(lease="30s", poll_interval="1s")
     eventually(lambda: engine.ask("SELECT id FROM workers WHERE pid = %s AND idle", worker.pid))
 
-    def asked() -> int:
-        return len(_STATEMENT.findall(server.status().log.read_text(encoding="utf-8")))
+    def said() -> str:
+        return server.status().log.read_text(encoding="utf-8")
 
-    began, before = time.monotonic(), asked()
+    def asked(by: str) -> int:
+        return len(re.findall(rf"agentpg {by} \S+ LOG:  (?:statement|execute)", said()))
+
+    # What it does only now and then comes with its first look at the others.
+    eventually(lambda: "DELETE FROM" in said())
+    began, looks, beats = time.monotonic(), asked("worker"), asked("pulse")
     eventually(lambda: time.monotonic() - began > _SECONDS)
-    seconds, seen = time.monotonic() - began, asked() - before
+    seconds, looks, beats = (
+        time.monotonic() - began,
+        asked("worker") - looks,
+        asked("pulse") - beats,
+    )
     engine.close()
-    assert seen > seconds / 2
-    # Two more, since neither begins nor ends in step with the looks.
-    assert seen <= seconds * (_POLLS_A_SECOND + _HEARTBEAT_A_SECOND) + 2
+    assert seconds / 2 < looks <= seconds / _BETWEEN_LOOKS + 1
+    assert _OF_A_BEAT <= beats <= _OF_A_BEAT * (seconds / _BETWEEN_BEATS + 1)
 
 
 @pytest.mark.parametrize("task_type", ["call", "nap", "sync_nap"])

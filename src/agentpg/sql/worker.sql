@@ -217,14 +217,11 @@ WHERE status = 'open'
   );
 
 -- name: beat
--- A sign of life. No row means that others have declared this worker dead; the row says
--- how many tasks the database counts as this worker's.
+-- A sign of life. No row means that others have declared this worker dead.
 UPDATE {schema}.workers
 SET heartbeat = heartbeat + 1, heartbeat_at = now(), idle = %(idle)s, running = %(running)s
 WHERE id = %(worker)s AND ended_at IS NULL
-RETURNING (
-    SELECT count(*) FROM {schema}.tasks t WHERE t.status = 'running' AND t.worker = %(worker)s
-);
+RETURNING heartbeat;
 
 -- name: note_idle
 -- Ask to be notified of new tasks.

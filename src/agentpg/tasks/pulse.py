@@ -224,7 +224,7 @@ class Pulse:
             self._beat(connection)  # it became idle meanwhile, and this beat unsaid that
         else:
             self._check_held(connection)
-            self._check_forgotten(connection, counted=alive[0])
+            self._check_forgotten(connection)
 
     def _start_over(self, connection: Connection, dead: UUID) -> None:
         """Others have declared this worker dead: drop all work and register anew."""
@@ -252,12 +252,9 @@ class Pulse:
         if cancel:
             self._events.cancel(cancel)
 
-    def _check_forgotten(self, connection: Connection, counted: int) -> None:
+    def _check_forgotten(self, connection: Connection) -> None:
         """Find tasks that the database counts as this worker's and the worker does not."""
         known = self._held().attempts
-        if not counted:
-            self._unknown.clear()
-            return
         rows = connection.execute(
             self._sql["find_forgotten"],
             {"worker": self._registration.id, "ids": [task for task, _ in known]},
