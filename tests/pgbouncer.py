@@ -70,8 +70,8 @@ class PgBouncer:
         return self._process.pid
 
     def stop(self) -> None:
-        """End it, and wait."""
-        self._process.terminate()
+        """End it with all its connections: what SIGTERM does depends on the version."""
+        self._process.kill()
         self._process.wait(30)
 
     def restart(self) -> None:
