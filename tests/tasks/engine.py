@@ -193,16 +193,15 @@ class Engine:
         )
 
     def until_all_ended(self, timeout: float = 60.0) -> None:
-        """Wait until no task is left to do."""
-        eventually(
-            lambda: (
-                self.ask(
-                    "SELECT count(*) FROM tasks WHERE status IN ('pending', 'running', 'waiting')"
-                )
-                == [(0,)]
-            ),
-            timeout,
+        """Wait until no task is left to do; fails with what is left."""
+        left = (
+            "SELECT status, attempt, suspect, worker, run_at > now() AS delayed, count(*)"
+            " FROM tasks WHERE status IN ('pending', 'running', 'waiting') GROUP BY 1, 2, 3, 4, 5"
         )
+        try:
+            eventually(lambda: not self.ask(left), timeout)
+        except AssertionError:
+            raise AssertionError(f"tasks are left after {timeout:g} s: {self.ask(left)}") from None
 
     def close(self) -> None:
         """Stop all workers."""
