@@ -1,15 +1,16 @@
 """Measures agentpg and its peers side by side, on a PostgreSQL of their own.
 
 python -m benchmarks --install        the peers' packages, once
-python -m benchmarks                  everything, seven pairs each: half an hour
-python -m benchmarks --quick          a short look: two minutes
+python -m benchmarks                  everything, seven pairs each: two to three hours
+python -m benchmarks --quick          a short look beside two peers: some three minutes
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,18 +19,41 @@ from agentpg import load_settings
 from agentpg.errors import AgentpgError
 from benchmarks.facts import facts
 from benchmarks.installing import install
-from benchmarks.report import Report, show, write
-from benchmarks.roster import ORDER, OURS, PeerFailed, competitors
-from benchmarks.runs import measure_all
+from benchmarks.report import OUT, Report, show, write
+from benchmarks.roster import IN_NODE, ORDER, OURS, PeerFailed, competitors
+from benchmarks.runs import Measured, measure_work
 from benchmarks.server import bench_server
 from benchmarks.summary import summarize
 from benchmarks.work import Scale, Work
 from benchmarks.works import all_works
 
-_FULL = Scale(tasks=20_000, singles=5_000, pickups=200)
-_QUICK = Scale(tasks=5_000, singles=1_000, pickups=40)
+_FULL = Scale(
+    tasks=100_000,
+    fewer=20_000,
+    singles=5_000,
+    pickups=200,
+    history=5_000_000,
+    held=400_000,
+    late_backlog=200_000,
+    dead=2_000_000,
+    sleepers=20_000,
+    idle_seconds=20.0,
+)
+_QUICK = Scale(
+    tasks=10_000,
+    fewer=2_000,
+    singles=1_000,
+    pickups=40,
+    history=100_000,
+    held=40_000,
+    late_backlog=40_000,
+    dead=40_000,
+    sleepers=5_000,
+    idle_seconds=3.0,
+)
 _FULL_PAIRS = 7
 _QUICK_PAIRS = 2
+_QUICK_PEERS = (OURS, "pgqueuer", "graphile")
 
 # Above so much load per core before the run, somebody else uses the machine.
 _QUIET_LOAD = 0.25
@@ -39,46 +63,72 @@ def main() -> int:
     """Do what the options say; 1 when a peer failed."""
     options = _parser().parse_args()
     console = Console(stderr=True)
-    if options.install:
-        console.print("installed" if install() else "installed already")
-        return 0
     try:
-        if set(options.peers) - {OURS}:
-            install()
-        report = _run(options, console)
-    except (PeerFailed, AgentpgError, TimeoutError) as error:
+        if options.install:
+            _prepare(options.peers or ORDER, console)
+            return 0
+        chosen = options.peers or (_QUICK_PEERS if options.quick else ORDER)
+        report = _run(options, _prepare(chosen, console), console)
+    except (PeerFailed, AgentpgError) as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         return 1
     show(report, Console())
     for path in write(report, options.out):
         console.print(f"wrote {path}", highlight=False)
-    return 0
+    return 1 if report.failures else 0
 
 
-def _run(options: argparse.Namespace, console: Console) -> Report:
+def _prepare(peers: Sequence[str], console: Console) -> list[str]:
+    """Install what these peers need; those that can run here."""
+    missing = install(set(peers) - {OURS})
+    for sentence in missing:
+        console.print(sentence, style="yellow")
+    return [peer for peer in peers if not (missing and peer in IN_NODE)]
+
+
+def _run(options: argparse.Namespace, keys: list[str], console: Console) -> Report:
     scale = _scale(options)
     works = [work for work in all_works(scale) if _wanted(work, options.only)]
-    peers = competitors(options.peers)
+    peers = competitors(keys)
     pairs = options.runs or (_QUICK_PAIRS if options.quick else _FULL_PAIRS)
     with bench_server(options.home, load_settings().pg_bin) as server:
         found = facts(server, with_fsync=not options.quick)
         console.print(f"{found.server}, {found.cores} cores, load {found.load}", highlight=False)
         if found.load > _QUIET_LOAD * found.cores:
             console.print("other work is under way here: expect lower figures", style="yellow")
-        runs = list(
-            measure_all(
-                server, peers, works, pairs, lambda line: console.print(line, highlight=False)
-            )
-        )
-    sizes = {**asdict(scale), "pairs": pairs}
-    return Report(found, peers, summarize(works, runs), runs, sizes)
+        report = Report(found, peers, [], [], {**asdict(scale), "pairs": pairs})
+        for work in works:
+            runs = measure_work(server, peers, work, pairs, _say(console))
+            report = _with(report, works, runs)
+            write(report, options.out)  # a long run that is broken off has not been for nothing
+    return report
+
+
+def _with(report: Report, works: list[Work], runs: Iterator[Measured]) -> Report:
+    all_runs = [*report.runs, *runs]
+    return replace(report, runs=all_runs, rows=summarize(works, all_runs))
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda line: console.print(line, highlight=False, markup=False)
 
 
 def _scale(options: argparse.Namespace) -> Scale:
     usual = _QUICK if options.quick else _FULL
     if options.tasks is None:
         return usual
-    return Scale(options.tasks, max(1, options.tasks // 4), usual.pickups)
+    tasks: int = options.tasks
+    return replace(
+        usual,
+        tasks=tasks,
+        fewer=min(tasks, usual.fewer),
+        singles=min(tasks, usual.singles),
+        history=min(50 * tasks, usual.history),
+        held=min(4 * tasks, usual.held),
+        late_backlog=min(4 * tasks, usual.late_backlog),
+        dead=min(20 * tasks, usual.dead),
+        sleepers=min(tasks, usual.sleepers),
+    )
 
 
 def _wanted(work: Work, only: list[str]) -> bool:
@@ -86,27 +136,28 @@ def _wanted(work: Work, only: list[str]) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
+    keys = ", ".join(work.key for work in all_works(_FULL))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--tasks", type=int, help="tasks in bulk and drain (20,000)")
-    parser.add_argument("--runs", type=int, help="pairs of ours and each peer (7)")
+    parser.add_argument("--tasks", type=int, help="tasks in bulk and drain (100,000); scales down")
+    parser.add_argument("--runs", type=int, help="pairs of ours and each peer, or rounds (7)")
     parser.add_argument(
         "--only",
-        action="append",
+        nargs="+",
         default=[],
         metavar="WORK",
-        help="bulk, single, single-1, single-20, drain, drain-1, drain-2 or pickup; repeatable",
+        help=f"{keys}; 'drain' means all that begin so",
     )
+    parser.add_argument("--peers", nargs="+", choices=ORDER, help="whom to measure")
     parser.add_argument(
-        "--peers", nargs="+", default=list(ORDER), choices=ORDER, help="whom to measure"
+        "--quick", action="store_true", help="few tasks, two pairs, two peers, no fsync test"
     )
-    parser.add_argument("--quick", action="store_true", help="few tasks, two pairs, no fsync test")
     parser.add_argument("--install", action="store_true", help="install the peers and end")
     parser.add_argument("--home", type=Path, help="keep the server's folder there")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
+    parser.add_argument("--out", type=Path, default=OUT)
     return parser
 
 

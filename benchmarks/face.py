@@ -5,13 +5,19 @@
     submit-bulk --tasks N                   submit N tasks by the best bulk call
     submit-one --tasks N --callers C        submit N tasks one per call, C callers at a time
     submit-paced --tasks N --seconds S      submit one task every S seconds or so
-    worker [--starts]                       run tasks until SIGTERM
+    worker [--eager] [--concurrency C] [--batch B] [--handler-seconds S] [--starts-from N]
+                                            run tasks until SIGTERM
+
+A worker is set up to drain a full queue; with `--eager`, to begin single tasks at once. So
+many handlers run at a time as its best settings say, or C; it claims at most B tasks at once,
+where it can be told so; a handler does nothing, or sleeps for S seconds.
 
 The server is named by libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSFILE).
 Answers are lines of JSON on standard output. A worker says {"ready": true} when all is
 loaded, waits for a line on its standard input, starts, and then says at least every 10 ms
-how many tasks have begun, when the first did, and with `--starts` when each did. Times are
-those of the monotonic clock, which all processes of a machine share.
+how many tasks have begun by when, when the first did, and with `--starts-from N` when each
+did whose n is N or more. Times are those of the monotonic clock, which all processes of a
+machine share.
 
 This module does it for peers in Python and needs nothing but the standard library; a peer
 in another language is a program of its own with the same commands.
@@ -22,6 +28,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import sys
 import threading
@@ -29,6 +36,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar, Protocol
 
@@ -40,6 +48,16 @@ _WARM_UP_CALLS = 50
 
 Payload = dict[str, Any]
 Begin = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a worker is to work; None is the peer's best setting."""
+
+    eager: bool = False
+    concurrency: int | None = None
+    batch: int | None = None
+    seconds: float = 0.0
 
 
 class Submitter(Protocol):
@@ -56,7 +74,8 @@ class Peer(ABC):
     """A system under measurement, at its best documented settings.
 
     `unfinished` is SQL for whether a task is left that has not ended, `finished` for how
-    many ended well. `loop` makes the event loop that the peer does best with.
+    many ended well, `history` for leaving what it keeps of {n} finished tasks. `loop` makes
+    the event loop that the peer does best with.
     """
 
     name: ClassVar[str]
@@ -64,6 +83,7 @@ class Peer(ABC):
     settings: ClassVar[str]
     unfinished: ClassVar[str]
     finished: ClassVar[str]
+    history: ClassVar[str | None] = None
     loop: Callable[[], asyncio.AbstractEventLoop] = staticmethod(asyncio.new_event_loop)
 
     @abstractmethod
@@ -75,8 +95,8 @@ class Peer(ABC):
         """A client for so many concurrent callers."""
 
     @abstractmethod
-    async def work(self, begin: Begin) -> None:
-        """Run tasks until SIGTERM; the handler calls `begin` with the payload's n."""
+    async def work(self, begin: Begin, order: Order) -> None:
+        """Run tasks until SIGTERM; the handler calls `begin` with the payload's n first."""
 
 
 def payload(n: int) -> Payload:
@@ -93,7 +113,7 @@ def serve(peer: Peer) -> None:
         "submit-bulk": lambda: _run(peer, _submit_bulk(peer, options.tasks)),
         "submit-one": lambda: _run(peer, _submit_one(peer, options.tasks, options.callers)),
         "submit-paced": lambda: _run(peer, _submit_paced(peer, options.tasks, options.seconds)),
-        "worker": lambda: _work(peer, starts=options.starts),
+        "worker": lambda: _work(peer, _order(options), options.starts_from),
     }
     commands[options.command]()
 
@@ -107,11 +127,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tasks", type=int, default=0)
     parser.add_argument("--callers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0.05)
-    parser.add_argument("--starts", action="store_true")
+    parser.add_argument("--eager", action="store_true")
+    parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--handler-seconds", type=float, default=0.0)
+    parser.add_argument("--starts-from", type=int)
     return parser
 
 
-def _description(peer: Peer) -> dict[str, str]:
+def _order(options: argparse.Namespace) -> Order:
+    return Order(options.eager, options.concurrency, options.batch, options.handler_seconds)
+
+
+def _description(peer: Peer) -> dict[str, str | None]:
     return {
         "name": peer.name,
         "version": version(peer.distribution),
@@ -119,6 +147,7 @@ def _description(peer: Peer) -> dict[str, str]:
         "settings": peer.settings,
         "unfinished": peer.unfinished,
         "finished": peer.finished,
+        "history": peer.history,
     }
 
 
@@ -174,8 +203,9 @@ async def _paced(tasks: int, seconds: float) -> AsyncIterator[int]:
 class _Tally:
     """Counts tasks as they begin, and tells the harness from a thread of its own."""
 
-    def __init__(self, *, starts: bool) -> None:
-        self._starts: list[tuple[int, float]] | None = [] if starts else None
+    def __init__(self, starts_from: int | None) -> None:
+        self._starts_from = math.inf if starts_from is None else starts_from
+        self._starts: list[tuple[int, float]] = []
         self._count = 0
         self._first: dict[str, float] = {}
 
@@ -184,29 +214,27 @@ class _Tally:
         if not self._count:
             self._first = {"first": time.monotonic(), "cpu": time.process_time()}
         self._count += 1
-        if self._starts is not None:
+        if n >= self._starts_from:
             self._starts.append((n, time.monotonic()))
 
     def report_for_ever(self) -> None:
         """Say what is new, a hundred times a second."""
-        said = 0
+        said, said_starts = 0, 0
         while True:
             time.sleep(_REPORT_SECONDS)
             count = self._count
             if count > said:
-                news: dict[str, Any] = {**self._first, "count": count}
-                if self._starts is not None:
-                    news["starts"] = self._starts[said:count]
-                _say(news)
-                said = count
+                starts = self._starts[said_starts:]
+                _say({**self._first, "count": count, "at": time.monotonic(), "starts": starts})
+                said, said_starts = count, said_starts + len(starts)
 
 
-def _work(peer: Peer, *, starts: bool) -> None:
-    tally = _Tally(starts=starts)
+def _work(peer: Peer, order: Order, starts_from: int | None) -> None:
+    tally = _Tally(starts_from)
     _say({"ready": True})
     sys.stdin.readline()
     threading.Thread(target=tally.report_for_ever, daemon=True).start()
-    _run(peer, peer.work(tally.begin))
+    _run(peer, peer.work(tally.begin, order))
 
 
 def _say(answer: dict[str, Any]) -> None:

@@ -14,11 +14,14 @@ _WANTED_COVERAGE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Some runs of one figure."""
+    """Some runs of one figure, with the interval of the true median; see Ratio."""
 
     median: float
     least: float
     most: float
+    low: float
+    high: float
+    coverage: float
     runs: int
 
 
@@ -39,12 +42,27 @@ class Ratio:
     @property
     def sure(self) -> bool:
         """Whether the interval lies wholly on one side of 1."""
-        return self.coverage >= _WANTED_COVERAGE and not self.low <= 1 <= self.high
+        return sure(self.coverage) and not self.low <= 1 <= self.high
+
+
+def sure(coverage: float) -> bool:
+    """Whether an interval of this coverage says anything."""
+    return coverage >= _WANTED_COVERAGE
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median, least and most."""
-    return Spread(statistics.median(values), min(values), max(values), len(values))
+    """Median, least, most and the interval."""
+    ordered = sorted(values)
+    left_out, coverage = _left_out(len(ordered))
+    return Spread(
+        median=statistics.median(ordered),
+        least=ordered[0],
+        most=ordered[-1],
+        low=ordered[left_out],
+        high=ordered[-1 - left_out],
+        coverage=coverage,
+        runs=len(ordered),
+    )
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

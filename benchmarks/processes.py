@@ -25,6 +25,7 @@ class Progress:
     count: int = 0
     first: float | None = None
     cpu_at_first: float = 0.0
+    counts: list[tuple[float, int]] = field(default_factory=list)
     starts: dict[int, float] = field(default_factory=dict)
 
     def take(self, news: dict[str, Any]) -> None:
@@ -33,19 +34,19 @@ class Progress:
         self.count = news.get("count", self.count)
         self.first = news.get("first", self.first)
         self.cpu_at_first = news.get("cpu", self.cpu_at_first)
+        if "at" in news:
+            self.counts.append((news["at"], self.count))
         self.starts.update(news.get("starts", []))
 
 
 class WorkerProcess:
     """One worker of a peer; a context manager that leaves nothing running."""
 
-    def __init__(
-        self, peer: Competitor, environment: dict[str, str], *, starts: bool = False
-    ) -> None:
+    def __init__(self, peer: Competitor, environment: dict[str, str], *options: str) -> None:
         self.progress = Progress()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
         self._process = subprocess.Popen(
-            peer.command("worker", *(["--starts"] if starts else [])),
+            peer.command("worker", *options),
             env=environment_for(environment),
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -1,9 +1,8 @@
-"""The report: a table for the terminal, one in Markdown, and all raw figures as JSON."""
+"""The report: what is printed, a page in Markdown, a plot, and all raw figures as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,12 +12,15 @@ from rich.table import Table
 
 from benchmarks.facts import Facts
 from benchmarks.figures import Ratio, Spread
+from benchmarks.limits import Verdict, verdicts
 from benchmarks.plot import plot
 from benchmarks.roster import OURS, Competitor
 from benchmarks.runs import Measured
 from benchmarks.summary import Row
 
 OUT = Path(__file__).parent / "out"
+
+_MET = {True: "met", False: "not met", None: "?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,26 @@ class Report:
     peers: list[Competitor]
     rows: list[Row]
     runs: list[Measured]
-    sizes: dict[str, int]
+    sizes: dict[str, float]
+
+    @property
+    def failures(self) -> list[Measured]:
+        """Measurements that came to nothing."""
+        return [run for run in self.runs if run.failed is not None]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The peers' names by their keys."""
+        return {peer.key: peer.name for peer in self.peers}
 
 
 def write(report: Report, folder: Path = OUT) -> list[Path]:
     """Write Markdown, JSON and the plot; the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {peer.key: peer.name for peer in report.peers}
     texts = {
         "results.md": markdown(report),
         "results.json": json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n",
-        "results.svg": plot(report.rows, names),
+        "results.svg": plot(report.rows, report.names),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -47,38 +58,73 @@ def write(report: Report, folder: Path = OUT) -> list[Path]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the table."""
-    title = "Medians, and how many times better agentpg is"
-    table = Table(box=SIMPLE_HEAD, title=title, title_style="", title_justify="left")
+    """Print the figures, the limits, and what is to be known of them."""
+    console.print(_figures_table(report))
+    console.print(_limits_table(report))
+    for line in (*_failures(report), *_circumstances(report)):
+        console.print(line, highlight=False, markup=False)
+
+
+def _figures_table(report: Report) -> Table:
+    table = _table("Medians, and how many times better agentpg is, with the interval")
     table.add_column("")
-    for peer in report.peers:
-        table.add_column(peer.name, justify="right")
-        if peer.key != OURS:
-            table.add_column("×", justify="right")
+    for heading in ("median", "×", "from", "to"):
+        table.add_column(heading, justify="right")
     for row in report.rows:
-        table.add_row(f"{row.figure.title}, {row.figure.unit}", *_short_cells(row, report.peers))
-    console.print(table)
-    for line in _circumstances(report):
-        console.print(line, highlight=False)
+        table.add_row(row.figure.full_title)
+        for peer, found in row.spreads.items():
+            ratio = row.ratios.get(peer)
+            cells = (f"{ratio.median:.2f}", f"{ratio.low:.2f}", _high(ratio)) if ratio else ()
+            table.add_row(f"  {report.names.get(peer, peer)}", number(found.median), *cells)
+    return table
+
+
+def _high(ratio: Ratio) -> str:
+    return f"{ratio.high:.2f}{' ' if ratio.sure else '?'}"
+
+
+def _limits_table(report: Report) -> Table:
+    table = _table("What is to be reached, by itself and beside the peer it was taken from")
+    table.add_column("")
+    for heading in ("agentpg", "limit", "", "×", "limit", ""):
+        table.add_column(heading, justify="right")
+    for verdict in verdicts(report.rows):
+        table.add_row(verdict.title, *_limit_cells(verdict))
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(box=SIMPLE_HEAD, title=title, title_style="", title_justify="left")
+
+
+def _limit_cells(verdict: Verdict) -> list[str]:
+    sign = "≥" if verdict.better == "more" else "≤"
+    cells = [
+        number(verdict.ours.median),
+        f"{sign} {number(verdict.limit.bound)}",
+        _MET[verdict.figure_met],
+    ]
+    if verdict.ratio is None or verdict.wanted_ratio is None:
+        return cells
+    wanted = f"≥ {verdict.wanted_ratio:.2f}"
+    return [*cells, f"{verdict.ratio.median:.2f}", wanted, _MET[verdict.ratio_met]]
 
 
 def markdown(report: Report) -> str:
     """The report as a page."""
-    headings = _headings(report)
     lines = [
         "# agentpg and its peers, side by side",
         "",
-        "Medians. In brackets how many times better agentpg is, as the median of the ratios of",
+        "Medians. Below each how many times better agentpg is: the median of the ratios of",
         "interleaved pairs, and the interval that holds the true median with the probability",
         f"{_coverage(report)} or more. ? marks ratios that do not tell who is better.",
         "",
-        "| " + " | ".join(headings) + " |",
-        "|" + " --- |" + " ---: |" * (len(headings) - 1),
-        *("| " + " | ".join(cells) + " |" for cells in _cells(report)),
+        *_figures_page(report),
         "",
         "![plot](results.svg)",
         "",
-        *(f"- {line}" for line in _circumstances(report)),
+        *_limits_page(report),
+        *(f"- {line}" for line in (*_failures(report), *_circumstances(report))),
         "",
         "| peer | version | runs on | settings |",
         "| --- | --- | --- | --- |",
@@ -87,26 +133,60 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headings(report: Report) -> list[str]:
-    return ["", *(peer.name for peer in report.peers)]
-
-
-def _cells(report: Report) -> list[list[str]]:
+def _figures_page(report: Report) -> list[str]:
+    peers = report.peers
     return [
-        [
-            f"{row.figure.title}, {row.figure.unit}",
-            *(_cell(row.spreads.get(p.key), row.ratios.get(p.key)) for p in report.peers),
-        ]
-        for row in report.rows
+        _line(["", *(peer.name for peer in peers)]),
+        "|" + " --- |" + " ---: |" * len(peers),
+        *(
+            _line(
+                [
+                    row.figure.full_title,
+                    *(_cell(row.spreads.get(p.key), row.ratios.get(p.key)) for p in peers),
+                ]
+            )
+            for row in report.rows
+        ),
     ]
 
 
-def _short_cells(row: Row, peers: list[Competitor]) -> Iterator[str]:
-    for peer in peers:
-        found, ratio = row.spreads.get(peer.key), row.ratios.get(peer.key)
-        yield number(found.median) if found else "-"
-        if peer.key != OURS:
-            yield f"{ratio.median:.2f}{'' if ratio.sure else '?'}" if ratio else "-"
+def _limits_page(report: Report) -> list[str]:
+    found = verdicts(report.rows)
+    if not found:
+        return []
+    return [
+        "## What is to be reached",
+        "",
+        "Each limit was set beside a peer that was measured on one machine. Machines differ: so",
+        "the limit is given as a figure, and as how many times better than that peer ours has to",
+        "be in the same run. It is met if the interval of the median reaches it; ? marks what too",
+        "few pairs cannot tell.",
+        "",
+        "| | agentpg | interval | limit | | peer | times better | interval | limit | |",
+        "| --- | ---: | --- | ---: | --- | --- | ---: | --- | ---: | --- |",
+        *(_line(_limit_line(verdict, report)) for verdict in found),
+        "",
+    ]
+
+
+def _limit_line(verdict: Verdict, report: Report) -> list[str]:
+    title = f"{verdict.title}, {verdict.unit}" if verdict.unit else verdict.title
+    ours, limit, met, *beside = _limit_cells(verdict)
+    line = [title, ours, _interval(verdict.ours), limit, met]
+    if not beside or verdict.ratio is None:
+        return [*line, "", "", "", "", ""]
+    times, wanted, ratio_met = beside
+    peer = report.names.get(verdict.limit.peer or "", "")
+    between = f"{verdict.ratio.low:.2f} to {verdict.ratio.high:.2f}"
+    return [*line, peer, times, between, wanted, ratio_met]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _interval(found: Spread) -> str:
+    return f"{number(found.low)} to {number(found.high)}"
 
 
 def _cell(found: Spread | None, ratio: Ratio | None) -> str:
@@ -115,8 +195,9 @@ def _cell(found: Spread | None, ratio: Ratio | None) -> str:
     if ratio is None:
         return number(found.median)
     doubt = "" if ratio.sure else "?"
-    interval = f"{ratio.low:.2f} to {ratio.high:.2f}"
-    return f"{number(found.median)} ({ratio.median:.2f}: {interval}{doubt})"
+    return (
+        f"{number(found.median)}<br>{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}{doubt})"
+    )
 
 
 def number(value: float) -> str:
@@ -135,10 +216,18 @@ def _coverage(report: Report) -> str:
     return f"{min(found):.0%}" if found else "-"
 
 
+def _failures(report: Report) -> list[str]:
+    return [
+        f"failed: {report.names.get(run.peer, run.peer)} at {run.work}, "
+        f"pair {run.pair + 1}: {(run.failed or '').strip().splitlines()[0]}"
+        for run in report.failures
+    ]
+
+
 def _circumstances(report: Report) -> list[str]:
     facts = report.facts
     disk = "not measured" if facts.fdatasync_us is None else f"{facts.fdatasync_us:.0f} µs"
-    sizes = ", ".join(f"{name} {count:,}" for name, count in report.sizes.items())
+    sizes = ", ".join(f"{name} {count:,g}" for name, count in report.sizes.items())
     busiest = max((run.load for run in report.runs if run.peer == OURS), default=facts.load)
     return [
         f"{facts.at}; {facts.cores} cores ({facts.processor}), {facts.memory_gib} GiB, "

@@ -13,10 +13,16 @@ from typing import Any
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 VENV = FOLDER / ".venv"
+NODE_FOLDER = FOLDER / "peers" / "node"
 
 # Ours runs where the harness runs; the peers' packages are kept apart from it.
 OURS = "agentpg"
-ORDER = (OURS, "pgqueuer", "procrastinate")
+IN_PYTHON = ("pgqueuer", "procrastinate", "chancy", "absurd", "dbos")
+IN_NODE = ("graphile", "pgboss")
+ORDER = (OURS, "pgqueuer", "graphile", "pgboss", "chancy", "absurd", "dbos", "procrastinate")
+
+# Those that work off a hundred thousand tasks in seconds; the others get fewer.
+FAST = (OURS, "pgqueuer", "graphile", "pgboss")
 
 _PATIENCE_SECONDS = 600
 
@@ -36,6 +42,7 @@ class Competitor:
     settings: str
     unfinished: str
     finished: str
+    history: str | None
 
     def command(self, *arguments: str) -> list[str]:
         """How to start its program."""
@@ -62,7 +69,15 @@ def environment_for(variables: dict[str, str]) -> dict[str, str]:
     return {**kept, **variables}
 
 
+def node_program() -> Path | None:
+    """The Node that the lock names for this machine, if it is installed."""
+    found = sorted(NODE_FOLDER.glob("node_modules/node-linux-*/bin/node"))
+    return found[0] if found else None
+
+
 def _program(key: str) -> list[str]:
+    if key in IN_NODE:
+        return [str(node_program()), str(NODE_FOLDER / f"{key}.mjs")]
     python = sys.executable if key == OURS else str(VENV / "bin" / "python")
     return [python, "-m", f"benchmarks.peers.{key}"]
 

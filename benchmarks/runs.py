@@ -2,68 +2,98 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.facts import load
-from benchmarks.roster import OURS, Competitor
+from benchmarks.roster import FAST, OURS, Competitor, PeerFailed
 from benchmarks.server import BenchServer
-from benchmarks.work import Stage, Work
+from benchmarks.work import Scene, Work
 
 Say = Callable[[str], None]
+
+# Who has failed so often at a work is left out of the rest of it.
+_FAILURES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measurement: which pair it belongs to, and what came of it."""
+    """One measurement: which pair it belongs to, and what came of it.
+
+    `rival` is None where a work is not paired: then all of one round belong together.
+    `failed` says why there are no figures.
+    """
 
     work: str
     pair: int
-    rival: str
+    rival: str | None
     peer: str
+    full_size: bool
     load: float
     figures: dict[str, float]
+    failed: str | None = None
 
 
-def measure_all(
-    server: BenchServer, peers: list[Competitor], works: list[Work], pairs: int, say: Say
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who is to be measured next."""
+
+    pair: int
+    rival: str | None
+    peer: Competitor
+    full_size: bool
+
+
+def measure_work(
+    server: BenchServer, peers: list[Competitor], work: Work, pairs: int, say: Say
 ) -> Iterator[Measured]:
-    """Every work, for as many pairs of ours and each rival. Raises PeerFailed."""
-    for work in works:
-        for pair in range(pairs):
-            for first, second in _duels(peers, pair):
-                rival = second.key if first.key == OURS else first.key
-                for peer in dict.fromkeys((first, second)):
-                    measured = Measured(
-                        work=work.key,
-                        pair=pair,
-                        rival=rival,
-                        peer=peer.key,
-                        load=load(),
-                        figures=measure_once(server, peer, work),
-                    )
-                    say(_line(measured, pairs))
-                    yield measured
+    """A work, for as many pairs of ours and each rival, or as many rounds of all."""
+    failures: Counter[str] = Counter()
+    for turn in turns(work, peers, pairs):
+        if failures[turn.peer.key] >= _FAILURES or failures[turn.rival or ""] >= _FAILURES:
+            continue
+        measured = _measure(server, work, turn)
+        failures[turn.peer.key] += measured.failed is not None
+        say(_line(measured, pairs))
+        yield measured
 
 
-def measure_once(server: BenchServer, peer: Competitor, work: Work) -> dict[str, float]:
-    """One work by one peer, in a database of its own."""
-    with server.fresh_database() as watch:
-        stage = Stage(peer, server, watch)
-        stage.ask("install")
-        return work.measure(stage)
+def turns(work: Work, peers: list[Competitor], pairs: int) -> Iterator[Turn]:
+    """In which order the peers are measured; who begins changes from pair to pair."""
+    chosen = [peer for peer in peers if work.takes_part(peer)]
+    ours = next((peer for peer in chosen if peer.key == OURS), None)
+    rivals = [peer for peer in chosen if peer.key != OURS]
+    for pair in range(min(pairs, work.most_rounds or pairs)):
+        if not (work.paired and ours and rivals):
+            in_turn = chosen if pair % 2 == 0 else chosen[::-1]
+            yield from (Turn(pair, None, peer, peer.key in FAST) for peer in in_turn)
+            continue
+        for rival in rivals:
+            couple = (ours, rival) if pair % 2 == 0 else (rival, ours)
+            yield from (Turn(pair, rival.key, peer, rival.key in FAST) for peer in couple)
 
 
-def _duels(peers: list[Competitor], pair: int) -> list[tuple[Competitor, Competitor]]:
-    """Ours against each other one; who begins changes from pair to pair."""
-    ours = [peer for peer in peers if peer.key == OURS]
-    rivals = [peer for peer in peers if peer.key != OURS]
-    if not ours or not rivals:
-        return [(peer, peer) for peer in peers]
-    couples = [(ours[0], rival) for rival in rivals]
-    return couples if pair % 2 == 0 else [(rival, own) for own, rival in couples]
+def _measure(server: BenchServer, work: Work, turn: Turn) -> Measured:
+    busy, figures, failed = load(), {}, None
+    try:
+        figures = work.measure(Scene(turn.peer, server, turn.pair, turn.full_size))
+    except (PeerFailed, TimeoutError) as error:
+        failed = str(error)
+    return Measured(
+        work=work.key,
+        pair=turn.pair,
+        rival=turn.rival,
+        peer=turn.peer.key,
+        full_size=turn.full_size,
+        load=busy,
+        figures=figures,
+        failed=failed,
+    )
 
 
 def _line(measured: Measured, pairs: int) -> str:
-    key, value = next(iter(measured.figures.items()))
-    return f"{measured.pair + 1}/{pairs}  {key:12}  {measured.peer:14}  {value:12,.1f}"
+    head = f"{measured.pair + 1}/{pairs}  {measured.work:10}  {measured.peer:14}"
+    if measured.failed is not None:
+        return f"{head}  failed: {measured.failed}"
+    return head + "".join(f"  {value:,.4g}" for value in measured.figures.values())

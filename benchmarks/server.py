@@ -12,10 +12,11 @@ from pathlib import Path
 
 from agentpg.db import Connection, Database, compose_script, connect
 from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.folder import Folder
 from benchmarks.processes import process_cpu_seconds
 
 _GIB = 1024**3
-_DATABASE = "bench"
+_FRESH = "bench"
 
 
 def options() -> dict[str, str]:
@@ -36,7 +37,8 @@ class Usage:
 class Watch:
     """The harness's own eye on a database; it discounts what it does there itself."""
 
-    def __init__(self, connection: Connection, server_pid: int) -> None:
+    def __init__(self, database: str, connection: Connection, server_pid: int) -> None:
+        self.database = database
         self._connection = connection
         self._server_pid = server_pid
         self._own = 0
@@ -77,10 +79,14 @@ class Watch:
 
 
 class BenchServer:
-    """One server for the whole run; each measurement gets a fresh database."""
+    """One server for the whole run; each measurement gets a fresh database.
+
+    `prepared` are the databases that were filled once and last as long as the server.
+    """
 
     def __init__(self, home: Path, pg_bin: str) -> None:
         self.home = home
+        self.prepared: set[str] = set()
         self._server = EmbeddedServer(home, pg_bin, options=options())
         self._pid = self._server.start().pid or 0
 
@@ -93,33 +99,59 @@ class BenchServer:
         """One of PostgreSQL's programs."""
         return self._server.tool(name)
 
-    def environment(self) -> dict[str, str]:
-        """The database of a measurement in libpq's variables."""
+    @property
+    def log(self) -> Path:
+        """The log file that the server writes to."""
+        return Folder(self.home).log()
+
+    def environment(self, database: str) -> dict[str, str]:
+        """A database in libpq's variables."""
         return {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self._server.status().port),
             "PGUSER": "admin",
-            "PGDATABASE": _DATABASE,
+            "PGDATABASE": database,
             "PGPASSFILE": str(self.home / "pgpass"),
         }
+
+    def dsn(self, user: str, database: str) -> str:
+        """How a user connects to a database."""
+        return self._server.dsn(user, database)
+
+    @contextlib.contextmanager
+    def session(self, database: str) -> Iterator[Connection]:
+        """A superuser's session."""
+        with connect(Database(self.dsn("postgres", database))) as connection:
+            yield connection
 
     @contextlib.contextmanager
     def fresh_database(self) -> Iterator[Watch]:
         """A new database and an eye on it; dropped afterwards."""
-        with connect(Database(self._server.dsn("postgres", "postgres"))) as postgres:
-            _drop(postgres)
-            postgres.execute(compose_script("CREATE DATABASE {name} OWNER admin", name=_DATABASE))
+        with self.session("postgres") as postgres:
+            _drop(postgres, _FRESH)
+            _create(postgres, _FRESH)
             try:
-                superuser = Database(self._server.dsn("postgres", _DATABASE))
-                with connect(superuser) as connection:
-                    yield Watch(connection, self._pid)
+                with self.watch(_FRESH) as watch:
+                    yield watch
             finally:
-                _drop(postgres)
+                _drop(postgres, _FRESH)
+
+    def create_database(self, name: str) -> None:
+        """A new database that lasts as long as the server."""
+        with self.session("postgres") as postgres:
+            _drop(postgres, name)
+            _create(postgres, name)
+
+    @contextlib.contextmanager
+    def watch(self, database: str) -> Iterator[Watch]:
+        """An eye on a database."""
+        with self.session(database) as connection:
+            yield Watch(database, connection, self._pid)
 
     def changed_settings(self) -> dict[str, str]:
         """Settings that are not PostgreSQL's defaults and can matter for speed."""
         names = ("shared_buffers", "max_wal_size", "fsync", "synchronous_commit", "wal_level")
-        with connect(Database(self._server.dsn("postgres", "postgres"))) as connection:
+        with self.session("postgres") as connection:
             return {name: _setting(connection, name) for name in names}
 
     def close(self) -> None:
@@ -142,10 +174,12 @@ def bench_server(home: Path | None, pg_bin: str) -> Iterator[BenchServer]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _drop(connection: Connection) -> None:
-    connection.execute(
-        compose_script("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=_DATABASE)
-    )
+def _create(connection: Connection, name: str) -> None:
+    connection.execute(compose_script("CREATE DATABASE {name} OWNER admin", name=name))
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(compose_script("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name))
 
 
 def _setting(connection: Connection, name: str) -> str:

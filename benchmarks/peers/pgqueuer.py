@@ -13,7 +13,7 @@ import uvloop
 from pgqueuer import PgQueuer, Queries
 from pgqueuer.models import Job
 
-from benchmarks.face import Begin, Payload, Peer, serve
+from benchmarks.face import Begin, Order, Payload, Peer, serve
 
 _BATCH_SIZE = 1000
 
@@ -29,6 +29,13 @@ class PgQueuerPeer(Peer):
     )
     unfinished = "SELECT EXISTS (SELECT FROM pgqueuer)"
     finished = "SELECT count(*) FROM pgqueuer_log WHERE status = 'successful'"
+    # Three rows of its log for each job, as it writes them.
+    history = """
+        INSERT INTO pgqueuer_log (created, job_id, status, entrypoint, priority)
+        SELECT now() - interval '1 day' + n * interval '1 ms', -n, status, 'nothing', 0
+        FROM generate_series(1, {n}) n,
+             unnest('{queued,picked,successful}'::pgqueuer_status[]) status
+    """
     loop = staticmethod(uvloop.new_event_loop)
 
     async def install(self) -> None:
@@ -48,7 +55,7 @@ class PgQueuerPeer(Peer):
             async with asyncpg.create_pool(min_size=callers, max_size=callers) as pool:
                 yield _Submitter(Queries.from_asyncpg_pool(pool))
 
-    async def work(self, begin: Begin) -> None:
+    async def work(self, begin: Begin, order: Order) -> None:
         """One queue manager."""
         connection = await asyncpg.connect()
         queue = PgQueuer.from_asyncpg_connection(connection)
@@ -56,9 +63,13 @@ class PgQueuerPeer(Peer):
         @queue.entrypoint("nothing")
         async def nothing(job: Job) -> None:
             begin(json.loads(job.payload or b"")["n"])
+            if order.seconds:
+                await asyncio.sleep(order.seconds)
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, queue.shutdown.set)
-        await queue.run(batch_size=_BATCH_SIZE)
+        await queue.run(
+            batch_size=order.batch or _BATCH_SIZE, max_concurrent_tasks=order.concurrency
+        )
         await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ import uvloop
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from benchmarks.face import Begin, Payload, Peer, serve
+from benchmarks.face import Begin, Order, Payload, Peer, serve
 
 _CONCURRENCY = 30
 _POOL_SIZE = 3
@@ -40,16 +41,18 @@ class ProcrastinatePeer(Peer):
         async with _open_app(_app(), callers) as app:
             yield _Submitter(app)
 
-    async def work(self, begin: Begin) -> None:
+    async def work(self, begin: Begin, order: Order) -> None:
         """One worker; it ends on SIGTERM by itself."""
         app = _app()
 
         @app.task(name="nothing")
         async def nothing(n: int, text: str) -> None:
             begin(n)
+            if order.seconds:
+                await asyncio.sleep(order.seconds)
 
         async with _open_app(app, _POOL_SIZE):
-            await app.run_worker_async(concurrency=_CONCURRENCY)
+            await app.run_worker_async(concurrency=order.concurrency or _CONCURRENCY)
 
 
 class _Submitter:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+from benchmarks.draining import start
 from benchmarks.figures import percentile
 from benchmarks.processes import WorkerProcess
-from benchmarks.work import Deadline, Figure, Stage
+from benchmarks.work import Deadline, Figure, Scene, Stage, Work
 
 _EVERY_SECONDS = 0.05
 _WARM_UP = 10
@@ -16,7 +18,7 @@ _PERCENTS = (50, 95, 99)
 
 
 @dataclass(frozen=True, slots=True)
-class Pickup:
+class Pickup(Work):
     """From just before the submitting call to the start of the handler in the worker."""
 
     tasks: int
@@ -30,15 +32,20 @@ class Pickup:
     def figures(self) -> tuple[Figure, ...]:
         """Percentiles of the latency."""
         return tuple(
-            Figure(f"pickup-p{percent}", f"pick-up by an idle worker, p{percent}", "ms", "less")
+            Figure(
+                f"pickup-p{percent}",
+                f"pick-up by an idle worker, p{percent}",
+                "ms",
+                "less",
+                plotted=percent != 95,
+            )
             for percent in _PERCENTS
         )
 
-    def measure(self, stage: Stage) -> dict[str, float]:
+    def measure(self, scene: Scene) -> dict[str, float]:
         """Submit one task every 50 ms or so to a worker that has nothing else to do."""
-        with WorkerProcess(stage.peer, stage.server.environment(), starts=True) as worker:
-            worker.wait_until_ready()
-            worker.go()
+        with scene.stage() as stage, ExitStack() as stack:
+            (worker,) = start(stage, stack, "--eager", "--starts-from", "0")
             calls = stage.ask(
                 "submit-paced",
                 "--tasks", str(self.tasks + _WARM_UP),
