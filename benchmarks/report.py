@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.facts import Facts
-from benchmarks.figures import Ratio, Spread
+from benchmarks.figures import Ratio, Spread, sure
 from benchmarks.limits import Verdict, verdicts
 from benchmarks.plot import plot
 from benchmarks.roster import OURS, Competitor
@@ -213,7 +213,7 @@ def number(value: float) -> str:
 
 def _coverage(report: Report) -> str:
     found = [ratio.coverage for row in report.rows for ratio in row.ratios.values()]
-    return f"{min(found):.0%}" if found else "-"
+    return f"{min(filter(sure, found), default=min(found)):.0%}" if found else "-"
 
 
 def _failures(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from agentpg.errors import AgentpgError
 from benchmarks.facts import load
 from benchmarks.roster import FAST, OURS, Competitor, PeerFailed
 from benchmarks.server import BenchServer
@@ -64,21 +65,23 @@ def turns(work: Work, peers: list[Competitor], pairs: int) -> Iterator[Turn]:
     chosen = [peer for peer in peers if work.takes_part(peer)]
     ours = next((peer for peer in chosen if peer.key == OURS), None)
     rivals = [peer for peer in chosen if peer.key != OURS]
-    for pair in range(min(pairs, work.most_rounds or pairs)):
-        if not (work.paired and ours and rivals):
-            in_turn = chosen if pair % 2 == 0 else chosen[::-1]
+    for pair in range(pairs):
+        if work.paired and ours and rivals:
+            for rival in rivals:
+                couple = (ours, rival) if pair % 2 == 0 else (rival, ours)
+                yield from (Turn(pair, rival.key, peer, rival.key in FAST) for peer in couple)
+        else:
+            all_rounds = work.rival_rounds is None or pair < work.rival_rounds
+            in_turn = [peer for peer in chosen if all_rounds or peer is ours]
+            in_turn = in_turn if pair % 2 == 0 else in_turn[::-1]
             yield from (Turn(pair, None, peer, peer.key in FAST) for peer in in_turn)
-            continue
-        for rival in rivals:
-            couple = (ours, rival) if pair % 2 == 0 else (rival, ours)
-            yield from (Turn(pair, rival.key, peer, rival.key in FAST) for peer in couple)
 
 
 def _measure(server: BenchServer, work: Work, turn: Turn) -> Measured:
     busy, figures, failed = load(), {}, None
     try:
         figures = work.measure(Scene(turn.peer, server, turn.pair, turn.full_size))
-    except (PeerFailed, TimeoutError) as error:
+    except (PeerFailed, TimeoutError, AgentpgError) as error:
         failed = str(error)
     return Measured(
         work=work.key,

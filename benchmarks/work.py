@@ -134,13 +134,13 @@ class Work(ABC):
     """One kind of work.
 
     A paired one is done by ours and each rival in turns. One that is not compares a peer with
-    itself, or is ours alone: each peer does it once a round, for `most_rounds` at most.
+    itself, or is ours alone: each peer does it once a round, rivals in `rival_rounds` only.
     """
 
     __slots__ = ()
 
     paired: ClassVar[bool] = True
-    most_rounds: ClassVar[int | None] = None
+    rival_rounds: ClassVar[int | None] = None
 
     @property
     @abstractmethod

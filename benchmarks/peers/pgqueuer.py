@@ -29,10 +29,10 @@ class PgQueuerPeer(Peer):
     )
     unfinished = "SELECT EXISTS (SELECT FROM pgqueuer)"
     finished = "SELECT count(*) FROM pgqueuer_log WHERE status = 'successful'"
-    # Three rows of its log for each job, as it writes them.
+    # Three rows of its log for each job, as it writes them and has counted them long ago.
     history = """
-        INSERT INTO pgqueuer_log (created, job_id, status, entrypoint, priority)
-        SELECT now() - interval '1 day' + n * interval '1 ms', -n, status, 'nothing', 0
+        INSERT INTO pgqueuer_log (created, job_id, status, entrypoint, priority, aggregated)
+        SELECT now() - interval '1 day' + n * interval '1 ms', -n, status, 'nothing', 0, true
         FROM generate_series(1, {n}) n,
              unnest('{queued,picked,successful}'::pgqueuer_status[]) status
     """

@@ -39,11 +39,11 @@ class Held(Work):
         """How much of the rate is left, on the whole and at the end."""
         key = self.key
         batches = f", batches of {self.batch}" if self.batch else ""
-        what = f"drain of {self.tasks:,} under a held snapshot{batches}"
-        last = f"its last {self.tasks // _LAST_SHARE:,}"
+        under = f"of {self.tasks:,} under a held snapshot{batches}"
+        what, last = f"drain {under}", f"last {self.tasks // _LAST_SHARE:,} {under}"
         return (
-            Figure(key, f"{what}, against without", "share of the rate", "more"),
-            Figure(f"{key}-last", f"{last}, against without", "share of the rate", "more"),
+            Figure(key, what, "share of the rate without", "more"),
+            Figure(f"{key}-last", last, "share of the rate without", "more"),
             Figure(f"{key}-rate", what, "tasks/s", "more", plotted=False),
         )
 

@@ -37,7 +37,7 @@ class History(Work):
         """Both rates and their relation."""
         beside = f"beside {self.finished / 1e6:g} million finished tasks"
         return (
-            Figure("history", f"drain {beside}, against without", "share of the rate", "more"),
+            Figure("history", f"drain {beside}", "share of the rate without", "more"),
             Figure("history-rate", f"drain {beside}", "tasks/s", "more", plotted=False),
         )
 

@@ -32,7 +32,7 @@ class Idle(Work):
     """
 
     paired: ClassVar[bool] = False
-    most_rounds: ClassVar[int | None] = 3
+    rival_rounds: ClassVar[int | None] = 2
 
     seconds: float
 
