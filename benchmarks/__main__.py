@@ -27,7 +27,7 @@ from benchmarks.summary import summarize
 from benchmarks.work import Scale, Work
 from benchmarks.works import all_works
 
-_FULL = Scale(
+FULL = Scale(
     tasks=100_000,
     fewer=20_000,
     singles=5_000,
@@ -39,7 +39,7 @@ _FULL = Scale(
     sleepers=20_000,
     idle_seconds=20.0,
 )
-_QUICK = Scale(
+QUICK = Scale(
     tasks=10_000,
     fewer=2_000,
     singles=1_000,
@@ -114,7 +114,7 @@ def _say(console: Console) -> Callable[[str], None]:
 
 
 def _scale(options: argparse.Namespace) -> Scale:
-    usual = _QUICK if options.quick else _FULL
+    usual = QUICK if options.quick else FULL
     if options.tasks is None:
         return usual
     tasks: int = options.tasks
@@ -136,7 +136,7 @@ def _wanted(work: Work, only: list[str]) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    keys = ", ".join(work.key for work in all_works(_FULL))
+    keys = ", ".join(work.key for work in all_works(FULL))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,

@@ -219,7 +219,7 @@ def _coverage(report: Report) -> str:
 def _failures(report: Report) -> list[str]:
     return [
         f"failed: {report.names.get(run.peer, run.peer)} at {run.work}, "
-        f"pair {run.pair + 1}: {(run.failed or '').strip().splitlines()[0]}"
+        f"pair {run.pair + 1}: {run.reason}"
         for run in report.failures
     ]
 

@@ -35,6 +35,12 @@ class Measured:
     figures: dict[str, float]
     failed: str | None = None
 
+    @property
+    def reason(self) -> str:
+        """Why it failed, on one line: what went wrong, and the end of what the peer said."""
+        lines = (self.failed or "").strip().splitlines() or [""]
+        return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -98,5 +104,5 @@ def _measure(server: BenchServer, work: Work, turn: Turn) -> Measured:
 def _line(measured: Measured, pairs: int) -> str:
     head = f"{measured.pair + 1}/{pairs}  {measured.work:10}  {measured.peer:14}"
     if measured.failed is not None:
-        return f"{head}  failed: {measured.failed}"
+        return f"{head}  failed: {measured.reason}"
     return head + "".join(f"  {value:,.4g}" for value in measured.figures.values())

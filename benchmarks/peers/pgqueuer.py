@@ -67,9 +67,10 @@ class PgQueuerPeer(Peer):
                 await asyncio.sleep(order.seconds)
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, queue.shutdown.set)
-        await queue.run(
-            batch_size=order.batch or _BATCH_SIZE, max_concurrent_tasks=order.concurrency
-        )
+        batch_size = order.batch or _BATCH_SIZE
+        if order.concurrency:
+            batch_size = min(batch_size, order.concurrency // 2)  # it wants two batches at least
+        await queue.run(batch_size=batch_size, max_concurrent_tasks=order.concurrency)
         await connection.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.__main__ import _FULL
+from benchmarks.__main__ import FULL
 from benchmarks.figures import ratio, spread
 from benchmarks.limits import LIMITS, Limit, Verdict
 from benchmarks.roster import ORDER
@@ -20,7 +20,7 @@ def _verdict(
 
 
 def test_every_limit_is_of_a_figure_and_a_peer_that_are_measured() -> None:
-    figures = {figure.key for work in all_works(_FULL) for figure in work.figures}
+    figures = {figure.key for work in all_works(FULL) for figure in work.figures}
     assert {limit.figure for limit in LIMITS} <= figures
     assert {limit.peer for limit in LIMITS if limit.peer} <= set(ORDER)
 

@@ -106,7 +106,7 @@ def test_the_picture_has_a_bar_for_each_peer_and_a_line_to_reach() -> None:
 def test_the_page_tells_limits_and_failures() -> None:
     runs = [
         *_pairs([120_000.0] * 7, [100_000.0] * 7, "graphile"),
-        _run(7, "graphile", 0, rival="graphile", failed="it hung\nfor long"),
+        _run(7, "graphile", 0, rival="graphile", failed="it ended:\nA trace\nTypeError: 1"),
     ]
     page = markdown(_report(runs))
     limit = next(line for line in page.splitlines() if "≥ 110,000" in line)
@@ -114,7 +114,7 @@ def test_the_page_tells_limits_and_failures() -> None:
     assert "Graphile | 1.20 | 1.20 to 1.20 | ≥ 1.08" in limit
     assert "120,000" in page
     assert "100,000<br>1.20 (1.20 to 1.20)" in page
-    assert "- failed: Graphile at bulk, pair 8: it hung" in page
+    assert "- failed: Graphile at bulk, pair 8: it ended: TypeError: 1" in page
 
 
 def _report(runs: list[Measured]) -> Report:
