@@ -2,12 +2,13 @@
 
 python -m benchmarks --install        the peers' packages, once
 python -m benchmarks                  everything, seven pairs each: two to three hours
-python -m benchmarks --quick          a short look beside two peers: some three minutes
+python -m benchmarks --quick          a short look beside two peers: some four minutes
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -63,6 +64,7 @@ def main() -> int:
     """Do what the options say; 1 when a peer failed."""
     options = _parser().parse_args()
     console = Console(stderr=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped
     try:
         if options.install:
             _prepare(options.peers or ORDER, console)
