@@ -1,7 +1,7 @@
 """Measures agentpg and its peers side by side, on a PostgreSQL of their own.
 
 python -m benchmarks --install        the peers' packages, once
-python -m benchmarks                  everything, seven pairs each: two to three hours
+python -m benchmarks                  everything, seven pairs each: three hours or more
 python -m benchmarks --quick          a short look beside two peers: some four minutes
 """
 
@@ -20,7 +20,7 @@ from agentpg import load_settings
 from agentpg.errors import AgentpgError
 from benchmarks.facts import facts
 from benchmarks.installing import install
-from benchmarks.report import OUT, Report, show, write
+from benchmarks.report import OUT, Report, earlier, show, write
 from benchmarks.roster import IN_NODE, ORDER, OURS, PeerFailed, competitors
 from benchmarks.runs import Measured, measure_work
 from benchmarks.server import bench_server
@@ -90,7 +90,8 @@ def _prepare(peers: Sequence[str], console: Console) -> list[str]:
 
 def _run(options: argparse.Namespace, keys: list[str], console: Console) -> Report:
     scale = _scale(options)
-    works = [work for work in all_works(scale) if _wanted(work, options.only)]
+    works = all_works(scale)
+    chosen = [work for work in works if _wanted(work, options.only)]
     peers = competitors(keys)
     pairs = options.runs or (_QUICK_PAIRS if options.quick else _FULL_PAIRS)
     with bench_server(options.home, load_settings().pg_bin) as server:
@@ -99,11 +100,24 @@ def _run(options: argparse.Namespace, keys: list[str], console: Console) -> Repo
         if found.load > _QUIET_LOAD * found.cores:
             console.print("other work is under way here: expect lower figures", style="yellow")
         report = Report(found, peers, [], [], {**asdict(scale), "pairs": pairs})
-        for work in works:
+        if options.keep:
+            report = _with_earlier(report, chosen, options.out)
+        for work in chosen:
             runs = measure_work(server, peers, work, pairs, _say(console))
             report = _with(report, works, runs)
             write(report, options.out)  # a long run that is broken off has not been for nothing
     return report
+
+
+def _with_earlier(report: Report, chosen: list[Work], folder: Path) -> Report:
+    peers, runs = earlier(folder, {work.key for work in chosen})
+    by_key = {peer.key: peer for peer in (*peers, *report.peers)}
+    return replace(
+        report,
+        peers=[by_key[key] for key in ORDER if key in by_key],
+        runs=runs,
+        kept=list(dict.fromkeys(run.work for run in runs)),
+    )
 
 
 def _with(report: Report, works: list[Work], runs: Iterator[Measured]) -> Report:
@@ -156,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", nargs="+", choices=ORDER, help="whom to measure")
     parser.add_argument(
         "--quick", action="store_true", help="few tasks, two pairs, two peers, no fsync test"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep what an earlier run measured of other works"
     )
     parser.add_argument("--install", action="store_true", help="install the peers and end")
     parser.add_argument("--home", type=Path, help="keep the server's folder there")

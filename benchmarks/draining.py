@@ -11,7 +11,7 @@ from benchmarks.processes import WorkerProcess
 from benchmarks.roster import PeerFailed
 from benchmarks.work import Deadline, Stage
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 900.0
 _LOOK_SECONDS = 0.002
 
 

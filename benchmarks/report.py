@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -25,13 +26,14 @@ _MET = {True: "met", False: "not met", None: "?"}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a run has found out."""
+    """Everything that a run has found out; `kept` are works that an earlier one measured."""
 
     facts: Facts
     peers: list[Competitor]
     rows: list[Row]
     runs: list[Measured]
     sizes: dict[str, float]
+    kept: list[str] = field(default_factory=list)
 
     @property
     def failures(self) -> list[Measured]:
@@ -55,6 +57,17 @@ def write(report: Report, folder: Path = OUT) -> list[Path]:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
+
+
+def earlier(folder: Path, but: Collection[str]) -> tuple[list[Competitor], list[Measured]]:
+    """What an earlier run left there, but for the works that are measured anew."""
+    file = folder / "results.json"
+    if not file.exists():
+        return [], []
+    found = json.loads(file.read_text(encoding="utf-8"))
+    runs = [Measured(**run) for run in found["runs"] if run["work"] not in but]
+    measured = {run.peer for run in runs}
+    return [Competitor(**p) for p in found["peers"] if p["key"] in measured], runs
 
 
 def show(report: Report, console: Console) -> None:
@@ -236,4 +249,5 @@ def _circumstances(report: Report) -> list[str]:
         f"fdatasync of one page: {disk}",
         f"load before the run {facts.load}, at most {busiest} before a run of ours",
         f"sizes: {sizes}",
+        *([f"measured in an earlier run: {', '.join(report.kept)}"] if report.kept else []),
     ]

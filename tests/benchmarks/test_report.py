@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.facts import Facts
 from benchmarks.plot import plot
-from benchmarks.report import Report, markdown, number
+from benchmarks.report import Report, earlier, markdown, number, write
 from benchmarks.roster import Competitor
 from benchmarks.runs import Measured
 from benchmarks.summary import Row, summarize
@@ -115,6 +117,16 @@ def test_the_page_tells_limits_and_failures() -> None:
     assert "120,000" in page
     assert "100,000<br>1.20 (1.20 to 1.20)" in page
     assert "- failed: Graphile at bulk, pair 8: it ended: TypeError: 1" in page
+
+
+def test_a_later_run_keeps_the_other_works(tmp_path: Path) -> None:
+    report = _report(_pairs([2.0], [1.0], "graphile"))
+    write(report, tmp_path)
+    assert earlier(tmp_path, set()) == (report.peers, report.runs)
+    assert earlier(tmp_path, {"bulk"}) == ([], [])
+    assert earlier(tmp_path / "none", set()) == ([], [])
+    page = markdown(replace(report, kept=["bulk"]))
+    assert "- measured in an earlier run: bulk" in page
 
 
 def _report(runs: list[Measured]) -> Report:
