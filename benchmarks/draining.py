@@ -81,6 +81,7 @@ def _wait(stage: Stage, workers: list[WorkerProcess], tasks: int) -> float:
     """Wait for the end; look at the table only when all handlers have begun.
 
     The answer holds for the moment in which it was asked: among dead rows it can take long.
+    The longer it takes, the more rarely it is asked, so that looking costs the peer little.
     """
     deadline = Deadline(_PATIENCE_SECONDS, f"{stage.peer.name} did not drain its queue")
     while True:
@@ -90,7 +91,7 @@ def _wait(stage: Stage, workers: list[WorkerProcess], tasks: int) -> float:
         deadline.check()
         for worker in workers:
             worker.check()
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(max(_LOOK_SECONDS, 3 * (time.monotonic() - looked)))
 
 
 def _prove(stage: Stage, wanted: int) -> None:
