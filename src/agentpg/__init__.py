@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agentpg.tasks.client import Client
     from agentpg.tasks.client_async import AsyncClient
     from agentpg.tasks.handlers import App, Permanent
+    from agentpg.tasks.limits import Limit
     from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
     from agentpg.tasks.retry import Backoff
     from agentpg.tasks.run import Run
@@ -32,6 +33,7 @@ __all__ = [
     "Database",
     "EmbeddedServer",
     "Execution",
+    "Limit",
     "LlmRequest",
     "NewSchedule",
     "NewTask",
@@ -55,6 +57,7 @@ _HOMES = {
     "Database": "db",
     "EmbeddedServer": "embedded",
     "Execution": "tasks.model",
+    "Limit": "tasks.limits",
     "LlmRequest": "tasks.model",
     "NewSchedule": "tasks.schedules",
     "NewTask": "tasks.model",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, Error
@@ -23,6 +25,8 @@ _log = logging.getLogger("agentpg.db")
 # workers do not return to a restarted server in step.
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
+
+Execute = Callable[..., Awaitable[list[Any]]]
 
 
 class SteadyConnection:
@@ -47,12 +51,25 @@ class SteadyConnection:
         row: RowFactory[Any] = tuple_row,
     ) -> list[Any]:
         """Run `statement` in a transaction of its own and return its rows."""
+        async with self._in_use() as connection:
+            return await _rows(connection, statement, parameters, row)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Execute]:
+        """Within it, what it gives runs statements of one transaction and returns their rows.
+
+        It is committed at the end, and rolled back by an error, which is raised as by
+        `execute`.
+        """
+        async with self._in_use() as connection, connection.transaction():
+            yield partial(_rows, connection)
+
+    @asynccontextmanager
+    async def _in_use(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         async with self._lock:
             connection = self._connection or await self._connect()
             try:
-                cursor = connection.cursor(row_factory=row)
-                await cursor.execute(statement, parameters)
-                return await cursor.fetchall() if cursor.description else []
+                yield connection
             except Error as error:
                 if is_refused_value(error):
                     raise
@@ -97,3 +114,14 @@ class SteadyConnection:
         if connection is not None:
             with driver_errors(self._database.target()):
                 await connection.close()
+
+
+async def _rows(
+    connection: AsyncConnection[TupleRow],
+    statement: Composed,
+    parameters: Mapping[str, Any] | None = None,
+    row: RowFactory[Any] = tuple_row,
+) -> list[Any]:
+    cursor = connection.cursor(row_factory=row)
+    await cursor.execute(statement, parameters)
+    return await cursor.fetchall() if cursor.description else []

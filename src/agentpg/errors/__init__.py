@@ -20,6 +20,9 @@ AgentpgError                    exit 1   failed
 │   │   ├── ZoneUnknown
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
+│   ├── WrongLimit                       a limit has a value that does not fit
+│   ├── LimitNotFound                    there is no such limit to remove
+│   ├── NotPaused                        an agent that is to be resumed runs already
 │   ├── CallInLoop                       a blocking call in an async handler
 │   ├── HandlerNotImportable             runs in a process, which can't find it
 │   ├── ClientUnknown                    run.wrap() of what it can't record
@@ -151,11 +154,13 @@ from agentpg.errors.usage import (
     IdempotencyConflict,
     InvalidSchedule,
     InvalidTask,
+    LimitNotFound,
     ModuleBroken,
     ModuleMissing,
     NoAdministrator,
     NoDatabase,
     NotAnApp,
+    NotPaused,
     PayloadNotJson,
     PayloadNotParsed,
     PayloadTooLarge,
@@ -165,6 +170,7 @@ from agentpg.errors.usage import (
     SettingError,
     UsageError,
     VariableMissing,
+    WrongLimit,
     WrongValue,
     ZoneUnknown,
 )
@@ -199,6 +205,7 @@ __all__ = [
     "IdempotencyConflict",
     "InvalidSchedule",
     "InvalidTask",
+    "LimitNotFound",
     "LoginRefused",
     "MigrationBlocked",
     "MigrationChanged",
@@ -209,6 +216,7 @@ __all__ = [
     "NotAnApp",
     "NotDrained",
     "NotForTesting",
+    "NotPaused",
     "NotStartedYet",
     "OutputNotWritten",
     "PayloadNotJson",
@@ -242,6 +250,7 @@ __all__ = [
     "VariableMissing",
     "WaitTimedOut",
     "WorkUnderWay",
+    "WrongLimit",
     "WrongMajorVersion",
     "WrongState",
     "WrongValue",

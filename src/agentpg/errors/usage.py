@@ -139,6 +139,25 @@ class IdempotencyConflict(UsageError):
     hint = N_("Use a new key for new work; the same key means the same work.")
 
 
+class WrongLimit(UsageError):
+    """A limit has a value that does not fit."""
+
+    sentence = N_("the {what} of a limit cannot be {value}: {reason}")
+
+
+class LimitNotFound(UsageError):
+    """There is no such limit to remove."""
+
+    sentence = N_("there is no limit of {tasks} by {key}")
+    hint = N_("`agentpg agent limit {agent_name}` shows those that there are.")
+
+
+class NotPaused(UsageError):
+    """An agent that is to be resumed is not paused."""
+
+    sentence = N_("the agent {agent_name} is not paused")
+
+
 class CallInLoop(UsageError):
     """A call was to be recorded with `with` in an async handler, where it would wait for itself."""
 

@@ -2,12 +2,18 @@
 
 -- name: submit
 -- Submit tasks; one whose idempotency key was used already is left out of the answer.
+-- Whether anything is ruled is read once for all.
 INSERT INTO {schema}.tasks
     (id, agent_name, task_type, payload, priority, run_at, idempotency_key, max_attempts,
-     on_crash, tenant, parent_id)
+     on_crash, tenant, parent_id, lane)
 SELECT id, agent_name, task_type, payload::jsonb, priority,
        coalesce(run_at, now() + delay * interval '1 second'),
-       idempotency_key, max_attempts, on_crash, tenant, parent_id
+       idempotency_key, max_attempts, on_crash, tenant, parent_id,
+       CASE
+           WHEN tenant IS NOT NULL
+             OR agent_name = ANY ((SELECT array_agg(r.agent_name) FROM {schema}.ruled r)::text[])
+           THEN {schema}.lane_of(agent_name, task_type, tenant, payload::jsonb)
+       END
 FROM unnest(
     %(ids)b::uuid[], %(agent_names)b::text[], %(task_types)b::text[], %(payloads)b::text[],
     %(priorities)b::int[], %(run_ats)b::timestamptz[], %(delays)b::float8[], %(keys)b::text[],
@@ -24,32 +30,53 @@ RETURNING id;
 -- confirm it.
 INSERT INTO {schema}.tasks
     (id, agent_name, task_type, payload, priority, run_at, max_attempts, on_crash, tenant,
-     parent_id)
-SELECT id, %(agent_name)s, %(task_type)s, payload::jsonb, %(priority)s,
+     parent_id, lane)
+SELECT id, %(agent_name)s::text, %(task_type)s::text, payload::jsonb, %(priority)s,
        coalesce(%(run_at)s, now() + %(delay)s * interval '1 second'),
-       %(max_attempts)s, %(on_crash)s, %(tenant)s, %(parent)s
+       %(max_attempts)s, %(on_crash)s, %(tenant)s::text, %(parent)s,
+       CASE
+           WHEN %(tenant)s::text IS NOT NULL
+             OR EXISTS (SELECT FROM {schema}.ruled r WHERE r.agent_name = %(agent_name)s::text)
+           THEN {schema}.lane_of(
+               %(agent_name)s::text, %(task_type)s::text, %(tenant)s::text, payload::jsonb
+           )
+       END
 FROM unnest(%(ids)b::uuid[], %(payloads)b::text[]) AS n (id, payload);
 
 -- name: submit_plain
 -- Submit one task without an idempotency key.
 INSERT INTO {schema}.tasks
     (id, agent_name, task_type, payload, priority, run_at, max_attempts, on_crash, tenant,
-     parent_id)
+     parent_id, lane)
 VALUES (
-    %(id)s, %(agent_name)s, %(task_type)s, %(payload)s::text::jsonb, %(priority)s,
+    %(id)s, %(agent_name)s::text, %(task_type)s::text, %(payload)s::text::jsonb, %(priority)s,
     coalesce(%(run_at)s, now() + %(delay)s * interval '1 second'),
-    %(max_attempts)s, %(on_crash)s, %(tenant)s, %(parent)s
+    %(max_attempts)s, %(on_crash)s, %(tenant)s::text, %(parent)s,
+    CASE
+        WHEN %(tenant)s::text IS NOT NULL
+          OR EXISTS (SELECT FROM {schema}.ruled r WHERE r.agent_name = %(agent_name)s::text)
+        THEN {schema}.lane_of(
+            %(agent_name)s::text, %(task_type)s::text, %(tenant)s::text, %(payload)s::text::jsonb
+        )
+    END
 );
 
 -- name: submit_one
 -- Submit one task, as `submit` does; without arrays it costs the server half.
 INSERT INTO {schema}.tasks
     (id, agent_name, task_type, payload, priority, run_at, idempotency_key, max_attempts,
-     on_crash, tenant, parent_id)
+     on_crash, tenant, parent_id, lane)
 VALUES (
-    %(id)s, %(agent_name)s, %(task_type)s, %(payload)s::text::jsonb, %(priority)s,
+    %(id)s, %(agent_name)s::text, %(task_type)s::text, %(payload)s::text::jsonb, %(priority)s,
     coalesce(%(run_at)s, now() + %(delay)s * interval '1 second'), %(key)s, %(max_attempts)s,
-    %(on_crash)s, %(tenant)s, %(parent)s
+    %(on_crash)s, %(tenant)s::text, %(parent)s,
+    CASE
+        WHEN %(tenant)s::text IS NOT NULL
+          OR EXISTS (SELECT FROM {schema}.ruled r WHERE r.agent_name = %(agent_name)s::text)
+        THEN {schema}.lane_of(
+            %(agent_name)s::text, %(task_type)s::text, %(tenant)s::text, %(payload)s::text::jsonb
+        )
+    END
 )
 ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL
 DO NOTHING

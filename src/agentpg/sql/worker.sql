@@ -18,14 +18,21 @@ WHERE id = %(worker)s AND ended_at IS NULL;
 -- once and take more than the limit. The CASE hides the comparison from the planner, which
 -- would take it for rare and read and sort the whole backlog instead of the head of the
 -- index. The locked rows cannot move, so they are updated where they are.
+-- Of those that belong in a lane none is claimed: they are put there. If some were, or if
+-- there are too few and something waits in a lane, a row without an id says so, with the
+-- number of the former as its attempt.
 WITH ready AS MATERIALIZED (
     SELECT due.*
     FROM unnest(%(priorities)b::int2[], %(run_ats)b::text[]::timestamptz[], %(ids)b::uuid[])
         AS mark (priority, run_at, id)
     CROSS JOIN LATERAL (
-        SELECT t.ctid
+        SELECT t.ctid, (
+            t.tenant IS NOT NULL
+            OR t.agent_name || chr(31) || t.task_type
+                = ANY ((SELECT {schema}.ruled_among(%(handlers)b::text[]))::text[])
+        ) IS TRUE AS in_lane
         FROM {schema}.tasks t
-        WHERE t.status = 'pending' AND t.held_reason IS NULL
+        WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
           AND t.priority = mark.priority AND (t.run_at, t.id) >= (mark.run_at, mark.id)
           AND t.run_at <= now()
           AND CASE
@@ -51,13 +58,16 @@ WITH ready AS MATERIALIZED (
             ELSE t.on_crash
         END
     FROM ready
-    WHERE t.ctid = ready.ctid
+    WHERE t.ctid = ready.ctid AND NOT ready.in_lane
     RETURNING t.id, t.agent_name, t.task_type, t.attempt, t.payload, t.errors, t.crashes,
         t.max_attempts, t.on_crash, t.suspect, t.tenant, t.parent_id, t.priority, t.run_at
 ), opened AS (
     INSERT INTO {schema}.agent_executions
         (task_id, attempt, agent_name, task_type, worker, execution_start)
     SELECT id, attempt, agent_name, task_type, %(worker)s, now() FROM claimed
+), sorted AS MATERIALIZED (
+    SELECT {schema}.sort_tasks(array_agg(ctid)) AS number FROM ready WHERE in_lane
+    HAVING count(*) > 0
 )
 SELECT
     id, agent_name, task_type, attempt, payload::text, errors, crashes,
@@ -67,17 +77,25 @@ SELECT
         WHERE e.task_id = claimed.id AND e.outcome = 'lost'
     ) ELSE 0 END AS losses,
     max_attempts, on_crash, suspect, tenant, parent_id, priority, run_at::text
-FROM claimed;
+FROM claimed
+UNION ALL
+SELECT NULL, NULL, NULL, coalesce((SELECT number FROM sorted), 0), NULL, 0, 0, 0,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL
+WHERE (SELECT number FROM sorted) IS NOT NULL
+   OR CASE
+       WHEN (SELECT count(*) FROM ready) < %(batch)s
+       THEN {schema}.waits_in_lane(%(handlers)b::text[])
+   END;
 
 -- name: look
 -- For each priority that has pending tasks, where the first due one is that these handlers
 -- take. Walks what the claim steps over, so it runs seldom. One row, with the database's
--- time, if there is none.
+-- time, if there is none. Each says too whether something waits in a lane.
 WITH RECURSIVE first AS (
     (
         SELECT priority, run_at, id
         FROM {schema}.tasks
-        WHERE status = 'pending' AND held_reason IS NULL
+        WHERE status = 'pending' AND held_reason IS NULL AND lane IS NULL
         ORDER BY priority, run_at, id
         LIMIT 1
     )
@@ -87,18 +105,22 @@ WITH RECURSIVE first AS (
     CROSS JOIN LATERAL (
         SELECT t.priority, t.run_at, t.id
         FROM {schema}.tasks t
-        WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.priority > first.priority
+        WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
+          AND t.priority > first.priority
         ORDER BY t.priority, t.run_at, t.id
         LIMIT 1
     ) following
 )
-SELECT (now() - %(margin)s)::text, first.priority, due.run_at::text, due.id
+SELECT
+    (now() - %(margin)s)::text,
+    {schema}.waits_in_lane(%(handlers)b::text[]),
+    first.priority, due.run_at::text, due.id
 FROM (VALUES (true)) AS always (so)
 LEFT JOIN first ON so
 LEFT JOIN LATERAL (
     SELECT t.run_at, t.id
     FROM {schema}.tasks t
-    WHERE t.status = 'pending' AND t.held_reason IS NULL
+    WHERE t.status = 'pending' AND t.held_reason IS NULL AND lane IS NULL
       AND t.priority = first.priority AND (t.run_at, t.id) >= (first.run_at, first.id)
       AND t.run_at <= now()
       AND CASE
@@ -118,11 +140,17 @@ FROM (
     SELECT task_id, max(attempt) AS attempt
     FROM {schema}.agent_executions
     WHERE task_id IN (
-        SELECT id
+        (SELECT id
         FROM {schema}.tasks
-        WHERE status = 'pending' AND held_reason IS NULL AND run_at <= now()
+        WHERE status = 'pending' AND held_reason IS NULL AND lane IS NULL AND run_at <= now()
         ORDER BY priority, run_at, id
-        LIMIT 10000
+        LIMIT 10000)
+        UNION ALL
+        (SELECT id
+        FROM {schema}.tasks
+        WHERE status = 'pending' AND held_reason IS NULL AND lane > ''
+        ORDER BY lane, priority, run_at, id
+        LIMIT 10000)
     )
     GROUP BY task_id
 ) e

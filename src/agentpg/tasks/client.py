@@ -24,7 +24,14 @@ from agentpg.db import (
     configured,
     tuple_row,
 )
-from agentpg.errors import NoDatabase, TaskFailed, TaskNotFound, WaitTimedOut
+from agentpg.errors import (
+    LimitNotFound,
+    NoDatabase,
+    NotPaused,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimedOut,
+)
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.lifecycle import (
@@ -36,6 +43,7 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
+from agentpg.tasks.limits import DeclaredLimit, Limit, PausedAgent, limit_key
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client import Schedules
 
@@ -68,6 +76,7 @@ class Client:
         )
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
+        self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
         self.schedules = Schedules(self._pool, self._database.schema, self._settings.payload_limit)
 
@@ -251,6 +260,64 @@ class Client:
     def release(self, task_id: UUID) -> str:
         """Let a held task be claimed. Raises TaskNotFound, and WrongState if it is not held."""
         return self._steer("release", task_id, "released")
+
+    def limit(self, limit: Limit) -> None:
+        """Set a limit for all workers, or change the one for the same tasks and key.
+
+        It holds from the next claim of each worker on. What runs goes on.
+        """
+        with self._pool.connection() as connection:
+            connection.execute(self._limits["set"], limit.parameters())
+            connection.execute(self._limits["tell"], {"channel": self._channel})
+
+    def remove_limit(
+        self, agent_name: str, *, task_type: str | None = None, key: str | None = None
+    ) -> None:
+        """Lift a limit. One that code declares comes back when a worker with it starts.
+
+        Raises LimitNotFound.
+        """
+        which = limit_key(agent_name, task_type, key)
+        with self._pool.connection() as connection:
+            cursor = connection.execute(self._limits["remove"], which)
+            found = cursor.fetchone()
+            connection.execute(self._limits["tell"], {"channel": self._channel})
+        if found is None:
+            tasks = f"{agent_name}/{task_type}" if task_type else agent_name
+            raise LimitNotFound(tasks=tasks, key=key or "–", agent_name=agent_name)
+
+    def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
+        """All limits, or those of one agent."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(DeclaredLimit))
+            cursor.execute(self._limits["list"], {"agent_name": agent_name})
+            return cursor.fetchall()
+
+    def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
+        """Have nobody claim an agent's tasks; False if it is paused already.
+
+        What runs goes on, and new tasks wait.
+        """
+        values = {"agent_name": agent_name, "reason": reason}
+        with self._pool.connection() as connection:
+            cursor = connection.execute(self._limits["pause"], values)
+            return cursor.fetchone() is not None
+
+    def resume(self, agent_name: str) -> None:
+        """Have an agent's tasks claimed again. Raises NotPaused."""
+        with self._pool.connection() as connection:
+            cursor = connection.execute(self._limits["resume"], {"agent_name": agent_name})
+            found = cursor.fetchone()
+            connection.execute(self._limits["tell"], {"channel": self._channel})
+        if found is None:
+            raise NotPaused(agent_name=agent_name)
+
+    def paused(self) -> list[PausedAgent]:
+        """The agents that are paused."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(PausedAgent))
+            cursor.execute(self._limits["paused"])
+            return cursor.fetchall()
 
     def _submit(self, connection: Connection[Any], batches: Iterable[dict[str, Any]]) -> list[UUID]:
         # The caller's connection may be set to other rows than tuples.

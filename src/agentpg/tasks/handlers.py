@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from agentpg.errors import HandlerNotImportable
 from agentpg.language import N_
 from agentpg.tasks.encoding import Unreadable, plain_text
+from agentpg.tasks.limits import Limit
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
 from agentpg.tasks.schedules import CatchUp, NewSchedule, check_schedule
 
@@ -131,6 +132,7 @@ class App:
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._schedules: dict[str, NewSchedule] = {}
+        self._limits: dict[tuple[str, str | None, str | None], Limit] = {}
 
     def task(
         self,
@@ -228,12 +230,44 @@ class App:
         """The schedules that are declared, in order."""
         return tuple(self._schedules.values())
 
+    def limit(
+        self,
+        agent_name: str,
+        *,
+        task_type: str | None = None,
+        key: str | None = None,
+        concurrency: int | None = None,
+        rate: int | None = None,
+        period: timedelta | None = None,
+    ) -> None:
+        """Limit the tasks of an agent; see Limit for the options, and what it raises.
+
+        Each worker that starts says so to the database, where it holds for all workers. What
+        an operator has said there stays.
+        """
+        limit = Limit(
+            agent_name=agent_name,
+            task_type=task_type,
+            key=key,
+            concurrency=concurrency,
+            rate=rate,
+            period=period,
+        )
+        self._put_limit(limit)
+
+    @property
+    def limits(self) -> list[Limit]:
+        """The limits that the code declares."""
+        return list(self._limits.values())
+
     def include(self, other: App) -> None:
-        """Take over all handlers and schedules of another app."""
+        """Take over all handlers, schedules and limits of another app."""
         for handler in other:
             self._put(handler)
         for schedule in other.schedules:
             self._put_schedule(schedule)
+        for limit in other.limits:
+            self._put_limit(limit)
 
     def find(self, agent_name: str, task_type: str) -> Handler | None:
         """The handler for an agent's task type, if there is one."""
@@ -256,6 +290,13 @@ class App:
             raise ValueError(f"the schedule {schedule.name!r} is declared already")
         self._schedules[schedule.name] = schedule
         return schedule
+
+    def _put_limit(self, limit: Limit) -> None:
+        same = (limit.agent_name, limit.task_type, limit.key)
+        if self._limits.get(same, limit) != limit:
+            tasks = f"{same[0]}/{same[1]}" if same[1] else same[0]
+            raise ValueError(f"{tasks} has another limit by {limit.key} already")
+        self._limits[same] = limit
 
 
 def _require_name(what: str, name: str) -> None:

@@ -32,6 +32,7 @@ from agentpg.tasks.registration import Registration
 from agentpg.tasks.run import Run
 from agentpg.tasks.schedules import row_of
 from agentpg.tasks.settling import Settling
+from agentpg.tasks.turns import Turns
 from agentpg.tasks.usage import Ledger
 
 _log = logging.getLogger("agentpg.worker")
@@ -43,9 +44,13 @@ _LARGEST_CLAIM = 5000
 # What waits longer than this in the buffer is handed back.
 _STALE_SECONDS = 1.0
 
-# Where a row of the claim has the payload, and where its priority and `run_at` begin.
+# Where a row of the claim has attempt and payload, and where its priority and `run_at` begin.
+_ATTEMPT = Claimed._fields.index("attempt")
 _PAYLOAD = Claimed._fields.index("payload")
 _FIELDS = len(Claimed._fields)
+
+# A wait for lanes that is not worth asking to be notified for.
+_SHORT_WAIT = 0.02
 
 # Waits between claims while the database is away.
 _FIRST_WAIT = 0.1
@@ -83,12 +88,16 @@ class Worker:
         self._hands = Hands(
             app, self._concurrency, begin=self._begin, put=self._put, slot_freed=self._slot_freed
         )
-        self._settling = Settling(self._writing, database.schema, self._hands.forget)
+        self._settling = Settling(self._writing, database.schema, self._settled)
         self._marks = Marks(settings.poll_interval)
         self._claim_keys = [_claim_key(handler) for handler in app]
         declared = [row_of(one, settings.payload_limit, declared=True) for one in app.schedules]
         self._pulse = Pulse(database, self._registration, self._held, self._events(), declared)
         self._not_twice = [_claim_key(h) for h in app if h.on_crash == "fail"]
+        self._poll = settings.poll_interval.total_seconds()
+        self._turns = Turns(
+            self._claiming, database.schema, self._claim_keys, self._not_twice, self._poll
+        )
         self._rate = Rate()
         self._idle = True
         self._claim_under_way = False
@@ -127,6 +136,9 @@ class Worker:
     async def _register(self) -> None:
         try:
             await self._claiming.execute(self._sql["register"], self._registration.row())
+            declare = Statements("limits", self._database.schema)["declare"]
+            for limit in self._app.limits:
+                await self._claiming.execute(declare, limit.parameters())
         except BaseException:
             await self._claiming.close()
             raise
@@ -164,6 +176,8 @@ class Worker:
 
     async def _claim_once(self) -> None:
         """Claim when there is room, and wait when there is none, or nothing to claim."""
+        if self._work_came.is_set():
+            self._turns.wake()
         self._room_made.clear()
         self._work_came.clear()
         room = self._room()
@@ -188,7 +202,25 @@ class Worker:
         return max(0, min(free, _LARGEST_CLAIM))
 
     async def _claim(self, room: int) -> int:
+        """Claim from the lanes, if something waits there, and from those that stand in none."""
         worker = self.id
+        taken = 0
+        self._claim_under_way = True
+        try:
+            if self._turns.wanted:
+                marks = self._marks.parameters()
+                turn = await self._turns.claim(worker, room, self._free_slots(), marks)
+                taken, room = self._take(turn.tasks, worker), turn.plain
+            if room:
+                taken += self._take(await self._claim_plain(worker, room), worker)
+        finally:
+            self._claim_under_way = False
+        return taken
+
+    def _free_slots(self) -> int:
+        return max(0, self._concurrency - self._hands.running - self._hands.waiting)
+
+    async def _claim_plain(self, worker: UUID, room: int) -> list[tuple[Any, ...]]:
         parameters = {
             "worker": worker,
             "batch": room,
@@ -196,13 +228,14 @@ class Worker:
             "not_twice": self._not_twice,
             **self._marks.parameters(),
         }
-        self._claim_under_way = True
-        try:
-            rows = await self._claiming.execute(self._sql["claim"], parameters)
-            self._marks.claimed([(*row[-2:], row[0]) for row in rows])
-            self._hands.take([_claimed(row) for row in rows], worker)
-        finally:
-            self._claim_under_way = False
+        rows = await self._claiming.execute(self._sql["claim"], parameters)
+        if rows and rows[-1][0] is None:
+            self._turns.notice(rows.pop()[_ATTEMPT])
+        self._marks.claimed([(*row[-2:], row[0]) for row in rows])
+        return rows
+
+    def _take(self, rows: list[tuple[Any, ...]], worker: UUID) -> int:
+        self._hands.take([_claimed(row) for row in rows], worker)
         return len(rows)
 
     async def _look(self) -> bool:
@@ -210,8 +243,12 @@ class Worker:
         started = time.monotonic()
         parameters = {"handlers": self._claim_keys, "margin": MARGIN}
         rows = await self._claiming.execute(self._sql["look"], parameters)
-        heads = [row[1:] for row in rows if row[1] is not None]
-        return self._marks.looked(time.monotonic() - started, rows[0][0], heads)
+        behind, in_lanes = rows[0][:2]
+        if in_lanes:
+            self._turns.notice(0)
+        heads = [row[2:] for row in rows if row[2] is not None]
+        due = self._marks.looked(time.monotonic() - started, behind, heads)
+        return due or self._turns.wanted
 
     async def _tend_buffer(self) -> None:
         """Hand back what was claimed ahead of work that turned out slower than the last."""
@@ -222,12 +259,15 @@ class Worker:
 
     async def _wait_for_work(self) -> None:
         """Wait for a notification or the next poll; ask to be notified first."""
+        pause = self._turns.pause()
+        if pause < _SHORT_WAIT:
+            await until(self._work_came, seconds=pause)
+            return
         if not self._idle:
             self._idle = True  # before it is written: see Pulse._beat
             await self._claiming.execute(self._sql["note_idle"], {"worker": self.id})
             return  # look once more: what came in meanwhile was not notified
-        poll = self._settings.poll_interval.total_seconds()
-        await until(self._work_came, seconds=spread(poll, 0.1))
+        await until(self._work_came, seconds=min(pause, spread(self._poll, 0.1)))
 
     # Running
 
@@ -248,6 +288,11 @@ class Worker:
 
     def _put(self, worker: UUID, settlement: Settlement) -> None:
         self._settling.put(worker, settlement)
+
+    def _settled(self, settlement: Settlement) -> None:
+        self._hands.forget(settlement)
+        if self._turns.held_back:
+            self._work_came.set()
 
     def _slot_freed(self) -> None:
         self._rate.count()
