@@ -15,6 +15,9 @@ from agentpg.cli.session import Session
 from agentpg.language import N_
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentpg.tasks.limits import PausedAgent
     from agentpg.tasks.statistics import AgentStatistics, AgentWork
 
 
@@ -24,10 +27,12 @@ if TYPE_CHECKING:
     examples="""
         agentpg agent list
         agentpg agent stats
+        # Nothing more is started until it is resumed.
+        agentpg agent pause Billing --reason 'the provider is down'
     """,
 )
 def agent() -> None:
-    """Show the agents and their statistics.
+    """Show, limit, pause and resume agents.
 
     An agent is the name that owns handlers; it is known by its tasks and by the workers
     that run its handlers.
@@ -49,15 +54,19 @@ def list_(session: Session, as_json: bool) -> None:
 
     A worker is counted while its heartbeat is younger than its lease.
     """
+    from agentpg.cli.agent_limits import show_paused
     from agentpg.db import snapshot
+    from agentpg.tasks.limits import paused_agents
     from agentpg.tasks.statistics import Statistics
 
     with snapshot(session.database, "agentpg agent list") as connection:
         found = Statistics(connection, session.database.schema).agents()
+        paused = {p.agent_name: p for p in paused_agents(connection, session.database.schema)}
     if as_json:
-        session.out.json([_document(work) for work in found])
+        session.out.json([_document(work, paused) for work in found])
         return
     _show_agents(session, found)
+    show_paused(session.out, list(paused.values()))
 
 
 @agent.command(
@@ -87,8 +96,99 @@ def stats(session: Session, as_json: bool) -> None:
     show_statistics(session, found)
 
 
-def _document(work: AgentWork) -> dict[str, object]:
-    return {**dataclasses.asdict(work), "nobody_knows": work.nobody_knows}
+@agent.command(
+    "pause",
+    examples="""
+        agentpg agent pause Billing --reason 'the provider is down'
+        agentpg agent resume Billing
+    """,
+)
+@click.argument("agent_name", metavar="AGENT", help="The agent.")
+@click.option("--reason", metavar="TEXT", help="Why, for others.")
+@click.pass_obj
+def pause(session: Session, agent_name: str, reason: str | None) -> None:
+    """Start no more tasks of an agent until it is resumed.
+
+    What runs goes on, and new tasks wait.
+    """
+    from agentpg.tasks.client import Client
+
+    with Client(session.database, settings=session.settings) as client:
+        done = client.pause(agent_name, reason=reason)
+    text = N_("{agent} is paused.") if done else N_("{agent} was paused already.")
+    session.out.line(session.translate(text).format(agent=agent_name))
+
+
+@agent.command(
+    "resume",
+    examples="""
+        agentpg agent resume Billing
+    """,
+)
+@click.argument("agent_name", metavar="AGENT", help="The agent.")
+@click.pass_obj
+def resume(session: Session, agent_name: str) -> None:
+    """Start the tasks of a paused agent again."""
+    from agentpg.tasks.client import Client
+
+    with Client(session.database, settings=session.settings) as client:
+        client.resume(agent_name)
+    text = session.translate(N_("{agent} goes on."))
+    session.out.line(text.format(agent=agent_name))
+
+
+@agent.command(
+    "limit",
+    examples="""
+        # At most 5 at a time.
+        agentpg agent limit Billing --concurrency 5
+        # For each tenant at most 2 invoices at a time, and at most 100 in any hour.
+        agentpg agent limit Billing --type invoice --key tenant --concurrency 2 --rate 100/h
+        # What is limited; and no longer.
+        agentpg agent limit Billing
+        agentpg agent limit Billing --type invoice --key tenant --remove
+    """,
+)
+@click.argument("agent_name", metavar="[AGENT]", required=False, help="The agent.")
+@click.option("--type", "task_type", metavar="TYPE", help="Tasks of this type only.")
+@click.option(
+    "--key",
+    metavar="tenant|FIELD",
+    help="For each tenant, or each value of this field of the payload, by itself.",
+)
+@click.option("--concurrency", type=int, metavar="NUMBER", help="How many may run at a time.")
+@click.option("--rate", metavar="NUMBER/TIME", help="How many may start in any time so long.")
+@click.option("--remove", is_flag=True, help="Lift the limit.")
+@json_option
+@click.pass_obj
+def limit(
+    session: Session,
+    agent_name: str | None,
+    task_type: str | None,
+    key: str | None,
+    concurrency: int | None,
+    rate: str | None,
+    remove: bool,
+    as_json: bool,
+) -> None:
+    """Set, change, lift or show limits of agents, which hold for all workers together.
+
+    What is over a new limit goes on; no more is started.
+    """
+    from agentpg.cli.agent_limits import change_limit, show_limits
+
+    wishes = (task_type, key, concurrency, rate, remove or None)
+    if any(wish is not None for wish in wishes):
+        change_limit(session, agent_name, task_type, key, (concurrency, rate), remove=remove)
+    show_limits(session, agent_name, as_json=as_json)
+
+
+def _document(work: AgentWork, paused: Mapping[str, PausedAgent]) -> dict[str, object]:
+    return {
+        **dataclasses.asdict(work),
+        "nobody_knows": work.nobody_knows,
+        "paused": paused.get(work.agent_name or ""),
+    }
 
 
 def _show_agents(session: Session, found: list[AgentWork]) -> None:

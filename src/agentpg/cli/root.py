@@ -37,7 +37,7 @@ NOUNS = {
     "schema": Noun("schema", "schema", N_("Install, upgrade and verify the schema.")),
     "task": Noun("task", "task", N_("Submit tasks and follow them.")),
     "worker": Noun("worker", "worker", N_("Run the handlers of agents.")),
-    "agent": Noun("agent", "agent", N_("Show the agents and their statistics.")),
+    "agent": Noun("agent", "agent", N_("Show, limit, pause and resume agents.")),
     "schedule": Noun("schedule", "schedule", N_("Submit tasks again and again, by the clock.")),
     "report": Noun(
         "report", "report", N_("Write the operations and cost report of the last days.")

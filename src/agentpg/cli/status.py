@@ -103,6 +103,7 @@ def _document(found: Found) -> dict[str, object]:
         "workers": activity.workers if activity else None,
         "nobody_knows": activity.nobody_knows if activity else None,
         "schedules": activity.schedules if activity else None,
+        "paused": activity.paused if activity else None,
     }
 
 
@@ -159,6 +160,8 @@ def _task_lines(out: Output, activity: Activity, now: datetime) -> Iterator[tupl
     left = len(activity.nobody_knows) - _MOST_UNKNOWN
     if left > 0:
         yield "", out.translate(N_("and {number} more")).format(number=left)
+    if activity.paused:
+        yield N_("paused"), ", ".join(one.agent_name for one in activity.paused)
     yield from _schedule_lines(out, activity)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from agentpg.db import Connection, Statements, class_row
 from agentpg.errors import WrongLimit
 from agentpg.language import N_
-from agentpg.settings import parse_duration
+from agentpg.quantities import parse_duration
 from agentpg.tasks.encoding import plain_text
 
 _LONGEST_NAME = 100

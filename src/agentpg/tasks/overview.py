@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row, lasting
+from agentpg.tasks.limits import PausedAgent, paused_agents
 from agentpg.tasks.lookup import (
     Unfinished,
     Unknown,
@@ -45,6 +46,7 @@ class Activity:
     workers: list[WorkerRow]
     nobody_knows: list[Unknown]
     schedules: ScheduleState
+    paused: list[PausedAgent]
 
 
 def server_facts(connection: Connection[Any]) -> ServerFacts:
@@ -64,6 +66,7 @@ def activity(connection: Connection[Any], schema: str) -> Activity:
         workers=workers(connection, schema),
         nobody_knows=nobody_knows(connection, schema),
         schedules=schedule_state(connection, schema),
+        paused=paused_agents(connection, schema),
     )
 
 

@@ -1,0 +1,93 @@
+"""What `agentpg agent limit` changes and shows, and which agents are paused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agentpg.cli.output import Column, Output
+from agentpg.cli.session import Session
+from agentpg.errors import UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.tasks.limits import DeclaredLimit, PausedAgent
+
+
+def change_limit(
+    session: Session,
+    agent_name: str | None,
+    task_type: str | None,
+    key: str | None,
+    numbers: tuple[int | None, str | None],
+    *,
+    remove: bool,
+) -> None:
+    """Set a limit, change it, or lift it."""
+    from agentpg.tasks.client import Client
+    from agentpg.tasks.limits import Limit, parse_rate
+
+    if agent_name is None:
+        raise UsageError(N_("name the agent"))
+    concurrency, rate = numbers
+    if remove and (concurrency is not None or rate is not None):
+        raise UsageError(N_("--remove lifts the whole limit; give no numbers with it"))
+    with Client(session.database, settings=session.settings) as client:
+        if remove:
+            client.remove_limit(agent_name, task_type=task_type, key=key)
+            return
+        number, period = (None, None) if rate is None else parse_rate(rate)
+        wanted = Limit(
+            agent_name=agent_name,
+            task_type=task_type,
+            key=key,
+            concurrency=concurrency,
+            rate=number,
+            period=period,
+        )
+        client.limit(wanted)
+
+
+def show_limits(session: Session, agent_name: str | None, *, as_json: bool) -> None:
+    """The limits of one agent, or all."""
+    from agentpg.tasks.client import Client
+
+    with Client(session.database, settings=session.settings) as client:
+        found = client.limits(agent_name)
+    if as_json:
+        session.out.json(found)
+        return
+    columns = (
+        Column(N_("Agent"), yields=1),
+        Column(N_("Task type"), yields=2),
+        Column(N_("Key"), yields=3),
+        Column(N_("At a time"), right=True),
+        Column(N_("Rate"), right=True),
+        Column(N_("Declared by")),
+    )
+    session.out.table(
+        columns,
+        [
+            (one.agent_name, one.task_type, one.key, one.concurrency, _rate(one), one.declared_by)
+            for one in found
+        ],
+        empty=N_("Nothing is limited."),
+    )
+
+
+def show_paused(out: Output, paused: Iterable[PausedAgent]) -> None:
+    """A line for each paused agent."""
+    for one in paused:
+        reason = f": {one.reason}" if one.reason else ""
+        text = out.translate(N_("paused since {moment}: {agent}"))
+        moment = one.paused_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        out.line(text.format(moment=moment, agent=one.agent_name) + reason)
+
+
+def _rate(limit: DeclaredLimit) -> str | None:
+    from agentpg.quantities import format_duration
+
+    if limit.rate is None or limit.period_seconds is None:
+        return None
+    return f"{limit.rate}/{format_duration(timedelta(seconds=limit.period_seconds))}"
