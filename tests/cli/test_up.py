@@ -47,7 +47,7 @@ def _greeted(call: Call) -> None:
 def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
-    for part in ("Greeter, ReportAgent, SchemaAgent", "agentpg status", "agentpg server psql"):
+    for part in ("Greeter, MaintenanceAgent, ReportAgent, SchemaAgent", "agentpg status", "agentpg server psql"):
         assert part in up.text
     _greeted(call)
     assert call("status").code == 0
@@ -86,7 +86,7 @@ def test_a_configured_database_gets_the_schema(
     up.says("started, with")
     assert "\n  psql '" in up.text
     assert password not in up.text
-    assert "Greeter, ReportAgent, SchemaAgent" in up.text
+    assert "Greeter, MaintenanceAgent, ReportAgent, SchemaAgent" in up.text
     _greeted(call)
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0

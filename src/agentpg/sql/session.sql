@@ -10,7 +10,7 @@ SELECT set_config(name, value, {only_now})
 FROM (VALUES
     ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'),
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
-    ('plan_cache_mode', 'force_custom_plan'), ('jit', 'off')
+    ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off')
 ) AS planning (name, value);
 
 -- name: wait_shortly
