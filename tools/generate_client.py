@@ -17,6 +17,7 @@ NAMES = {
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
     "AsyncCursor": "Cursor",
+    "AsyncGathering": "Gathering",
     "AsyncPool": "Pool",
     "AsyncSchedules": "Schedules",
     "schedules_client_async": "schedules_client",

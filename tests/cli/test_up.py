@@ -47,7 +47,11 @@ def _greeted(call: Call) -> None:
 def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
-    for part in ("Greeter, MaintenanceAgent, ReportAgent, SchemaAgent", "agentpg status", "agentpg server psql"):
+    for part in (
+        "Greeter, MaintenanceAgent, ReportAgent, SchemaAgent",
+        "agentpg status",
+        "agentpg server psql",
+    ):
         assert part in up.text
     _greeted(call)
     assert call("status").code == 0

@@ -18,7 +18,7 @@ from agentpg.db.connect import (
     scram_verifier,
     unaffected,
 )
-from agentpg.db.listen import channel_of, listen, next_notifications
+from agentpg.db.listen import channel_of, listen, next_notifications, work_channel_of
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.pooler import Lasting, lasting, pin_plans, work_on
 from agentpg.db.query import (
@@ -77,5 +77,6 @@ __all__ = [
     "snapshot",
     "tuple_row",
     "unaffected",
+    "work_channel_of",
     "work_on",
 ]

@@ -10,8 +10,13 @@ from psycopg.sql import SQL, Identifier
 
 
 def channel_of(schema: str) -> str:
-    """The channel on which an installation wakes its workers."""
+    """The channel on which an installation's workers are told what cannot wait."""
     return f"agentpg_{schema}"
+
+
+def work_channel_of(schema: str) -> str:
+    """The channel on which idle workers are told that there is something to claim."""
+    return f"agentpg_{schema}_work"
 
 
 def listen(connection: Connection[TupleRow], channel: str) -> None:

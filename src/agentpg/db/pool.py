@@ -51,9 +51,13 @@ class AsyncPool:
         """Borrow a connection in autocommit mode; the driver's errors become ours."""
         pool = self._pool or await self._open()
         with driver_errors(self._target):
-            async with pool.connection() as connection:
-                with driver_errors(self._target, connection):
-                    yield connection
+            connection = await pool.getconn()
+        try:
+            with driver_errors(self._target, connection):
+                yield connection
+        finally:
+            # Not by pool.connection(): it ends a transaction, and here is none of its own.
+            await pool.putconn(connection)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -113,12 +117,14 @@ class Pool:
     def connection(self) -> Iterator[Connection[TupleRow]]:
         """Borrow a connection in autocommit mode; the driver's errors become ours."""
         pool = self._pool or self._open()
-        with (
-            driver_errors(self._target),
-            pool.connection() as connection,
-            driver_errors(self._target, connection),
-        ):
-            yield connection
+        with driver_errors(self._target):
+            connection = pool.getconn()
+        try:
+            with driver_errors(self._target, connection):
+                yield connection
+        finally:
+            # Not by pool.connection(): it ends a transaction, and here is none of its own.
+            pool.putconn(connection)
 
     def close(self) -> None:
         """Close all connections."""

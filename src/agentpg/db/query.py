@@ -19,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from psycopg import ClientCursor, Connection, sql
+from psycopg.abc import AdaptContext
 from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 
@@ -34,6 +35,18 @@ class Fragment(str):
     __slots__ = ()
 
 
+class Statement(Composed):
+    """A statement that is the same each time, so that its text is made once."""
+
+    _text: bytes | None = None
+
+    def as_bytes(self, context: AdaptContext | None = None) -> bytes:
+        """Its text; names of this project's have the same form for every connection."""
+        if self._text is None:
+            self._text = super().as_bytes(context)
+        return self._text
+
+
 class Statements:
     """The statements of one file of `sql/`, bound to one schema.
 
@@ -47,12 +60,12 @@ class Statements:
     def __init__(self, file: str, schema: str) -> None:
         self._file = file
         self._schema = schema
-        self._bound: dict[str, Composed] = {}
+        self._bound: dict[str, Statement] = {}
 
     def __getitem__(self, name: str) -> Composed:
         """The statement `name`, ready to execute."""
         if name not in self._bound:
-            self._bound[name] = self.compose(name)
+            self._bound[name] = Statement(list(self.compose(name)))
         return self._bound[name]
 
     def compose(self, name: str, **identifiers: str) -> Composed:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, Error
 from psycopg.rows import RowFactory, TupleRow, tuple_row
-from psycopg.sql import Composed
+from psycopg.sql import SQL, Composed, Identifier
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, translate
 from agentpg.db.connect import Database, connect_async
@@ -32,15 +32,28 @@ Execute = Callable[..., Awaitable[list[Any]]]
 class SteadyConnection:
     """One asynchronous connection, used by one statement at a time and made anew when lost.
 
+    Where it lasts longer than a transaction it listens to `channel`: `heard` is called when
+    that is notified, with the answer of a statement or while it is `hearing`.
+
     `execute` runs a statement once and raises DatabaseUnavailable when the connection is
     lost meanwhile; whether the statement took effect is then unknown. `insist` repeats it
     until the server has taken it, so it is for statements that may run twice. Where the
     server refuses a value itself, the driver's error passes through.
     """
 
-    def __init__(self, database: Database, application_name: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        application_name: str,
+        *,
+        channel: str | None = None,
+        heard: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._name = application_name
+        self._channel = channel
+        self._heard = heard
+        self._listens = False
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[TupleRow] | None = None
 
@@ -97,6 +110,33 @@ class SteadyConnection:
                 await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
                 wait = min(wait * 2, _LONGEST_WAIT)
 
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Within it no statement runs, and notifications are heard as they arrive.
+
+        A connection that is lost meanwhile is heard too.
+        """
+        connection = self._connection
+        if connection is None or not self._listens:
+            yield
+            return
+        loop, place = asyncio.get_running_loop(), connection.fileno()
+        loop.add_reader(place, self._hear, connection, loop)
+        try:
+            yield
+        finally:
+            loop.remove_reader(place)
+
+    def _hear(self, connection: AsyncConnection[TupleRow], loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            connection.pgconn.consume_input()
+        except Error:
+            # The next statement finds it lost too, and makes another one.
+            loop.remove_reader(connection.fileno())
+            self._heard()
+        while connection.pgconn.notifies() is not None:
+            self._heard()
+
     async def close(self) -> None:
         """Close the connection; the next statement would make a new one."""
         async with self._lock:
@@ -105,9 +145,16 @@ class SteadyConnection:
     async def _connect(self) -> AsyncConnection[TupleRow]:
         connection = await connect_async(self._database, self._name)
         with driver_errors(self._database.target()):
-            await work_on_async(connection, self._database.schema)
+            last = await work_on_async(connection, self._database.schema)
+            self._listens = last == "session" and self._channel is not None
+            if self._listens:
+                await self._listen(connection)
         self._connection = connection
         return connection
+
+    async def _listen(self, connection: AsyncConnection[TupleRow]) -> None:
+        connection.add_notify_handler(lambda _: self._heard())
+        await connection.execute(SQL("LISTEN {}").format(Identifier(self._channel or "")))
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -34,6 +34,6 @@ WITH next AS MATERIALIZED (
     WHERE t.id = next.id
     RETURNING t.id
 ), told AS (
-    SELECT pg_notify(%(channel)s, 'tasks') FROM reopened LIMIT 1
+    SELECT pg_notify(%(channel)s, '') FROM reopened LIMIT 1
 )
 SELECT count(reopened.id)::int FROM reopened LEFT JOIN told ON true;

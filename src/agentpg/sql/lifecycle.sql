@@ -119,7 +119,7 @@ WITH reopened AS (
     WHERE id = %(id)s AND status IN ('completed', 'failed', 'cancelled')
     RETURNING id, status
 ), told AS (
-    SELECT pg_notify(%(channel)s, 'tasks') FROM reopened
+    SELECT pg_notify(%(work_channel)s, '') FROM reopened
 )
 SELECT id, status FROM reopened LEFT JOIN told ON true;
 
@@ -136,6 +136,6 @@ WITH released AS (
     WHERE id = %(id)s AND held_reason IS NOT NULL AND status IN ('pending', 'waiting')
     RETURNING id, status
 ), told AS (
-    SELECT pg_notify(%(channel)s, 'tasks') FROM released
+    SELECT pg_notify(%(work_channel)s, '') FROM released
 )
 SELECT id, status FROM released LEFT JOIN told ON true;

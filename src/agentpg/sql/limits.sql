@@ -55,4 +55,4 @@ SELECT agent_name, paused_at, paused_by, reason FROM {schema}.paused_agents ORDE
 
 -- name: tell
 -- Wake idle workers: what they may do has changed.
-SELECT pg_notify(%(channel)s, 'tasks');
+SELECT pg_notify(%(channel)s, '');

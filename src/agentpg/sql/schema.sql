@@ -194,7 +194,7 @@ CREATE TABLE agent_executions (
 
 -- Executions are appended in the order of their start: a block range index is enough.
 CREATE INDEX agent_executions_start_idx ON agent_executions USING brin (execution_start)
-    WITH (pages_per_range = 32, autosummarize = on);
+    WITH (pages_per_range = 32, autosummarize = off);
 
 -- One call to a language model. Inserted as it starts, closed as it ends.
 -- Tokens follow one rule: input_tokens includes what was read from and written to the
@@ -242,7 +242,7 @@ CREATE TABLE llm_requests (
 
 CREATE INDEX llm_requests_execution_idx ON llm_requests (task_id, attempt);
 CREATE INDEX llm_requests_started_at_idx ON llm_requests USING brin (started_at)
-    WITH (pages_per_range = 32, autosummarize = on);
+    WITH (pages_per_range = 32, autosummarize = off);
 
 -- What is to be asked again and again, one row a schedule. Plain SQL may change it too: with
 -- next_at and problem set to NULL, the workers find its next moment anew.
@@ -389,7 +389,7 @@ SET search_path FROM CURRENT
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM workers WHERE ended_at IS NULL AND idle) THEN
-        PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA, 'tasks');
+        PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA || '_work', '');
     END IF;
     RETURN NULL;
 END

@@ -101,7 +101,7 @@ WHERE r.id = f.id AND r.status = 'open';
 
 -- name: wake
 -- Tell idle workers that there is something to do.
-SELECT pg_notify(%(channel)s, 'tasks');
+SELECT pg_notify(%(channel)s, '');
 
 -- name: forget_workers
 -- Rows of workers that ended long ago.

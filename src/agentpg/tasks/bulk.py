@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentpg.db import Database, Statements, channel_of, class_row, connect, driver_errors
+from agentpg.db import Database, Statements, class_row, connect, driver_errors, work_channel_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def retry_failed(database: Database, which: FailedFilter, until: datetime) -> It
     """Open the tasks again that match and had failed by `until`; yields after each batch how
     many it had."""
     sql = Statements("bulk", database.schema)
-    parameters = {**which.parameters(), "until": until, "channel": channel_of(database.schema)}
+    parameters = {**which.parameters(), "until": until, "channel": work_channel_of(database.schema)}
     with driver_errors(database.target()), connect(database, "agentpg task retry") as connection:
         while True:
             row = connection.execute(sql["retry_failed"], parameters).fetchone()

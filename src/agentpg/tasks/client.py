@@ -23,6 +23,7 @@ from agentpg.db import (
     class_row,
     configured,
     tuple_row,
+    work_channel_of,
 )
 from agentpg.errors import (
     LimitNotFound,
@@ -34,6 +35,7 @@ from agentpg.errors import (
 )
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.encoding import decode_payload
+from agentpg.tasks.gathering import Gathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
@@ -74,10 +76,12 @@ class Client:
         self._pool = Pool(
             self._database, "agentpg client", self._settings.pool_size, decode_payload
         )
+        self._gathering = Gathering(self.submit_many)
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
+        self._work_channel = work_channel_of(self._database.schema)
         self.schedules = Schedules(self._pool, self._database.schema, self._settings.payload_limit)
 
     def __enter__(self) -> Self:
@@ -131,7 +135,9 @@ class Client:
             tenant=tenant,
             parent_id=parent_id,
         )
-        return (self.submit_many([task], connection=connection))[0]
+        if connection is not None or idempotency_key is not None:
+            return (self.submit_many([task], connection=connection))[0]
+        return self._gathering.submit(task)
 
     def submit_many(
         self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
@@ -268,7 +274,7 @@ class Client:
         """
         with self._pool.connection() as connection:
             connection.execute(self._limits["set"], limit.parameters())
-            connection.execute(self._limits["tell"], {"channel": self._channel})
+            connection.execute(self._limits["tell"], {"channel": self._work_channel})
 
     def remove_limit(
         self, agent_name: str, *, task_type: str | None = None, key: str | None = None
@@ -281,7 +287,7 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.execute(self._limits["remove"], which)
             found = cursor.fetchone()
-            connection.execute(self._limits["tell"], {"channel": self._channel})
+            connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:
             tasks = f"{agent_name}/{task_type}" if task_type else agent_name
             raise LimitNotFound(tasks=tasks, key=key or "–", agent_name=agent_name)
@@ -308,7 +314,7 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.execute(self._limits["resume"], {"agent_name": agent_name})
             found = cursor.fetchone()
-            connection.execute(self._limits["tell"], {"channel": self._channel})
+            connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:
             raise NotPaused(agent_name=agent_name)
 
@@ -352,7 +358,12 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.execute(
                 self._lifecycle[statement],
-                {"id": task_id, "reason": reason, "channel": self._channel},
+                {
+                    "id": task_id,
+                    "reason": reason,
+                    "channel": self._channel,
+                    "work_channel": self._work_channel,
+                },
             )
             row = cursor.fetchone()
         if row is None:

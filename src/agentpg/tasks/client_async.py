@@ -21,6 +21,7 @@ from agentpg.db import (
     class_row,
     configured,
     tuple_row,
+    work_channel_of,
 )
 from agentpg.errors import (
     LimitNotFound,
@@ -32,6 +33,7 @@ from agentpg.errors import (
 )
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.encoding import decode_payload
+from agentpg.tasks.gathering import AsyncGathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
@@ -72,10 +74,12 @@ class AsyncClient:
         self._pool = AsyncPool(
             self._database, "agentpg client", self._settings.pool_size, decode_payload
         )
+        self._gathering = AsyncGathering(self.submit_many)
         self._lifecycle = Statements("lifecycle", self._database.schema)
         self._lookup = Statements("lookup", self._database.schema)
         self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
+        self._work_channel = work_channel_of(self._database.schema)
         self.schedules = AsyncSchedules(
             self._pool, self._database.schema, self._settings.payload_limit
         )
@@ -131,7 +135,9 @@ class AsyncClient:
             tenant=tenant,
             parent_id=parent_id,
         )
-        return (await self.submit_many([task], connection=connection))[0]
+        if connection is not None or idempotency_key is not None:
+            return (await self.submit_many([task], connection=connection))[0]
+        return await self._gathering.submit(task)
 
     async def submit_many(
         self, tasks: Sequence[NewTask], *, connection: AsyncConnection[Any] | None = None
@@ -270,7 +276,7 @@ class AsyncClient:
         """
         async with self._pool.connection() as connection:
             await connection.execute(self._limits["set"], limit.parameters())
-            await connection.execute(self._limits["tell"], {"channel": self._channel})
+            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
 
     async def remove_limit(
         self, agent_name: str, *, task_type: str | None = None, key: str | None = None
@@ -283,7 +289,7 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._limits["remove"], which)
             found = await cursor.fetchone()
-            await connection.execute(self._limits["tell"], {"channel": self._channel})
+            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:
             tasks = f"{agent_name}/{task_type}" if task_type else agent_name
             raise LimitNotFound(tasks=tasks, key=key or "–", agent_name=agent_name)
@@ -310,7 +316,7 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._limits["resume"], {"agent_name": agent_name})
             found = await cursor.fetchone()
-            await connection.execute(self._limits["tell"], {"channel": self._channel})
+            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:
             raise NotPaused(agent_name=agent_name)
 
@@ -358,7 +364,12 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 self._lifecycle[statement],
-                {"id": task_id, "reason": reason, "channel": self._channel},
+                {
+                    "id": task_id,
+                    "reason": reason,
+                    "channel": self._channel,
+                    "work_channel": self._work_channel,
+                },
             )
             row = await cursor.fetchone()
         if row is None:

@@ -198,8 +198,6 @@ class Pulse:
             heard = next_notifications(connection, min(timedelta(seconds=left), _SLICE))
             if "schedules" in heard:
                 ticks.look_soon()
-            if "tasks" in heard:
-                self._events.wake()
             if "cancel" in heard:
                 self._check_held(connection)
             if time.monotonic() >= due:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from agentpg.db import Connection, Statements, channel_of
+from agentpg.db import Connection, Statements, work_channel_of
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, LOSSES_TO_QUARANTINE, Backoff
 
 _log = logging.getLogger("agentpg.upkeep")
@@ -88,7 +88,7 @@ class Upkeep:
         forgotten = self._forget_workers()
         ended = sum(status != "pending" for status in moved)
         if len(moved) > ended:
-            self._connection.execute(self._sql["wake"], {"channel": channel_of(self._schema)})
+            self._connection.execute(self._sql["wake"], {"channel": work_channel_of(self._schema)})
         return UpkeepCounts(len(lost), len(moved) - ended, ended, forgotten)
 
     def _silent(self) -> list[tuple[UUID, int]]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from agentpg.db import Database, Statements, SteadyConnection, is_refused_value
+from agentpg.db import Database, Statements, SteadyConnection, is_refused_value, work_channel_of
 from agentpg.errors import AgentpgError
 from agentpg.settings import Settings
 from agentpg.tasks.alone import Alone
@@ -79,7 +79,11 @@ class Worker:
             [handler.key for handler in app], self._concurrency, settings.lease
         )
         name = f"agentpg worker {self._registration.id}"
-        self._claiming = SteadyConnection(database, name)
+        # Not by the pulse's connection and thread: the server's process that claims is awake
+        # then, and so is this loop.
+        self._claiming = SteadyConnection(
+            database, name, channel=work_channel_of(database.schema), heard=self._wake
+        )
         self._writing = SteadyConnection(database, name)
         self._ledger = Ledger(self._writing, database.schema)
         self._journal = Journal(self._writing, database.schema)
@@ -267,7 +271,12 @@ class Worker:
             self._idle = True  # before it is written: see Pulse._beat
             await self._claiming.execute(self._sql["note_idle"], {"worker": self.id})
             return  # look once more: what came in meanwhile was not notified
-        await until(self._work_came, seconds=min(pause, spread(self._poll, 0.1)))
+        with self._claiming.hearing(), suppress(TimeoutError):
+            async with asyncio.timeout(min(pause, spread(self._poll, 0.1))):
+                await self._work_came.wait()
+
+    def _wake(self) -> None:
+        self._work_came.set()
 
     # Running
 
@@ -303,7 +312,7 @@ class Worker:
     def _events(self) -> PulseEvents:
         hands = self._hands
         return PulseEvents(
-            wake=lambda: self._soon(self._work_came.set),
+            wake=lambda: self._soon(self._wake),
             lost=lambda attempts: self._soon(hands.drop, attempts, "another has it now"),
             cancel=lambda attempts: self._soon(hands.cancel, attempts),
             forgotten=lambda attempts: self._soon(self._hand_back_forgotten, attempts),
