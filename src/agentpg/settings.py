@@ -184,8 +184,9 @@ class Settings(BaseSettings):
         "duration",
     )
     poll_interval: Duration = _option(
-        timedelta(seconds=1),
-        "How often an idle worker looks for tasks, beside being notified.",
+        timedelta(seconds=2),
+        "How often an idle worker looks for tasks, beside being notified and beside the moment "
+        "when a delayed task comes due. Behind a pooler it looks twice as often.",
         "duration",
     )
     shutdown_grace: Duration = _option(

@@ -223,7 +223,7 @@ def test_a_rescue_finds_the_running_by_their_state(settled: Connection[Any]) -> 
 
 
 def test_a_task_is_read_by_its_keys(connection: Connection[Any]) -> None:
-    parameters = {"id": uuid7(), "reason": None, "channel": "c"}
+    parameters = {"id": uuid7(), "reason": None, "channel": "c", "work_channel": "w"}
     for file, name, index in (
         ("lookup", "get_task", "tasks_pkey"),
         ("lookup", "executions", "agent_executions_pkey"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -125,3 +126,13 @@ def test_the_order_is_priority_then_run_at_then_id(line: Line) -> None:
     ordered = [task_id for *_, task_id in sorted(wanted)]
     line.until_begun(*ordered)
     assert [task for task in line.began if task in ordered] == ordered
+
+
+def test_a_delayed_task_begins_when_it_is_due_and_not_at_the_next_poll(engine: Engine) -> None:
+    app = App()
+    app.add(lambda run: run.task.attempt, agent_name="A", task_type="t")
+    worker = engine.work(app, poll_interval="30s")
+    eventually(lambda: engine.ask("SELECT 1 FROM workers WHERE id = %s AND idle", worker.id))
+    task = engine.run("A", "t", delay=timedelta(seconds=2))
+    assert task.started_at is not None
+    assert task.started_at - task.run_at < timedelta(seconds=5)

@@ -110,6 +110,11 @@ class SteadyConnection:
                 await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
                 wait = min(wait * 2, _LONGEST_WAIT)
 
+    @property
+    def listens(self) -> bool:
+        """Whether notifications are heard."""
+        return self._listens
+
     @contextmanager
     def hearing(self) -> Iterator[None]:
         """Within it no statement runs, and notifications are heard as they arrive.

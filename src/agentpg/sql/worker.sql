@@ -90,7 +90,8 @@ WHERE (SELECT number FROM sorted) IS NOT NULL
 -- name: look
 -- For each priority that has pending tasks, where the first due one is that these handlers
 -- take. Walks what the claim steps over, so it runs seldom. One row, with the database's
--- time, if there is none. Each says too whether something waits in a lane.
+-- time, if there is none. Each says too whether something waits in a lane, and in how many
+-- seconds the next task of the priority comes due.
 WITH RECURSIVE first AS (
     (
         SELECT priority, run_at, id
@@ -114,7 +115,7 @@ WITH RECURSIVE first AS (
 SELECT
     (now() - %(margin)s)::text,
     {schema}.waits_in_lane(%(handlers)b::text[]),
-    first.priority, due.run_at::text, due.id
+    first.priority, due.run_at::text, due.id, later.seconds
 FROM (VALUES (true)) AS always (so)
 LEFT JOIN first ON so
 LEFT JOIN LATERAL (
@@ -129,7 +130,16 @@ LEFT JOIN LATERAL (
       END
     ORDER BY t.run_at, t.id
     LIMIT 1
-) due ON true;
+) due ON true
+LEFT JOIN LATERAL (
+    SELECT extract(epoch FROM t.run_at - now())::float8 AS seconds
+    FROM {schema}.tasks t
+    WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
+      AND t.priority = first.priority
+      AND t.run_at > now() AND t.run_at < now() + interval '1 hour'
+    ORDER BY t.run_at, t.id
+    LIMIT 1
+) later ON true;
 
 -- name: lift_attempts
 -- A task that was deleted and submitted again under its old id begins after the attempts

@@ -57,7 +57,11 @@ class Marks:
     @property
     def look_is_allowed(self) -> bool:
         """Whether one more look keeps to its share of the time."""
-        return self._clock() >= self._looked_at + self._pause()
+        return self.seconds_to_look() <= 0
+
+    def seconds_to_look(self) -> float:
+        """How long it is until one more look is allowed; 0 or less if it is now."""
+        return self._looked_at + self._pause() - self._clock()
 
     def parameters(self) -> dict[str, list[Any]]:
         """The marks as the claim takes them, the more urgent priority first."""

@@ -59,14 +59,21 @@ _LONGEST_WAIT = 2.0
 # claim that is still being read; after so many beats it is not.
 _BEATS_TO_FORGET = 3
 
+# Such tasks are looked for after a claim was lost, and every so many beats all the same.
+_BEATS_BETWEEN_CHECKS = 14
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The attempts in a worker's hands, as its pulse sees them."""
+    """The attempts in a worker's hands, as its pulse sees them.
+
+    `claims_lost` counts claims whose answer never came.
+    """
 
     attempts: list[tuple[UUID, int]]
     running: int
     idle: bool
+    claims_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ class Pulse:
         self._longest_wait = min(self._interval.total_seconds(), _LONGEST_WAIT)
         self._ending = threading.Event()
         self._unknown: dict[tuple[UUID, int], int] = {}
+        self._beats = self._claims_lost = self._check_until = 0
         self._thread = threading.Thread(target=self._run, name="agentpg-pulse", daemon=True)
 
     def start(self) -> None:
@@ -222,7 +230,8 @@ class Pulse:
             self._beat(connection)  # it became idle meanwhile, and this beat unsaid that
         else:
             self._check_held(connection)
-            self._check_forgotten(connection)
+            if self._may_have_forgotten(held.claims_lost):
+                self._check_forgotten(connection)
 
     def _start_over(self, connection: Connection, dead: UUID) -> None:
         """Others have declared this worker dead: drop all work and register anew."""
@@ -249,6 +258,14 @@ class Pulse:
             self._events.lost(lost)
         if cancel:
             self._events.cancel(cancel)
+
+    def _may_have_forgotten(self, claims_lost: int) -> bool:
+        self._beats += 1
+        if claims_lost != self._claims_lost:
+            self._claims_lost, self._check_until = claims_lost, self._beats + _BEATS_TO_FORGET
+        if self._unknown or self._beats <= self._check_until:
+            return True
+        return self._beats % _BEATS_BETWEEN_CHECKS == 0
 
     def _check_forgotten(self, connection: Connection) -> None:
         """Find tasks that the database counts as this worker's and the worker does not."""

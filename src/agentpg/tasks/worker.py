@@ -52,6 +52,9 @@ _FIELDS = len(Claimed._fields)
 # A wait for lanes that is not worth asking to be notified for.
 _SHORT_WAIT = 0.02
 
+# Delayed tasks of others may come due one after the other; a poll comes no sooner than this.
+_SHORTEST_POLL = 0.1
+
 # Waits between claims while the database is away.
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
@@ -102,9 +105,11 @@ class Worker:
         self._turns = Turns(
             self._claiming, database.schema, self._claim_keys, self._not_twice, self._poll
         )
+        self._next_due = float("inf")
         self._rate = Rate()
         self._idle = True
         self._claim_under_way = False
+        self._claims_lost = 0
         self._stopping = asyncio.Event()
         self._stopping_now = asyncio.Event()
         self._room_made = asyncio.Event()
@@ -191,7 +196,12 @@ class Worker:
             await self._wait_for_work()
         elif await self._claim(room) == room:
             self._idle = False
-        elif not (self._marks.look_is_allowed and await self._look()):
+        elif not self._marks.look_is_allowed:
+            # What woke us may be delayed, or lie below a mark: the next look will tell.
+            soon = time.monotonic() + self._marks.seconds_to_look()
+            self._next_due = min(self._next_due, soon)
+            await self._wait_for_work()
+        elif not await self._look():
             await self._wait_for_work()
 
     def _room(self) -> int:
@@ -217,6 +227,9 @@ class Worker:
                 taken, room = self._take(turn.tasks, worker), turn.plain
             if room:
                 taken += self._take(await self._claim_plain(worker, room), worker)
+        except BaseException:
+            self._claims_lost += 1
+            raise
         finally:
             self._claim_under_way = False
         return taken
@@ -250,8 +263,10 @@ class Worker:
         behind, in_lanes = rows[0][:2]
         if in_lanes:
             self._turns.notice(0)
-        heads = [row[2:] for row in rows if row[2] is not None]
-        due = self._marks.looked(time.monotonic() - started, behind, heads)
+        heads = [row[2:5] for row in rows if row[2] is not None]
+        now = time.monotonic()
+        due = self._marks.looked(now - started, behind, heads)
+        self._next_due = now + min((row[5] for row in rows if row[5] is not None), default=3600.0)
         return due or self._turns.wanted
 
     async def _tend_buffer(self) -> None:
@@ -272,8 +287,14 @@ class Worker:
             await self._claiming.execute(self._sql["note_idle"], {"worker": self.id})
             return  # look once more: what came in meanwhile was not notified
         with self._claiming.hearing(), suppress(TimeoutError):
-            async with asyncio.timeout(min(pause, spread(self._poll, 0.1))):
+            async with asyncio.timeout(min(pause, self._until_poll())):
                 await self._work_came.wait()
+
+    def _until_poll(self) -> float:
+        """Seconds to the next poll, or to the moment when a task comes due before that."""
+        poll = self._poll if self._claiming.listens else self._poll / 2
+        until_due = max(self._next_due - time.monotonic(), _SHORTEST_POLL)
+        return min(spread(poll, 0.1), until_due)
 
     def _wake(self) -> None:
         self._work_came.set()
@@ -324,7 +345,7 @@ class Worker:
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _held(self) -> Held:
-        return Held(self._hands.attempts(), running=self._hands.running, idle=self._idle)
+        return Held(self._hands.attempts(), self._hands.running, self._idle, self._claims_lost)
 
     def _hand_back_forgotten(self, attempts: list[tuple[UUID, int]]) -> None:
         if self._claim_under_way:
