@@ -18,9 +18,8 @@ WHERE id = %(worker)s AND ended_at IS NULL;
 -- once and take more than the limit. The CASE hides the comparison from the planner, which
 -- would take it for rare and read and sort the whole backlog instead of the head of the
 -- index. The locked rows cannot move, so they are updated where they are.
--- Of those that belong in a lane none is claimed: they are put there. If some were, or if
--- there are too few and something waits in a lane, a row without an id says so, with the
--- number of the former as its attempt.
+-- Of those that belong in a lane none is claimed: they are put there. If some were, a row
+-- without an id says so, with their number as its attempt.
 WITH ready AS MATERIALIZED (
     SELECT due.*
     FROM unnest(%(priorities)b::int2[], %(run_ats)b::text[]::timestamptz[], %(ids)b::uuid[])
@@ -79,13 +78,12 @@ SELECT
     max_attempts, on_crash, suspect, tenant, parent_id, priority, run_at::text
 FROM claimed
 UNION ALL
-SELECT NULL, NULL, NULL, coalesce((SELECT number FROM sorted), 0), NULL, 0, 0, 0,
-       NULL, NULL, NULL, NULL, NULL, NULL, NULL
-WHERE (SELECT number FROM sorted) IS NOT NULL
-   OR CASE
-       WHEN (SELECT count(*) FROM ready) < %(batch)s
-       THEN {schema}.waits_in_lane(%(handlers)b::text[])
-   END;
+SELECT NULL, NULL, NULL, number, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM sorted;
+
+-- name: waits_in_lane
+-- Whether something waits in a lane; what a look tells too, without what makes one dear.
+SELECT {schema}.waits_in_lane(%(handlers)b::text[]);
 
 -- name: look
 -- For each priority that has pending tasks, where the first due one is that these handlers

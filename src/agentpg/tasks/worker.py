@@ -200,7 +200,8 @@ class Worker:
             # What woke us may be delayed, or lie below a mark: the next look will tell.
             soon = time.monotonic() + self._marks.seconds_to_look()
             self._next_due = min(self._next_due, soon)
-            await self._wait_for_work()
+            if not await self._finds_lanes():
+                await self._wait_for_work()
         elif not await self._look():
             await self._wait_for_work()
 
@@ -268,6 +269,17 @@ class Worker:
         due = self._marks.looked(now - started, behind, heads)
         self._next_due = now + min((row[5] for row in rows if row[5] is not None), default=3600.0)
         return due or self._turns.wanted
+
+    async def _finds_lanes(self) -> bool:
+        """Whether something has come into a lane since the last claim from them."""
+        if self._turns.wanted:
+            return False
+        rows = await self._claiming.execute(
+            self._sql["waits_in_lane"], {"handlers": self._claim_keys}
+        )
+        if rows[0][0]:
+            self._turns.notice(0)
+        return self._turns.wanted
 
     async def _tend_buffer(self) -> None:
         """Hand back what was claimed ahead of work that turned out slower than the last."""
