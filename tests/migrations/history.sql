@@ -26,3 +26,7 @@ UPDATE schema_migrations SET applied_at = '2026-01-01 06:00+00';
 INSERT INTO schedules (name, agent_name, task_type, payload, cron, time_zone, catch_up, paused_at, next_at, last_at, last_task_id, created_at, updated_at) VALUES
 ('weekly', 'Reporter', 'weekly', '{"week": 1}', '0 7 * * mon', 'Asia/Seoul', 'all', NULL, '2026-01-04 22:00+00', '2025-12-28 22:00+00', '01900000-0000-7000-8000-000000000003', '2025-12-01 06:00+00', '2025-12-01 06:00+00'),
 ('paused', 'Reporter', 'weekly', NULL, '@daily', 'UTC', 'skip', '2026-01-01 06:00+00', '2026-01-02 00:00+00', NULL, NULL, '2025-12-01 06:00+00', '2026-01-01 06:00+00');
+INSERT INTO limits (agent_name, task_type, key, concurrency, rate, period_seconds, declared_at) VALUES ('Reporter', 'weekly', 'tenant', 2, 60, 60, '2026-01-01 06:00+00');
+INSERT INTO limit_starts (limit_id, value, started_at, tasks) VALUES (1, 'north', '2026-01-01 08:10+00', 1);
+INSERT INTO paused_agents (agent_name, paused_at, paused_by, reason) VALUES ('Loader', '2026-01-01 06:00+00', 'admin', 'its source is down');
+UPDATE tasks SET lane = concat_ws(chr(31), 'Reporter', 'weekly', 'north', '1=north', '') WHERE tenant = 'north';

@@ -62,6 +62,111 @@ $$;
 
 
 --
+-- Name: lane_of(text, text, text, jsonb); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.lane_of(agent_name text, task_type text, tenant text, payload jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    place record;
+BEGIN
+    SELECT * INTO place FROM place_of(agent_name, task_type, tenant, payload);
+    IF place.gap IS NOT NULL THEN
+        RAISE check_violation USING MESSAGE = place.gap, CONSTRAINT = 'limits_key_is_given',
+            HINT = 'Give it with the task, or remove the limit.';
+    END IF;
+    RETURN place.lane;
+END
+$$;
+
+
+--
+-- Name: place_of(text, text, text, jsonb); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    mark   CONSTANT text := chr(31);
+    groups text;
+BEGIN
+    SELECT string_agg(mark || l.id || CASE
+               WHEN l.key IS NULL THEN ''
+               WHEN octet_length(v.value) > 40 OR strpos(v.value, mark) > 0
+               THEN '=#' || md5(v.value)
+               ELSE '=' || coalesce(v.value, '')
+           END, '' ORDER BY l.id),
+           min(format(CASE WHEN l.key = 'tenant' THEN 'the task has no %1$s'
+                           ELSE 'the payload has no %1$s' END
+                      || ', by which a limit of %2$s counts', l.key, l.agent_name))
+           FILTER (WHERE l.key IS NOT NULL AND v.value IS NULL)
+      INTO groups, gap
+      FROM limits l
+     CROSS JOIN LATERAL (SELECT CASE WHEN l.key = 'tenant' THEN place_of.tenant
+                                     ELSE place_of.payload ->> l.key END AS value) v
+     WHERE l.agent_name = place_of.agent_name
+       AND (l.task_type IS NULL OR l.task_type = place_of.task_type);
+    IF groups <> '' OR tenant IS NOT NULL
+       OR EXISTS (SELECT FROM paused_agents p WHERE p.agent_name = place_of.agent_name) THEN
+        lane := agent_name || mark || task_type || mark
+             || replace(coalesce(tenant, ''), mark, ' ') || coalesce(groups, '') || mark;
+    END IF;
+END
+$_$;
+
+
+--
+-- Name: ruled_among(text[]); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.ruled_among(handlers text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT array_agg(h.handler)
+        FROM unnest(handlers) AS h (handler)
+        JOIN ruled r ON r.agent_name = split_part(h.handler, chr(31), 1)
+            AND (r.task_type IS NULL OR r.task_type = split_part(h.handler, chr(31), 2))
+    );
+END
+$$;
+
+
+--
+-- Name: sort_tasks(tid[]); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.sort_tasks(places tid[]) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    number integer;
+BEGIN
+    UPDATE tasks t
+       SET (lane, held_reason) = (
+               SELECT p.lane, CASE WHEN t.status = 'pending' THEN p.gap ELSE t.held_reason END
+               FROM place_of(t.agent_name, t.task_type, t.tenant, t.payload) p
+           )
+     WHERE t.ctid = ANY (places);
+    GET DIAGNOSTICS number = ROW_COUNT;
+    RETURN number;
+END
+$$;
+
+
+--
 -- Name: submit(text, text, jsonb, integer, timestamp with time zone, text, integer, text, text, uuid, uuid); Type: FUNCTION; Schema: agentic_ai; Owner: -
 --
 
@@ -75,10 +180,11 @@ DECLARE
     first     record;
 BEGIN
     INSERT INTO tasks (id, agent_name, task_type, payload, priority, run_at,
-                       idempotency_key, max_attempts, on_crash, tenant, parent_id)
+                       idempotency_key, max_attempts, on_crash, tenant, parent_id, lane)
     VALUES (coalesce(submit.id, uuid7()), submit.agent_name, submit.task_type, submit.payload,
             submit.priority, submit.run_at, submit.idempotency_key, submit.max_attempts,
-            submit.on_crash, submit.tenant, submit.parent_id)
+            submit.on_crash, submit.tenant, submit.parent_id,
+            lane_of(submit.agent_name, submit.task_type, submit.tenant, submit.payload))
     ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL
     DO NOTHING
     RETURNING tasks.id INTO submitted;
@@ -100,6 +206,21 @@ $$;
 
 
 --
+-- Name: tell_of_schedules(); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.tell_of_schedules() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA, 'schedules');
+    RETURN NULL;
+END
+$$;
+
+
+--
 -- Name: uuid7(); Type: FUNCTION; Schema: agentic_ai; Owner: -
 --
 
@@ -107,6 +228,35 @@ CREATE FUNCTION agentic_ai.uuid7() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     SET search_path TO 'pg_catalog'
     RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
+
+
+--
+-- Name: waits_in_lane(text[]); Type: FUNCTION; Schema: agentic_ai; Owner: -
+--
+
+CREATE FUNCTION agentic_ai.waits_in_lane(handlers text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'agentic_ai', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    first text;
+BEGIN
+    SELECT lane INTO first FROM tasks
+     WHERE status = 'pending' AND held_reason IS NULL AND lane > ''
+     ORDER BY lane LIMIT 1;
+    RETURN first IS NOT NULL AND EXISTS (
+        SELECT FROM unnest(handlers) AS h (handler)
+        WHERE split_part(h.handler, chr(31), 1) NOT IN (SELECT agent_name FROM paused_agents)
+          AND (
+              SELECT t.lane FROM tasks t
+              WHERE t.status = 'pending' AND t.held_reason IS NULL
+                AND t.lane > h.handler || chr(31) AND t.lane < h.handler || chr(32)
+              ORDER BY t.lane LIMIT 1
+          ) IS NOT NULL
+    );
+END
+$$;
 
 
 --
@@ -119,7 +269,7 @@ CREATE FUNCTION agentic_ai.wake_workers() RETURNS trigger
     AS $$
 BEGIN
     IF EXISTS (SELECT FROM workers WHERE ended_at IS NULL AND idle) THEN
-        PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA, 'tasks');
+        PERFORM pg_notify('agentpg_' || TG_TABLE_SCHEMA || '_work', '');
     END IF;
     RETURN NULL;
 END
@@ -192,6 +342,54 @@ CREATE VIEW agentic_ai.agent_statistics AS
 
 
 --
+-- Name: limit_starts; Type: TABLE; Schema: agentic_ai; Owner: -
+--
+
+CREATE TABLE agentic_ai.limit_starts (
+    limit_id integer NOT NULL,
+    value text NOT NULL COLLATE pg_catalog."C",
+    started_at timestamp with time zone NOT NULL,
+    tasks integer NOT NULL
+);
+
+
+--
+-- Name: limits; Type: TABLE; Schema: agentic_ai; Owner: -
+--
+
+CREATE TABLE agentic_ai.limits (
+    id integer NOT NULL,
+    agent_name character varying(100) NOT NULL,
+    task_type character varying(100),
+    key character varying(100),
+    concurrency integer,
+    rate integer,
+    period_seconds double precision,
+    declared_by character varying(10) DEFAULT 'operator'::character varying NOT NULL,
+    declared_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT limits_are_above_zero CHECK (((concurrency >= 1) AND (rate >= 1) AND (period_seconds > (0)::double precision))),
+    CONSTRAINT limits_declared_by_is_known CHECK (((declared_by)::text = ANY ((ARRAY['code'::character varying, 'operator'::character varying])::text[]))),
+    CONSTRAINT limits_limit_something CHECK (((concurrency IS NOT NULL) OR (rate IS NOT NULL))),
+    CONSTRAINT limits_names_are_given CHECK ((((agent_name)::text <> ''::text) AND ((task_type)::text <> ''::text) AND ((key)::text <> ''::text))),
+    CONSTRAINT limits_rate_has_a_period CHECK (((rate IS NULL) = (period_seconds IS NULL)))
+);
+
+
+--
+-- Name: limits_id_seq; Type: SEQUENCE; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE agentic_ai.limits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentic_ai.limits_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: llm_requests; Type: TABLE; Schema: agentic_ai; Owner: -
 --
 
@@ -258,6 +456,7 @@ CREATE TABLE agentic_ai.tasks (
     submitted_by character varying(100) DEFAULT SESSION_USER,
     held_reason text,
     adopted boolean DEFAULT false NOT NULL,
+    lane text COLLATE pg_catalog."C",
     CONSTRAINT tasks_counters_add_up CHECK (((errors >= 0) AND (crashes >= 0) AND (attempt >= (errors + crashes)) AND (max_attempts >= 1) AND (errors <= max_attempts))),
     CONSTRAINT tasks_finished_at_tells_the_end CHECK ((adopted OR ((finished_at IS NOT NULL) = ((status)::text = ANY ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[]))))),
     CONSTRAINT tasks_key_is_given CHECK (((idempotency_key)::text <> ''::text)),
@@ -294,6 +493,63 @@ CREATE VIEW agentic_ai.llm_usage AS
    FROM (agentic_ai.llm_requests r
      LEFT JOIN agentic_ai.tasks t ON ((t.id = r.task_id)))
   GROUP BY (date_trunc('day'::text, r.started_at)), r.agent_name, t.task_type, t.submitted_by, r.provider, COALESCE(r.response_model, r.model);
+
+
+--
+-- Name: paused_agents; Type: TABLE; Schema: agentic_ai; Owner: -
+--
+
+CREATE TABLE agentic_ai.paused_agents (
+    agent_name character varying(100) NOT NULL,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL,
+    paused_by character varying(100) DEFAULT SESSION_USER NOT NULL,
+    reason text,
+    CONSTRAINT paused_agents_name_is_given CHECK (((agent_name)::text <> ''::text))
+);
+
+
+--
+-- Name: ruled; Type: VIEW; Schema: agentic_ai; Owner: -
+--
+
+CREATE VIEW agentic_ai.ruled AS
+ SELECT limits.agent_name,
+    limits.task_type
+   FROM agentic_ai.limits
+UNION ALL
+ SELECT paused_agents.agent_name,
+    NULL::character varying AS task_type
+   FROM agentic_ai.paused_agents;
+
+
+--
+-- Name: schedules; Type: TABLE; Schema: agentic_ai; Owner: -
+--
+
+CREATE TABLE agentic_ai.schedules (
+    name character varying(100) NOT NULL,
+    agent_name character varying(100) NOT NULL,
+    task_type character varying(100) NOT NULL,
+    payload jsonb,
+    priority smallint DEFAULT 100 NOT NULL,
+    max_attempts integer,
+    on_crash character varying(10) DEFAULT 'retry'::character varying NOT NULL,
+    tenant character varying(100),
+    cron character varying(200) NOT NULL,
+    time_zone character varying(100) DEFAULT 'UTC'::character varying NOT NULL,
+    catch_up character varying(10) DEFAULT 'one'::character varying NOT NULL,
+    declared boolean DEFAULT false NOT NULL,
+    paused_at timestamp with time zone,
+    next_at timestamp with time zone,
+    last_at timestamp with time zone,
+    last_task_id uuid,
+    problem text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schedules_catch_up_is_known CHECK (((catch_up)::text = ANY ((ARRAY['skip'::character varying, 'one'::character varying, 'all'::character varying])::text[]))),
+    CONSTRAINT schedules_names_are_given CHECK ((((name)::text <> ''::text) AND ((agent_name)::text <> ''::text) AND ((task_type)::text <> ''::text) AND (strpos((agent_name)::text, chr(31)) = 0) AND (strpos((task_type)::text, chr(31)) = 0))),
+    CONSTRAINT schedules_task_is_possible CHECK ((((priority >= 0) AND (priority <= 1000)) AND (max_attempts >= 1) AND ((on_crash)::text = ANY ((ARRAY['retry'::character varying, 'fail'::character varying])::text[]))))
+);
 
 
 --
@@ -392,6 +648,20 @@ INSERT INTO agentic_ai.agent_executions (task_id, attempt, agent_name, task_type
 
 
 --
+-- Data for Name: limit_starts; Type: TABLE DATA; Schema: agentic_ai; Owner: -
+--
+
+INSERT INTO agentic_ai.limit_starts (limit_id, value, started_at, tasks) VALUES (1, 'north', '2026-01-01 08:10:00+00', 1);
+
+
+--
+-- Data for Name: limits; Type: TABLE DATA; Schema: agentic_ai; Owner: -
+--
+
+INSERT INTO agentic_ai.limits (id, agent_name, task_type, key, concurrency, rate, period_seconds, declared_by, declared_at) OVERRIDING SYSTEM VALUE VALUES (1, 'Reporter', 'weekly', 'tenant', 2, 60, 60, 'operator', '2026-01-01 06:00:00+00');
+
+
+--
 -- Data for Name: llm_requests; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
@@ -400,11 +670,29 @@ INSERT INTO agentic_ai.llm_requests (id, task_id, attempt, agent_name, provider,
 
 
 --
+-- Data for Name: paused_agents; Type: TABLE DATA; Schema: agentic_ai; Owner: -
+--
+
+INSERT INTO agentic_ai.paused_agents (agent_name, paused_at, paused_by, reason) VALUES ('Loader', '2026-01-01 06:00:00+00', 'admin', 'its source is down');
+
+
+--
+-- Data for Name: schedules; Type: TABLE DATA; Schema: agentic_ai; Owner: -
+--
+
+INSERT INTO agentic_ai.schedules (name, agent_name, task_type, payload, priority, max_attempts, on_crash, tenant, cron, time_zone, catch_up, declared, paused_at, next_at, last_at, last_task_id, problem, created_at, updated_at) VALUES ('weekly', 'Reporter', 'weekly', '{"week": 1}', 100, NULL, 'retry', NULL, '0 7 * * mon', 'Asia/Seoul', 'all', false, NULL, '2026-01-04 22:00:00+00', '2025-12-28 22:00:00+00', '01900000-0000-7000-8000-000000000003', NULL, '2025-12-01 06:00:00+00', '2025-12-01 06:00:00+00');
+INSERT INTO agentic_ai.schedules (name, agent_name, task_type, payload, priority, max_attempts, on_crash, tenant, cron, time_zone, catch_up, declared, paused_at, next_at, last_at, last_task_id, problem, created_at, updated_at) VALUES ('paused', 'Reporter', 'weekly', NULL, 100, NULL, 'retry', NULL, '@daily', 'UTC', 'skip', false, '2026-01-01 06:00:00+00', '2026-01-02 00:00:00+00', NULL, NULL, NULL, '2025-12-01 06:00:00+00', '2026-01-01 06:00:00+00');
+
+
+--
 -- Data for Name: schema_migrations; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (1, 'first_schema', 'f206e78c9fd018af46467d0906d72d9a95fc06d4c7dfd334b5661910f02ffc05', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (2, 'lanes', 'c317cc302a8b7d68cb92728bbac2c88b6a71fc04412a6a78344cf70de92583ef', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (3, 'schedules', '9aad82c7109a7fc63d19a1ed2675bd777054683525200386570212853be1a764', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (4, 'progress', 'f2ade06662a3c8f89ccab7509676792934cf0f113ba91814812a4c44425699c3', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (5, 'work_channel', '4150109099a0f321b36f690fbbcf7306befc7ec5a4d55a1bc6b34231ef121fab', 1, '2026-01-01 06:00:00+00');
 
 
 --
@@ -418,13 +706,13 @@ INSERT INTO agentic_ai.task_events (task_id, attempt, number, at, level, message
 -- Data for Name: tasks; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000001', 'Reporter', 'weekly', 'pending', '2026-01-01 07:00:00+00', NULL, NULL, '{"week": 1}', 100, '2026-01-01 07:00:00+00', 0, 0, 0, 3, 'retry', false, NULL, NULL, NULL, NULL, 'week-1', 'north', NULL, 'admin', NULL, false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000002', 'Reporter', 'weekly', 'running', '2026-01-01 07:01:00+00', NULL, NULL, NULL, 100, '2026-01-01 07:01:00+00', 1, 0, 0, NULL, 'retry', false, '2026-01-01 08:10:00+00', NULL, NULL, '01900000-0000-7000-8000-00000000000a', NULL, NULL, NULL, 'admin', NULL, false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000003', 'Reporter', 'weekly', 'completed', '2026-01-01 07:02:00+00', '{"pages": 3}', NULL, '[1, 2]', 100, '2026-01-01 07:05:00+00', 2, 1, 0, NULL, 'retry', false, '2026-01-01 08:20:00+00', '2026-01-01 08:21:00+00', NULL, NULL, NULL, NULL, NULL, 'admin', NULL, false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000004', 'Reporter', 'weekly', 'failed', '2026-01-01 07:03:00+00', NULL, 'no data', NULL, 100, '2026-01-01 07:03:00+00', 1, 1, 0, 1, 'retry', false, '2026-01-01 08:30:00+00', '2026-01-01 08:31:00+00', NULL, NULL, NULL, NULL, NULL, 'admin', NULL, false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000005', 'Reporter', 'weekly', 'cancelled', '2026-01-01 07:04:00+00', NULL, 'not wanted', NULL, 100, '2026-01-01 07:04:00+00', 0, 0, 0, NULL, 'retry', false, NULL, '2026-01-01 07:06:00+00', '2026-01-01 07:06:00+00', NULL, NULL, NULL, NULL, 'admin', NULL, false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('01900000-0000-7000-8000-000000000006', 'Reporter', 'weekly', 'waiting', '2026-01-01 07:05:00+00', NULL, NULL, NULL, 100, '2026-01-01 07:05:00+00', 0, 0, 0, NULL, 'retry', false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'admin', 'the budget', false);
-INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted) VALUES ('f47ac10b-58cc-4372-a567-0e02b2c3d479', NULL, NULL, 'archived', NULL, NULL, NULL, NULL, 100, '2026-01-01 07:00:00+00', 0, 0, 0, NULL, 'retry', false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000002', 'Reporter', 'weekly', 'running', '2026-01-01 07:01:00+00', NULL, NULL, NULL, 100, '2026-01-01 07:01:00+00', 1, 0, 0, NULL, 'retry', false, '2026-01-01 08:10:00+00', NULL, NULL, '01900000-0000-7000-8000-00000000000a', NULL, NULL, NULL, 'admin', NULL, false, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000003', 'Reporter', 'weekly', 'completed', '2026-01-01 07:02:00+00', '{"pages": 3}', NULL, '[1, 2]', 100, '2026-01-01 07:05:00+00', 2, 1, 0, NULL, 'retry', false, '2026-01-01 08:20:00+00', '2026-01-01 08:21:00+00', NULL, NULL, NULL, NULL, NULL, 'admin', NULL, false, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000004', 'Reporter', 'weekly', 'failed', '2026-01-01 07:03:00+00', NULL, 'no data', NULL, 100, '2026-01-01 07:03:00+00', 1, 1, 0, 1, 'retry', false, '2026-01-01 08:30:00+00', '2026-01-01 08:31:00+00', NULL, NULL, NULL, NULL, NULL, 'admin', NULL, false, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000005', 'Reporter', 'weekly', 'cancelled', '2026-01-01 07:04:00+00', NULL, 'not wanted', NULL, 100, '2026-01-01 07:04:00+00', 0, 0, 0, NULL, 'retry', false, NULL, '2026-01-01 07:06:00+00', '2026-01-01 07:06:00+00', NULL, NULL, NULL, NULL, 'admin', NULL, false, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000006', 'Reporter', 'weekly', 'waiting', '2026-01-01 07:05:00+00', NULL, NULL, NULL, 100, '2026-01-01 07:05:00+00', 0, 0, 0, NULL, 'retry', false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'admin', 'the budget', false, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('f47ac10b-58cc-4372-a567-0e02b2c3d479', NULL, NULL, 'archived', NULL, NULL, NULL, NULL, 100, '2026-01-01 07:00:00+00', 0, 0, 0, NULL, 'retry', false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL);
+INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at, result, error_message, payload, priority, run_at, attempt, errors, crashes, max_attempts, on_crash, suspect, started_at, finished_at, cancel_requested_at, worker, idempotency_key, tenant, parent_id, submitted_by, held_reason, adopted, lane) VALUES ('01900000-0000-7000-8000-000000000001', 'Reporter', 'weekly', 'pending', '2026-01-01 07:00:00+00', NULL, NULL, '{"week": 1}', 100, '2026-01-01 07:00:00+00', 0, 0, 0, 3, 'retry', false, NULL, NULL, NULL, NULL, 'week-1', 'north', NULL, 'admin', NULL, false, 'Reporterweeklynorth1=north');
 
 
 --
@@ -443,6 +731,13 @@ INSERT INTO agentic_ai.workers (id, host, pid, version, concurrency, lease_secon
 
 
 --
+-- Name: limits_id_seq; Type: SEQUENCE SET; Schema: agentic_ai; Owner: -
+--
+
+SELECT pg_catalog.setval('agentic_ai.limits_id_seq', 1, true);
+
+
+--
 -- Name: agent_executions agent_executions_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
 --
 
@@ -451,11 +746,51 @@ ALTER TABLE ONLY agentic_ai.agent_executions
 
 
 --
+-- Name: limit_starts limit_starts_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE ONLY agentic_ai.limit_starts
+    ADD CONSTRAINT limit_starts_pkey PRIMARY KEY (limit_id, value, started_at);
+
+
+--
+-- Name: limits limits_are_one_for_each; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE ONLY agentic_ai.limits
+    ADD CONSTRAINT limits_are_one_for_each UNIQUE NULLS NOT DISTINCT (agent_name, task_type, key);
+
+
+--
+-- Name: limits limits_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE ONLY agentic_ai.limits
+    ADD CONSTRAINT limits_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: llm_requests llm_requests_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
 --
 
 ALTER TABLE ONLY agentic_ai.llm_requests
     ADD CONSTRAINT llm_requests_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: paused_agents paused_agents_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE ONLY agentic_ai.paused_agents
+    ADD CONSTRAINT paused_agents_pkey PRIMARY KEY (agent_name);
+
+
+--
+-- Name: schedules schedules_pkey; Type: CONSTRAINT; Schema: agentic_ai; Owner: -
+--
+
+ALTER TABLE ONLY agentic_ai.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (name);
 
 
 --
@@ -502,7 +837,7 @@ ALTER TABLE ONLY agentic_ai.workers
 -- Name: agent_executions_start_idx; Type: INDEX; Schema: agentic_ai; Owner: -
 --
 
-CREATE INDEX agent_executions_start_idx ON agentic_ai.agent_executions USING brin (execution_start) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX agent_executions_start_idx ON agentic_ai.agent_executions USING brin (execution_start) WITH (pages_per_range='32', autosummarize=off);
 
 
 --
@@ -516,7 +851,14 @@ CREATE INDEX llm_requests_execution_idx ON agentic_ai.llm_requests USING btree (
 -- Name: llm_requests_started_at_idx; Type: INDEX; Schema: agentic_ai; Owner: -
 --
 
-CREATE INDEX llm_requests_started_at_idx ON agentic_ai.llm_requests USING brin (started_at) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX llm_requests_started_at_idx ON agentic_ai.llm_requests USING brin (started_at) WITH (pages_per_range='32', autosummarize=off);
+
+
+--
+-- Name: schedules_due_idx; Type: INDEX; Schema: agentic_ai; Owner: -
+--
+
+CREATE INDEX schedules_due_idx ON agentic_ai.schedules USING btree (next_at NULLS FIRST) WHERE ((paused_at IS NULL) AND (problem IS NULL));
 
 
 --
@@ -541,10 +883,17 @@ CREATE UNIQUE INDEX tasks_idempotency_key_idx ON agentic_ai.tasks USING btree (a
 
 
 --
+-- Name: tasks_lane_idx; Type: INDEX; Schema: agentic_ai; Owner: -
+--
+
+CREATE INDEX tasks_lane_idx ON agentic_ai.tasks USING btree (lane, priority, run_at, id) WHERE (((status)::text = 'pending'::text) AND (held_reason IS NULL) AND (lane IS NOT NULL));
+
+
+--
 -- Name: tasks_ready_idx; Type: INDEX; Schema: agentic_ai; Owner: -
 --
 
-CREATE INDEX tasks_ready_idx ON agentic_ai.tasks USING btree (priority, run_at, id) WHERE (((status)::text = 'pending'::text) AND (held_reason IS NULL));
+CREATE INDEX tasks_ready_idx ON agentic_ai.tasks USING btree (priority, run_at, id) WHERE (((status)::text = 'pending'::text) AND (held_reason IS NULL) AND (lane IS NULL));
 
 
 --
@@ -576,6 +925,13 @@ CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON agentic
 
 
 --
+-- Name: schedules tell_of_schedules; Type: TRIGGER; Schema: agentic_ai; Owner: -
+--
+
+CREATE TRIGGER tell_of_schedules AFTER INSERT OR UPDATE OF cron, time_zone, paused_at ON agentic_ai.schedules FOR EACH STATEMENT EXECUTE FUNCTION agentic_ai.tell_of_schedules();
+
+
+--
 -- Name: tasks wake_workers; Type: TRIGGER; Schema: agentic_ai; Owner: -
 --
 
@@ -590,6 +946,34 @@ REVOKE ALL ON FUNCTION agentic_ai.complete_plain_write() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION lane_of(agent_name text, task_type text, tenant text, payload jsonb); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.lane_of(agent_name text, task_type text, tenant text, payload jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ruled_among(handlers text[]); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.ruled_among(handlers text[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sort_tasks(places tid[]); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.sort_tasks(places tid[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION submit(agent_name text, task_type text, payload jsonb, priority integer, run_at timestamp with time zone, idempotency_key text, max_attempts integer, on_crash text, tenant text, parent_id uuid, id uuid); Type: ACL; Schema: agentic_ai; Owner: -
 --
 
@@ -597,10 +981,24 @@ REVOKE ALL ON FUNCTION agentic_ai.submit(agent_name text, task_type text, payloa
 
 
 --
+-- Name: FUNCTION tell_of_schedules(); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.tell_of_schedules() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION uuid7(); Type: ACL; Schema: agentic_ai; Owner: -
 --
 
 REVOKE ALL ON FUNCTION agentic_ai.uuid7() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION waits_in_lane(handlers text[]); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.waits_in_lane(handlers text[]) FROM PUBLIC;
 
 
 --
