@@ -75,7 +75,8 @@ class Peer(ABC):
 
     `unfinished` is SQL for whether a task is left that has not ended, `finished` for how
     many ended well, `history` for leaving what it keeps of {n} finished tasks. `loop` makes
-    the event loop that the peer does best with.
+    the event loop that the peer does best with; `worker_loop`, if it is another one, that of
+    its worker.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Peer(ABC):
     finished: ClassVar[str]
     history: ClassVar[str | None] = None
     loop: Callable[[], asyncio.AbstractEventLoop] = staticmethod(asyncio.new_event_loop)
+    worker_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 
     @abstractmethod
     async def install(self) -> None:
@@ -152,7 +154,11 @@ def _description(peer: Peer) -> dict[str, str | None]:
 
 
 def _run(peer: Peer, work: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=peer.loop) as runner:
+    _run_in(peer.loop, work)
+
+
+def _run_in(loop: Callable[[], asyncio.AbstractEventLoop], work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(work)
 
 
@@ -234,7 +240,7 @@ def _work(peer: Peer, order: Order, starts_from: int | None) -> None:
     _say({"ready": True})
     sys.stdin.readline()
     threading.Thread(target=tally.report_for_ever, daemon=True).start()
-    _run(peer, peer.work(tally.begin, order))
+    _run_in(peer.worker_loop or peer.loop, peer.work(tally.begin, order))
 
 
 def _say(answer: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import uvloop
+
 from agentpg import App, AsyncClient, Database, NewTask, Run, Worker, load_settings
 from agentpg.schema import migrate
 from agentpg.tasks import worker as worker_room
@@ -18,11 +20,17 @@ _DATABASE = Database("")
 
 
 class Agentpg(Peer):
-    """Everything recorded as in production; plain asyncio, no optional parts."""
+    """Everything recorded as in production. The worker runs on asyncio's own loop, as
+    `agentpg worker` does; the programs that submit run on uvloop, as they may."""
 
     name = "agentpg"
     distribution = "agentpg"
-    settings = f"concurrency {_CONCURRENCY}; submit_many() of 5,000; pool of the callers' number"
+    settings = (
+        f"concurrency {_CONCURRENCY}; submit_many() of 5,000; pool of the callers' number; uvloop "
+        "where tasks are submitted"
+    )
+    loop = staticmethod(uvloop.new_event_loop)
+    worker_loop = staticmethod(asyncio.new_event_loop)
     unfinished = (
         "SELECT EXISTS (SELECT FROM agentic_ai.tasks WHERE status IN ('pending', 'running'))"
     )
