@@ -15,7 +15,7 @@ from agentpg.db import Connection, Statements, connect, pin_plans
 from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
 from tests.plans.plan import Plan, plan_of
 from tests.servers import SharedServer
-from tests.tasks.claims import FROM_THE_HEAD
+from tests.tasks.claimed import FROM_THE_HEAD
 
 WORKER = uuid7()
 

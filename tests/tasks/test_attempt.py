@@ -17,7 +17,7 @@ from agentpg.tasks.handlers import Handler, Permanent
 from agentpg.tasks.model import Claimed, Outcome, TaskStatus, Verdict
 from agentpg.tasks.retry import Backoff
 from agentpg.tasks.run import Run
-from tests.tasks.claims import attempt_of, claimed
+from tests.tasks.claimed import attempt_of, claimed
 
 Stop = tuple[Outcome, str]
 

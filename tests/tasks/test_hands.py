@@ -13,7 +13,7 @@ from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
 from agentpg.tasks.model import Claimed, Outcome, Settlement
 from agentpg.tasks.run import Run
-from tests.tasks.claims import attempt_of, claimed
+from tests.tasks.claimed import attempt_of, claimed
 
 WORKER = uuid7()
 

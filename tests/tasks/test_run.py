@@ -11,7 +11,7 @@ import pytest
 from agentpg.errors import HandlerStopped
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.run import Run
-from tests.tasks.claims import attempt_of, claimed
+from tests.tasks.claimed import attempt_of, claimed
 from tests.tasks.engine import Engine
 
 

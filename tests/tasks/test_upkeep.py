@@ -15,7 +15,7 @@ from agentpg.db import Connection, Statements, connect
 from agentpg.settings import load_settings
 from agentpg.tasks.registration import Registration
 from agentpg.tasks.upkeep import Upkeep, UpkeepCounts, UpkeepOptions
-from tests.tasks.claims import FROM_THE_HEAD
+from tests.tasks.claimed import FROM_THE_HEAD
 from tests.tasks.engine import Engine
 from tests.tasks.recording import calls, differences, waits_for_a_lock
 from tests.waiting import eventually
