@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from agentpg import App, Run
 from agentpg.tasks.journal import LONGEST_LINE, MOST_LINES
 from tests.apps.busy import app as deadly
 from tests.apps.telling import app as telling
@@ -119,6 +121,22 @@ def test_odd_progress_is_made_to_fit(engine: Engine, said: Any, stored: float | 
     engine.work(telling)
     task = engine.run("Telling", "odd", {"fraction": said})
     assert progress(engine, task.id) == (stored, "x" * 199 + "…")
+
+
+def test_any_kind_of_number_and_text_is_written(engine: Engine) -> None:
+    app = App()
+
+    @app.task("Odd", "kinds")
+    def kinds(run: Run) -> None:
+        run.progress(True, 7)  # type: ignore[arg-type]
+
+    @app.task("Odd", "fraction")
+    def fraction(run: Run) -> None:
+        run.progress(Fraction(1, 4), "a quarter")  # type: ignore[arg-type]
+
+    engine.work(app)
+    assert progress(engine, engine.run("Odd", "kinds").id) == (1.0, "7")
+    assert progress(engine, engine.run("Odd", "fraction").id) == (0.25, "a quarter")
 
 
 def test_who_tells_nothing_writes_nothing(engine: Engine) -> None:

@@ -51,6 +51,12 @@ def test_a_run_that_must_stop_says_so() -> None:
         run.check()
 
 
+@pytest.mark.parametrize("said", ["half", None, (1, 2), 10**400])
+def test_progress_that_is_no_number_is_the_handlers_own_fault(said: Any) -> None:
+    with pytest.raises(TypeError, match="progress is a number from 0 to 1, not"):
+        run_of().progress(said)
+
+
 def run_of() -> Run:
     async def making() -> Run:
         handler = Handler(agent_name="A", task_type="t", function=lambda run: None)

@@ -70,9 +70,10 @@ class Run:
 
         Others see it by `agentpg task show --follow` and `Client.progress`. It may be called
         from any thread and as often as you like: about one a second is written, and the last
-        one always. What is below 0 or above 1 counts as 0 or 1.
+        one always. What is below 0 or above 1 counts as 0 or 1. Raises TypeError for what is
+        no number.
         """
-        self._telling().progress(fraction, text)
+        self._telling().progress(_number(fraction), str(text))
 
     def llm_call(self, *, provider: str, model: str) -> LlmCall:
         """Record one call to a language model.
@@ -134,6 +135,17 @@ class Run:
             with self._opening:  # one page, also where two threads come at once
                 page = self._page = self._page or self._open_page()
         return page
+
+
+def _number(fraction: Any) -> float:
+    """The fraction as the plain float that is stored, whatever kind of number it was.
+
+    Here and not where it is written: there a wrong one would take others' news with it.
+    """
+    try:
+        return float(fraction)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"progress is a number from 0 to 1, not {fraction!r}") from None
 
 
 class _RunLog(logging.LoggerAdapter[logging.Logger]):
