@@ -63,7 +63,7 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 def _examples() -> Iterator[str]:
     """Every line of every help's examples that calls agentpg."""
     for _, command in _commands(root, "agentpg"):
-        text = command.examples if isinstance(command, Taught) else ""
+        text = command.examples.replace("\\\n", "") if isinstance(command, Taught) else ""
         yield from (line for line in text.splitlines() if line.startswith("agentpg "))
 
 

@@ -143,7 +143,8 @@ def resume(session: Session, agent_name: str) -> None:
         # At most 5 at a time.
         agentpg agent limit Billing --concurrency 5
         # For each tenant at most 2 invoices at a time, and at most 100 in any hour.
-        agentpg agent limit Billing --type invoice --key tenant --concurrency 2 --rate 100/h
+        agentpg agent limit Billing --type invoice --key tenant \\
+            --concurrency 2 --rate 100/h
         # What is limited; and no longer.
         agentpg agent limit Billing
         agentpg agent limit Billing --type invoice --key tenant --remove

@@ -42,7 +42,8 @@ def schedule() -> None:
     examples="""
         agentpg schedule list
         # Those that fire no more, for a script.
-        agentpg schedule list --json | jq -r '.[] | select(.state != "active") | .name'
+        agentpg schedule list --json |
+            jq -r '.[] | select(.state != "active") | .name'
     """,
 )
 @json_option
@@ -65,7 +66,8 @@ def list_(session: Session, as_json: bool) -> None:
         # Every Monday at seven, in Seoul.
         agentpg schedule add news '0 7 * * mon' Digest write --time-zone Asia/Seoul
         # Every quarter of an hour; what was missed is left out.
-        agentpg schedule add poll '*/15 * * * *' Indexer poll '{"limit": 100}' --catch-up skip
+        agentpg schedule add poll '*/15 * * * *' Indexer poll '{"limit": 100}' \\
+            --catch-up skip
         # Change it.
         agentpg schedule add poll '*/5 * * * *' Indexer poll --replace
     """,

@@ -42,7 +42,7 @@ class Found:
     cls=Command,
     examples="""
         agentpg status
-        # In a script: 0 well, 3 the server cannot be reached, 4 the schema does not fit.
+        # In a script: 0 well, 3 no server answers, 4 the schema does not fit.
         agentpg status --json || exit
     """,
 )

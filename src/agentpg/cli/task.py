@@ -56,7 +56,8 @@ def task() -> None:
         agentpg task submit Indexer index @documents.json
         jq -c .items feed.json | agentpg task submit Indexer index -
         # Not before tomorrow morning, and before other work.
-        agentpg task submit ReportAgent weekly_report --run-at 2026-03-02T06:00 --priority 10
+        agentpg task submit ReportAgent weekly_report \\
+            --run-at 2026-03-02T06:00 --priority 10
         # Only once, however often this is called.
         agentpg task submit Billing invoice '{"order": 17}' --key order-17
         # Wait for the result.
@@ -248,7 +249,8 @@ def wait(session: Session, task_id: UUID, timeout: timedelta | None, as_json: bo
 @task.command(
     "cancel",
     examples="""
-        agentpg task cancel 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b --reason 'wrong customer'
+        agentpg task cancel 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b \\
+            --reason 'wrong customer'
         # All that wait for one agent.
         agentpg task list --agent Greeter --status pending --limit 1000 --json |
             jq -r '.[].id' | xargs agentpg task cancel
@@ -306,7 +308,8 @@ def retry(
 @task.command(
     "hold",
     examples="""
-        agentpg task hold 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b --reason 'waits for the contract'
+        agentpg task hold 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b \\
+            --reason 'waits for the contract'
         agentpg task list --held
     """,
 )
