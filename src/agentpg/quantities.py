@@ -9,6 +9,7 @@ from datetime import timedelta
 from agentpg.language import N_
 
 _NO_DURATION = N_("it must be a number with a unit, such as 30s, 5min or 1h")
+_TOO_LONG = N_("it must be a hundred years or less")
 _NO_SIZE = N_("it must be a number with a unit, such as 512kiB or 1MiB")
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -25,7 +26,7 @@ def parse_duration(value: object) -> object:
     number, unit = _number_and_unit(value, _DURATION_UNITS, _NO_DURATION)
     seconds = number * _DURATION_UNITS[unit]
     if seconds > _LONGEST_SECONDS:
-        raise ValueError(_NO_DURATION)
+        raise ValueError(_TOO_LONG)
     return timedelta(seconds=seconds)
 
 
@@ -44,7 +45,7 @@ def format_duration(value: timedelta) -> str:
     for unit in ("d", "h", "min", "s"):
         if seconds and seconds % _DURATION_UNITS[unit] == 0:
             return f"{int(seconds / _DURATION_UNITS[unit])}{unit}"
-    return f"{seconds * 1000:g}ms"
+    return f"{seconds * 1000:g}ms" if seconds else "0s"
 
 
 def format_size(value: int) -> str:

@@ -94,7 +94,10 @@ def test_a_period_shorter_than_a_retry_names_both(call: Call, old: Database) -> 
 def test_a_wrong_period_is_named(
     call: Call, installed: Database, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    assert call("retention", "show", "--older-than", value).code == 2
+    called = call("retention", "show", "--older-than", value)
+    assert called.code == 2
+    named = "kept for 0s" if value == "0d" else f"--older-than cannot be '{value}'"
+    assert named in called.err
     monkeypatch.setenv("AGENTPG_RETENTION_FAILED", value)
     called = call("retention", "show")
     assert called.code == 2

@@ -12,6 +12,7 @@ import click
 
 from agentpg.cli.session import Session
 from agentpg.cli.streams import is_of_output, let_go_of_output
+from agentpg.cli.values import WrongValue
 from agentpg.errors import AgentpgError, OutputNotWritten
 from agentpg.language import N_, Translate
 
@@ -126,7 +127,11 @@ def _unknown(
 
 
 def _bad_value(error: click.BadParameter, values: dict[str, object]) -> Complaint:
-    return _by_text(error.message, {**values, "name": _name_of(error)})
+    named = {**values, "name": _name_of(error)}
+    if isinstance(error, WrongValue):
+        said = {**named, "value": error.value, "reason": error.message}
+        return Complaint(N_("{name} cannot be '{value}': {reason}"), _SEE_HELP, said)
+    return _by_text(error.message, named)
 
 
 def _name_of(error: click.BadParameter) -> str:

@@ -10,6 +10,20 @@ import click
 from agentpg.language import N_
 
 
+class WrongValue(click.BadParameter):
+    """What was given, and why it is none of its kind."""
+
+    def __init__(
+        self,
+        value: object,
+        reason: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> None:
+        super().__init__(reason, ctx, param)
+        self.value = value
+
+
 class DurationType(click.ParamType[timedelta]):
     """A duration as in the settings: 250ms, 30s, 5min, 1h, 7d."""
 
@@ -24,7 +38,7 @@ class DurationType(click.ParamType[timedelta]):
         try:
             parsed = parse_duration(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise WrongValue(value, str(error), param, ctx) from None
         if not isinstance(parsed, timedelta):
             self.fail(str(value), param, ctx)
         return parsed
@@ -47,11 +61,8 @@ class MomentType(click.ParamType[datetime]):
         try:
             return datetime.fromisoformat(value).astimezone()
         except (ValueError, OverflowError):
-            self.fail(
-                N_("it must be a moment such as 2026-03-01T09:00 or 2026-03-01T09:00+09:00"),
-                param,
-                ctx,
-            )
+            reason = N_("it must be a moment such as 2026-03-01T09:00 or 2026-03-01T09:00+09:00")
+            raise WrongValue(value, reason, param, ctx) from None
 
 
 MOMENT = MomentType()
