@@ -295,7 +295,8 @@ class App:
         same = (limit.agent_name, limit.task_type, limit.key)
         if self._limits.get(same, limit) != limit:
             tasks = f"{same[0]}/{same[1]}" if same[1] else same[0]
-            raise ValueError(f"{tasks} has another limit by {limit.key} already")
+            by = f" by {limit.key}" if limit.key else ""
+            raise ValueError(f"{tasks} has another limit{by} already")
         self._limits[same] = limit
 
 

@@ -10,11 +10,14 @@ from typing import Any
 from agentpg.db import Connection, Statements, class_row
 from agentpg.errors import WrongLimit
 from agentpg.language import N_
-from agentpg.quantities import parse_duration
+from agentpg.quantities import format_duration, parse_duration
 from agentpg.tasks.encoding import plain_text
 
 _LONGEST_NAME = 100
 _MOST = 2**31 - 1
+
+# Each start is remembered for the length of the period.
+_LONGEST_PERIOD = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,8 @@ class Limit:
         for what, number in (("concurrency", self.concurrency), ("rate", self.rate)):
             if number is not None:
                 _check_number(what, number)
-        if self.period is not None and self.period <= timedelta():
-            raise WrongLimit(N_("it is more than nothing"), what="period", value=self.period)
+        if self.period is not None:
+            _check_period(self.period)
         if (self.rate is None) != (self.period is None):
             raise WrongLimit(
                 N_("a rate is a number and a period"), what="rate", value=(self.rate, self.period)
@@ -131,6 +134,19 @@ def _check_name(what: str, name: object) -> None:
         )
 
 
+def _check_period(period: object) -> None:
+    if not isinstance(period, timedelta):
+        raise WrongLimit(N_("it is a timedelta"), what="period", value=repr(period))
+    if not timedelta() < period <= _LONGEST_PERIOD:
+        raise WrongLimit(
+            N_("it is more than nothing, and a year or less"),
+            what="period",
+            value=format_duration(period),
+        )
+
+
 def _check_number(what: str, number: object) -> None:
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MOST:
-        raise WrongLimit(N_("it is a whole number, 1 or more"), what=what, value=repr(number))
+        raise WrongLimit(
+            N_("it is a whole number from 1 to 2147483647"), what=what, value=repr(number)
+        )
