@@ -93,6 +93,11 @@ def test_a_module_that_is_missing_is_named(module: str) -> None:
         ("raise SystemExit(3)\n", "SystemExit: 3"),
         ("raise RuntimeError('a\\nb')\n", "RuntimeError: a b"),
         ("raise ValueError\n", "ValueError (broken_5.py, line 1)"),
+        (
+            "from agentpg import App\nApp().limit('A', concurrency=0)\n",
+            "WrongLimit: the concurrency of a limit cannot be 0: it is a whole number from 1 to "
+            "2147483647 (broken_6.py, line 2)",
+        ),
     ],
 )
 def test_a_module_that_raises_is_said_in_one_line(

@@ -21,6 +21,8 @@ from agentpg.errors import (
 from agentpg.language import N_
 from agentpg.tasks.handlers import App
 
+_OURS = Path(__file__).resolve().parents[1]
+
 
 def load_apps(names: Iterable[str], *, first: App | None = None) -> App:
     """One app with the handlers of all the named ones, and of `first`.
@@ -79,13 +81,19 @@ def _import(name: str, module: str) -> ModuleType:
 
 
 def _in_one_line(error: BaseException) -> str:
-    """The error and the place in a file where it was raised."""
+    """The error and the place where it was raised; where we raised it, the line that called us."""
     said = " ".join(str(error).split())
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((f for f in reversed(frames) if not _is_ours(f.filename)), frames[-1])
     line = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, SyntaxError) or where.filename.startswith("<"):
         return line
     return f"{line} ({Path(where.filename).name}, line {where.lineno})"
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a frame is of this package, or of code that was made as it ran."""
+    return filename.startswith("<") or Path(filename).is_relative_to(_OURS)
 
 
 def _variable_missing(name: str, module: ModuleType, variable: str) -> VariableMissing:
