@@ -112,6 +112,7 @@ def test_a_full_disk_keeps_what_did_not_fit(database: Database, small_disk: Path
     assert kept | left == ids
     assert not kept & left
     assert list(small_disk.rglob(f"*{PASSING}")) == []
+    assert [path for path in small_disk.rglob("*") if path.is_dir() and not [*path.iterdir()]] == []
 
 
 # Where the process stands when it is killed: it waits for the lock of another session.

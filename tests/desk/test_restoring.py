@@ -150,6 +150,30 @@ def test_a_folder_without_an_archive_is_said(tmp_path: Path) -> None:
         find_parts(tmp_path)
 
 
+@pytest.mark.parametrize("how", ["no folder", "no manifest"])
+def test_a_part_that_is_missing_among_others_is_named(tmp_path: Path, how: str) -> None:
+    for number in (1, 2, 3):
+        part = tmp_path / "archive" / f"{number:06}"
+        part.mkdir(parents=True)
+        (part / MANIFEST).write_text(_whole(), encoding="utf-8")
+    assert len(find_parts(tmp_path)) == 3
+    (tmp_path / "archive" / "000002" / MANIFEST).unlink()
+    if how == "no folder":
+        (tmp_path / "archive" / "000002").rmdir()
+    for folder in (tmp_path, tmp_path / "archive"):
+        with pytest.raises(ArchiveNotRead, match="archive/000002: the part is missing"):
+            find_parts(folder)
+    assert len(find_parts(tmp_path / "archive" / "000003")) == 1
+
+
+def _whole() -> str:
+    """A manifest, as far as it is read before the files are."""
+    file = {"file": "f", "columns": [], "rows": 0, "size_bytes": 0, "sha256": ""}
+    tables = dict.fromkeys(("tasks", "agent_executions", "llm_requests"), file)
+    made = "2026-03-01T04:00:00+00:00"
+    return json.dumps({"format": 1, "schema": "s", "made_at": made, "tables": tables})
+
+
 def test_a_manifest_names_no_file_elsewhere(database: Database, tmp_path: Path) -> None:
     write_ended(database)
     archive(database, tmp_path)

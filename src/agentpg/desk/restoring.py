@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ from agentpg.errors import ArchiveNotRead
 from agentpg.language import N_
 
 _PIECE = 1024**2
+_PART = re.compile(r"\d{6}")
 _NOT_OURS = N_("its manifest is not one that this release can read")
 
 
@@ -56,13 +58,17 @@ class Restored:
 def find_parts(folder: Path) -> list[Part]:
     """The parts in a folder: it may be a part, one archive, or hold several.
 
-    Raises ArchiveNotRead where there are none.
+    Raises ArchiveNotRead where there are none, or where one is missing among the others.
     """
     manifests = sorted(
         path for path in folder.rglob(MANIFEST) if not path.parent.name.endswith(PASSING)
     )
     if not manifests:
-        raise ArchiveNotRead(N_("there is none in it"), path=folder)
+        raise ArchiveNotRead(
+            N_("there is none in it"), hint=N_("Name the folder that was written."), path=folder
+        )
+    for archive in sorted({path.parent.parent for path in manifests if path.parent != folder}):
+        _require_all_parts(archive)
     return [_read_manifest(path) for path in manifests]
 
 
@@ -154,6 +160,18 @@ class _Restoring:
         columns = ", ".join(identifier(column) for column in self._part.tables[table].columns)
         return self._sql.compose(
             name, table=table, passing=f"agentpg_restored_{table}", columns=Fragment(columns)
+        )
+
+
+def _require_all_parts(archive: Path) -> None:
+    """Parts are numbered from 1; the last ones could be missing without a trace."""
+    numbered = [path for path in archive.iterdir() if _PART.fullmatch(path.name)]
+    there = {path.name for path in numbered if (path / MANIFEST).exists()}
+    last = max((int(path.name) for path in numbered), default=0)
+    missing = next((n for n in range(1, last + 1) if f"{n:06}" not in there), None)
+    if missing is not None:
+        raise ArchiveNotRead(
+            N_("the part is missing, or its manifest is"), path=archive / f"{missing:06}"
         )
 
 
