@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import platformdirs
 from dotenv import dotenv_values
@@ -30,6 +29,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from agentpg.errors import SettingError, WrongValue
 from agentpg.language import N_
 from agentpg.quantities import format_duration, format_size, parse_duration, parse_size
+from agentpg.zones import zone_of
 
 PREFIX = "AGENTPG_"
 ENV_FILE = Path(".env")
@@ -55,8 +55,8 @@ _COMPLAINTS = {
 def parse_zone(value: object) -> object:
     """The name of a time zone in the IANA data base, as it is."""
     try:
-        ZoneInfo(str(value))
-    except (KeyError, ValueError, OSError):
+        zone_of(str(value))
+    except ValueError:
         raise ValueError(_NO_ZONE) from None
     return value
 

@@ -83,6 +83,13 @@ def test_the_list_fits_a_terminal(call: Call, installed: Database) -> None:
         assert "paused" in lines[2]
 
 
+def test_the_list_shows_times_of_the_schedules_own_zone(call: Call, installed: Database) -> None:
+    for zone in ("Asia/Seoul", "America/New_York"):
+        call("schedule", "add", zone, "30 7 * * *", "A", "t", "--time-zone", zone)
+    _, *lines = call("schedule", "list").out.splitlines()
+    assert [line.split()[-2] for line in lines] == ["07:30", "07:30"]
+
+
 def test_show_takes_a_number_of_times(call: Call, report: dict[str, Any]) -> None:
     assert call("schedule", "show", "report", "--next", "12").out.count("07:00 KST") == 12
     assert "Next times" not in call("schedule", "show", "report", "--next", "0").out

@@ -306,8 +306,17 @@ def test_an_unknown_zone_comes_with_what_was_meant(name: str, near: str) -> None
     assert raised.value.advice() == f"Did you mean {near}?"
 
 
-@pytest.mark.parametrize("name", ["", "+09:00", "../etc/passwd", "/etc/passwd", "x\0y", "한국"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "+09:00", "../etc/passwd", "/etc/passwd", "x\0y", "한국", "posix/Asia/Seoul", "right/UTC"],
+)
 def test_what_is_no_zone_at_all(name: str) -> None:
+    with pytest.raises(ZoneUnknown):
+        timetable("@daily", name)
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules"])
+def test_what_is_another_zone_on_each_machine_is_none(name: str) -> None:
     with pytest.raises(ZoneUnknown):
         timetable("@daily", name)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agentpg.cli.output import Column, Output
 from agentpg.errors import InvalidSchedule
 from agentpg.language import N_
+from agentpg.zones import zone_of
 
 if TYPE_CHECKING:
     from agentpg.tasks.schedules import Schedule
@@ -37,7 +38,7 @@ def show_list(out: Output, schedules: list[Schedule]) -> None:
         Column(N_("State"), state=True),
         Column(N_("Cron"), yields=1),
         Column(N_("Time zone"), yields=3),
-        Column(N_("Next"), show=_minute, right=True),
+        Column(N_("Next"), right=True),
         Column(N_("Task"), yields=4),
     )
     rows = [
@@ -46,7 +47,7 @@ def show_list(out: Output, schedules: list[Schedule]) -> None:
             one.state,
             one.cron,
             one.time_zone,
-            one.next_at if one.state == "active" else None,
+            _next(one),
             _task(one),
         )
         for one in schedules
@@ -105,5 +106,11 @@ def _task(schedule: Schedule) -> str:
     return f"{schedule.agent_name}/{schedule.task_type}"
 
 
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+def _next(schedule: Schedule) -> str | None:
+    """When it fires next, by the clock of the zone that stands beside it."""
+    if schedule.state != "active" or schedule.next_at is None:
+        return None
+    try:
+        return f"{schedule.next_at.astimezone(zone_of(schedule.time_zone)):%Y-%m-%d %H:%M}"
+    except ValueError:  # another machine's zone
+        return f"{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%MZ}"

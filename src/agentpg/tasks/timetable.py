@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, takewhile
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from agentpg.errors import CronNeverTrue, CronWrong, ZoneUnknown
 from agentpg.language import N_
+from agentpg.zones import zone_names, zone_of
 
 LONGEST_LINE = 200
 
@@ -171,8 +172,8 @@ def check_timetable(cron: str, time_zone: str, now: datetime) -> datetime:
 def find_zone(name: str) -> ZoneInfo:
     """The time zone of this name in the IANA data base. Raises ZoneUnknown."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        return zone_of(name)
+    except ValueError:
         near = _near(name)
     if near is None:
         raise ZoneUnknown(time_zone=name)
@@ -192,7 +193,7 @@ def _would_be_right_in_another_month(fields: list[str]) -> bool:
 def _near(name: str) -> str | None:
     """The zone that was meant, by its whole name or by its city."""
     wanted = name.replace(" ", "_").casefold()
-    zones = {zone.casefold(): zone for zone in sorted(available_timezones())}
+    zones = {zone.casefold(): zone for zone in sorted(zone_names())}
     cities = {zone.rpartition("/")[2]: whole for zone, whole in zones.items() if "/" in zone}
     for known in (zones, cities):
         if found := difflib.get_close_matches(wanted, known, n=1, cutoff=0.7):
