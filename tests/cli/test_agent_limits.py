@@ -77,6 +77,18 @@ def test_pausing_is_shown_and_undone(call: Call, installed: Database) -> None:
     assert (again.code, "Billing is not paused" in again.err) == (2, True)
 
 
+def test_an_agent_that_nobody_knows_is_told_and_listed(call: Call, installed: Database) -> None:
+    unknown = "No task and no worker names the agent Biling so far."
+    assert unknown in call("agent", "limit", "Biling", "--concurrency", "1").err
+    called = call("agent", "pause", "Biling", "--reason", "it\nis down")
+    assert unknown in called.err
+    *_, row, last = call("agent", "list").out.splitlines()
+    assert row.split() == ["Biling", "–", "0", "0", "0", "0", "0"]
+    assert last.endswith("Biling: it is down")
+    [listed] = json.loads(call("agent", "list", "--json").out)
+    assert (listed["agent_name"], listed["pending"]) == ("Biling", 0)
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_table_fits_a_terminal(call: Call, installed: Database, language: str) -> None:
     name = "AgentWithAVeryLongNameIndeed" * 2

@@ -54,7 +54,7 @@ def list_(session: Session, as_json: bool) -> None:
 
     A worker is counted while its heartbeat is younger than its lease.
     """
-    from agentpg.cli.agent_limits import show_paused
+    from agentpg.cli.agent_limits import idle_and_paused, show_paused
     from agentpg.db import snapshot
     from agentpg.tasks.limits import paused_agents
     from agentpg.tasks.statistics import Statistics
@@ -62,6 +62,7 @@ def list_(session: Session, as_json: bool) -> None:
     with snapshot(session.database, "agentpg agent list") as connection:
         found = Statistics(connection, session.database.schema).agents()
         paused = {p.agent_name: p for p in paused_agents(connection, session.database.schema)}
+    found += idle_and_paused(paused, found)
     if as_json:
         session.out.json([_document(work, paused) for work in found])
         return
@@ -111,12 +112,14 @@ def pause(session: Session, agent_name: str, reason: str | None) -> None:
 
     What runs goes on, and new tasks wait.
     """
+    from agentpg.cli.agent_limits import note_if_unknown
     from agentpg.tasks.client import Client
 
     with Client(session.database, settings=session.settings) as client:
         done = client.pause(agent_name, reason=reason)
     text = N_("{agent} is paused.") if done else N_("{agent} was paused already.")
     session.out.line(session.translate(text).format(agent=agent_name))
+    note_if_unknown(session, agent_name)
 
 
 @agent.command(

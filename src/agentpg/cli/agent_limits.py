@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.tasks.limits import DeclaredLimit, PausedAgent
+    from agentpg.tasks.statistics import AgentWork
 
 
 def change_limit(
@@ -47,6 +48,7 @@ def change_limit(
             period=period,
         )
         client.limit(wanted)
+    note_if_unknown(session, agent_name)
 
 
 def show_limits(session: Session, agent_name: str | None, *, as_json: bool) -> None:
@@ -79,10 +81,37 @@ def show_limits(session: Session, agent_name: str | None, *, as_json: bool) -> N
 def show_paused(out: Output, paused: Iterable[PausedAgent]) -> None:
     """A line for each paused agent."""
     for one in paused:
-        reason = f": {one.reason}" if one.reason else ""
+        reason = f": {' '.join(one.reason.split())}" if one.reason else ""
         text = out.translate(N_("paused since {moment}: {agent}"))
         moment = one.paused_at.astimezone().strftime("%Y-%m-%d %H:%M")
         out.line(text.format(moment=moment, agent=one.agent_name) + reason)
+
+
+def idle_and_paused(
+    paused: Mapping[str, PausedAgent], found: Iterable[AgentWork]
+) -> list[AgentWork]:
+    """The paused agents that have neither a task nor a worker, as `agent list` shows them."""
+    from agentpg.tasks.statistics import AgentWork
+
+    known = {work.agent_name for work in found}
+    nothing = dict.fromkeys(("workers", "pending", "held", "running", "waiting"), 0)
+    return [
+        AgentWork(agent_name=name, task_type=None, oldest_ready_at=None, **nothing)
+        for name in paused
+        if name not in known
+    ]
+
+
+def note_if_unknown(session: Session, agent_name: str) -> None:
+    """Say so where neither a task nor a worker names the agent: it may be a slip of the pen."""
+    from agentpg.db import snapshot
+    from agentpg.tasks.statistics import Statistics
+
+    with snapshot(session.database, "agentpg agent") as connection:
+        known = Statistics(connection, session.database.schema).knows_agent(agent_name)
+    if not known:
+        text = session.translate(N_("No task and no worker names the agent {agent} so far."))
+        session.out.note(text.format(agent=agent_name))
 
 
 def _rate(limit: DeclaredLimit) -> str | None:

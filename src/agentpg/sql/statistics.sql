@@ -164,6 +164,16 @@ SELECT
 FROM {schema}.tasks
 WHERE created_at >= %(since)s AND created_at < %(until)s;
 
+-- name: knows_agent
+-- Whether a task or a worker that has not ended names an agent.
+SELECT
+    EXISTS (SELECT FROM {schema}.tasks WHERE agent_name = %(agent_name)s)
+    OR EXISTS (
+        SELECT FROM {schema}.workers w
+        CROSS JOIN LATERAL jsonb_array_elements(w.handlers) AS h (pair)
+        WHERE w.ended_at IS NULL AND h.pair ->> 0 = %(agent_name)s
+    );
+
 -- name: agents
 -- Every agent that has tasks or a living worker, with its task types that are at work.
 WITH RECURSIVE named AS (

@@ -287,6 +287,12 @@ class Statistics:
         """Agents that have tasks or living workers, by name and task type."""
         return self._rows("agents", AgentWork)
 
+    def knows_agent(self, agent_name: str) -> bool:
+        """Whether a task, or a worker that has not ended, names this agent."""
+        parameters = {"agent_name": agent_name}
+        row = self._connection.execute(self._statements["knows_agent"], parameters).fetchone()
+        return row is not None and bool(row[0])
+
     def _rows(self, name: str, kind: type[Row], **values: object) -> list[Row]:
         parameters: Mapping[str, object] = values
         with self._connection.cursor(row_factory=class_row(kind)) as cursor:
