@@ -152,22 +152,29 @@ def _wanted(work: Work, only: list[str]) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    keys = ", ".join(work.key for work in all_works(FULL))
+    keys, peers = ", ".join(work.key for work in all_works(FULL)), ", ".join(ORDER)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--tasks", type=int, help="tasks in bulk and drain (100,000); scales down")
-    parser.add_argument("--runs", type=int, help="pairs of ours and each peer, or rounds (7)")
+    parser.add_argument(
+        "--tasks", type=positive_number, help="tasks in bulk and drain (100,000); scales down"
+    )
+    parser.add_argument(
+        "--runs", type=positive_number, help="pairs of ours and each peer, or rounds (7)"
+    )
     parser.add_argument(
         "--only",
         nargs="+",
         default=[],
         metavar="WORK",
+        type=_work,
         help=f"{keys}; 'drain' means all that begin so",
     )
-    parser.add_argument("--peers", nargs="+", choices=ORDER, help="whom to measure")
+    parser.add_argument(
+        "--peers", nargs="+", metavar="PEER", choices=ORDER, help=f"whom to measure: {peers}"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="few tasks, two pairs, two peers, no fsync test"
     )
@@ -176,8 +183,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--install", action="store_true", help="install the peers and end")
     parser.add_argument("--home", type=Path, help="keep the server's folder there")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", type=Path, default=OUT, help="where the results are written")
     return parser
+
+
+def _work(name: str) -> str:
+    if not any(_wanted(work, [name]) for work in all_works(FULL)):
+        raise argparse.ArgumentTypeError(f"there is no work {name}")
+    return name
+
+
+def positive_number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"it must be 1 or more, not {text}")
+    return number
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""python -m tests.chaos: run it, tell each fault, and print the report."""
+"""Real work under random faults: tells each fault, and prints the report."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,17 +19,8 @@ from tests.chaos.run import Injury, run
 
 def main() -> None:
     """Exit code 1 if anything was lost, recorded twice, stuck or wrongly blamed."""
-    standard = Plan()
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=standard.seconds / 60)
-    parser.add_argument("--seed", type=int, default=standard.seed)
-    parser.add_argument(
-        "--only", nargs="+", default=[], metavar="FAULT", help=", ".join(f.name for f in ALL)
-    )
-    parser.add_argument("--lease", type=float, default=standard.lease, help="seconds")
-    parser.add_argument("--rate", type=float, default=standard.rate, help="tasks a second")
-    parser.add_argument("--report", type=Path, help="a file for the report, in Markdown")
-    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped
+    asked = _asked()
     plan = Plan(
         seconds=asked.minutes * 60,
         seed=asked.seed,
@@ -47,6 +40,40 @@ def main() -> None:
         sys.stderr.write(f"the workers' log: {folder}/workers.log\n")
         sys.exit(1)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _asked() -> argparse.Namespace:
+    standard = Plan()
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    minutes, names = standard.seconds / 60, [fault.name for fault in ALL]
+    option = parser.add_argument
+    option("--minutes", type=positive_number, default=minutes, help=f"how long ({minutes:g})")
+    option("--seed", type=int, default=standard.seed, help="which faults come when; repeats a run")
+    option("--only", nargs="+", default=[], metavar="FAULT", choices=names, help=", ".join(names))
+    option(
+        "--lease",
+        type=positive_number,
+        default=standard.lease,
+        help=f"seconds ({standard.lease:g})",
+    )
+    option(
+        "--rate",
+        type=positive_number,
+        default=standard.rate,
+        help=f"tasks a second ({standard.rate:g})",
+    )
+    option("--report", type=Path, metavar="FILE", help="a file for the report, in Markdown")
+    asked = parser.parse_args()
+    if asked.report and not asked.report.absolute().parent.is_dir():
+        parser.error(f"argument --report: there is no folder {asked.report.parent}")
+    return asked
+
+
+def positive_number(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"it must be greater than 0, not {text}")
+    return number
 
 
 def _tell(injury: Injury) -> None:
