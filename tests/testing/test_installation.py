@@ -17,6 +17,7 @@ import pytest
 from agentpg.db import Database, connect
 from agentpg.errors import NotDrained, NotForTesting
 from agentpg.tasks.handlers import App
+from agentpg.tasks.limits import Limit
 from agentpg.tasks.model import NewTask
 from agentpg.tasks.retry import Backoff
 from agentpg.tasks.run import Run
@@ -98,6 +99,26 @@ def test_time_passes_for_what_waits(shop: Installation) -> None:
     assert shop.drain(app) == Drained(completed=1)
     assert shop.client.get(story.task.id).result == 2
     assert shop.advance(timedelta(hours=1)) == 0
+
+
+def test_time_passes_for_what_a_rate_holds_back(shop: Installation) -> None:
+    shop.client.limit(Limit(agent_name="Shop", rate=2, period=timedelta(hours=1)))
+    for amount in (1, 2, 3):
+        shop.client.submit("Shop", "price", {"amount": amount})
+    with pytest.raises(NotDrained, match="1 tasks were still to do"):
+        shop.drain(app, timeout=timedelta(seconds=0.5))
+    # A hundredth of the hour: each start comes where another one was.
+    shop.advance(timedelta(seconds=36))
+    shop.advance(timedelta(hours=1))
+    assert shop.drain(app) == Drained(completed=1)
+
+
+def test_tasks_of_a_paused_agent_are_held(shop: Installation) -> None:
+    shop.client.pause("Shop")
+    assert shop.run_one(app, "Shop", "price", {"amount": 1}).task.status == "pending"
+    assert shop.drain(app) == Drained(held=1)
+    shop.client.resume("Shop")
+    assert shop.drain(app) == Drained(completed=1)
 
 
 def test_a_drain_counts_what_came_of_it(shop: Installation) -> None:

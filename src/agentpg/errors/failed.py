@@ -80,7 +80,10 @@ class NotDrained(AgentpgError, TimeoutError):
     """A test ran what was due, and more was left when its time was over."""
 
     sentence = N_("{tasks} tasks were still to do after {seconds} s")
-    hint = N_("A handler may hang, or submit without end; `timeout` is how long to wait.")
+    hint = N_(
+        "A handler may hang or submit without end, or a rate holds tasks back, for which "
+        "`advance` lets time pass; `timeout` is how long to wait."
+    )
 
 
 class ResultNotJson(AgentpgError, ValueError):

@@ -28,6 +28,19 @@ SET run_at = run_at - %(by)s::interval
 WHERE status = 'pending' AND current_setting('agentpg.testing', true) = 'on'
 RETURNING id;
 
+-- name: advance_starts
+-- The same for the starts that a rate counts. They are sorted so that all are gone before the
+-- first is written again, which may have the moment of another one.
+WITH gone AS (
+    DELETE FROM {schema}.limit_starts
+    WHERE current_setting('agentpg.testing', true) = 'on'
+    RETURNING *
+)
+INSERT INTO {schema}.limit_starts (limit_id, value, started_at, tasks)
+SELECT limit_id, value, started_at - %(by)s::interval, tasks
+FROM gone
+ORDER BY started_at;
+
 -- name: set_aside
 -- Hold all tasks but one that could be claimed.
 UPDATE {schema}.tasks SET held_reason = 'set aside by agentpg.testing'
@@ -40,17 +53,23 @@ UPDATE {schema}.tasks SET held_reason = NULL
 WHERE id = ANY (%(ids)b::uuid[]) AND held_reason = 'set aside by agentpg.testing';
 
 -- name: left
--- Tasks that a worker with these handlers has still to do: now, at a later time, or not at
--- all because nobody has a handler for them.
-SELECT count(*) FILTER (WHERE status = 'running' OR is_due AND is_known) AS now,
-       count(*) FILTER (WHERE status = 'pending' AND NOT is_due AND held_reason IS NULL) AS later,
-       count(*) FILTER (WHERE held_reason IS NOT NULL) AS held,
-       count(*) FILTER (WHERE is_due AND NOT is_known) AS unhandled
+-- Tasks that a worker with these handlers has still to do: now, at a later time, not before
+-- they or their agent are released, or not at all because nobody has a handler for them.
+SELECT count(*) FILTER (WHERE status = 'running' OR is_free AND is_due AND is_known) AS now,
+       count(*) FILTER (WHERE is_free AND NOT is_due) AS later,
+       count(*) FILTER (WHERE is_held) AS held,
+       count(*) FILTER (WHERE is_free AND is_due AND NOT is_known) AS unhandled
 FROM (
-    SELECT status, held_reason,
-           status = 'pending' AND held_reason IS NULL AND run_at <= now() AS is_due,
+    SELECT status, is_held,
+           status = 'pending' AND NOT is_held AS is_free,
+           run_at <= now() AS is_due,
            agent_name || chr(31) || task_type = ANY (%(handlers)b::text[]) AS is_known
-    FROM {schema}.tasks
+    FROM {schema}.tasks t
+    CROSS JOIN LATERAL (
+        SELECT held_reason IS NOT NULL OR status = 'pending' AND EXISTS (
+            SELECT FROM {schema}.paused_agents p WHERE p.agent_name = t.agent_name
+        ) AS is_held
+    ) h
     WHERE status IN ('pending', 'running')
 ) t;
 

@@ -122,7 +122,8 @@ class Installation:
         return Drained(**dict(ended), later=later, held=held, unhandled=unhandled)
 
     def advance(self, by: timedelta) -> int:
-        """Let time pass for all that waits for a time: delays and backoffs come nearer by it.
+        """Let time pass for all that waits for a time: delays and backoffs come nearer by it,
+        and what a rate counted is so much longer ago. Schedules stay where they are.
 
         The clock is the database's and is not moved; the rows are. So `created_at` and all
         that has happened stay as they are, and time-outs of handlers are not touched. Returns
@@ -131,6 +132,7 @@ class Installation:
         if by <= timedelta():
             raise ValueError(f"time passes forwards only, not by {by}")
         with self._connection() as connection:
+            connection.execute(self._sql["advance_starts"], {"by": by})
             return len(connection.execute(self._sql["advance"], {"by": by}).fetchall())
 
     def _run(self, app: App, timeout: timedelta) -> UUID:
