@@ -9,11 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from rich.console import Console
 
+from agentpg.cli.progress import Gauge
+from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database
 from agentpg.settings import load_settings
 from agentpg.tasks.client import Client
@@ -117,3 +121,16 @@ def drained(terminal: int) -> None:
             pass
     except OSError:
         os.close(terminal)
+
+
+def test_a_long_text_leaves_the_bar_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    gauge = Gauge(no_color=True)
+    gauge.show(attempt=3, fraction=0.25, text="쪽을 읽는 중, 아주 긴 설명 " * 10)
+    shown = StringIO()
+    Console(file=shown, width=80).print(gauge._progress.get_renderable())
+    [line] = shown.getvalue().splitlines()
+    assert cell_width(line) <= 80
+    assert line.startswith("#3 ━")
+    assert " 25% 쪽을 읽는 중" in line
+    assert line.rstrip().endswith("…")

@@ -110,14 +110,18 @@ class Gauge:
     def __init__(self, *, no_color: bool) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.table import Column
 
+        # The text has the room that the others leave; a long one would take theirs.
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
-            TextColumn("{task.fields[text]}", markup=False),
+            TextColumn("{task.fields[text]}", markup=False, table_column=rest),
             console=Console(no_color=no_color or None),
             transient=True,
+            expand=True,
         )
         self._task = self._progress.add_task("", total=1.0, visible=False, text="")
 
