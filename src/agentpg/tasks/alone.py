@@ -120,8 +120,7 @@ class Alone:
             if self._begun.is_set():
                 await until(self._told, tasks=[working], seconds=self._longest())
             if not working.done() and self._stopped is None:
-                took = f"the handler took longer than {self._handler.timeout}"
-                self._stopped = Stop(Outcome.TIMED_OUT, took)
+                self._stopped = Stop(Outcome.TIMED_OUT, self._handler.too_long)
             elif not working.done():
                 await until(tasks=[working], seconds=self._patience())
         finally:

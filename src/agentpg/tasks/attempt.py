@@ -158,7 +158,7 @@ class Attempt:
         seconds = None if timeout is None else timeout.total_seconds()
         done, _ = await asyncio.wait([working], timeout=seconds)
         if not done:
-            self.stop(Outcome.TIMED_OUT, f"the handler took longer than {timeout}")
+            self.stop(Outcome.TIMED_OUT, self.handler.too_long)
             done, _ = await asyncio.wait([working], timeout=_SECONDS_TO_OBEY)
         if self._stopped is not None and (not done or self._overruled(working)):
             raise self._stopped

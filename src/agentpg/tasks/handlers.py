@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from agentpg.errors import HandlerNotImportable
 from agentpg.language import N_
+from agentpg.quantities import format_duration
 from agentpg.tasks.encoding import Unreadable, plain_text
 from agentpg.tasks.limits import Limit
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
@@ -91,6 +92,11 @@ class Handler:
             if len(self._fitting) < _SHAPES:
                 self._fitting.add(shape)
         return given, named
+
+    @property
+    def too_long(self) -> str:
+        """What is recorded when its time was over."""
+        return f"the handler took longer than {format_duration(self.timeout or timedelta())}"
 
     def _require_importable(self) -> None:
         """Refuse a function that a child process could not find by its name.
