@@ -68,8 +68,8 @@ def list_(session: Session, as_json: bool) -> None:
         # Every quarter of an hour; what was missed is left out.
         agentpg schedule add poll '*/15 * * * *' Indexer poll '{"limit": 100}' \\
             --catch-up skip
-        # Change it.
-        agentpg schedule add poll '*/5 * * * *' Indexer poll --replace
+        # Another one in its place.
+        agentpg schedule add poll '*/5 * * * *' Indexer poll '{"limit": 30}' --replace
     """,
 )
 @_name
@@ -117,7 +117,12 @@ def list_(session: Session, as_json: bool) -> None:
     help="What to do when its worker dies; fail is for work that must not run twice.",
 )
 @click.option("--tenant", metavar="NAME", help="On whose behalf.")
-@click.option("--replace", is_flag=True, help="Change the schedule that has this name.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Put it in place of the schedule that has this name; what is not given is as for a "
+    "new one.",
+)
 @json_option
 @click.pass_obj
 def add(
