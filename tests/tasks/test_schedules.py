@@ -182,3 +182,9 @@ def test_the_next_times_are_those_after_the_reading(schedules: Any) -> None:
         "2025-03-30T03:00:00+02:00",
         "2025-03-31T02:30:00+02:00",
     ]
+
+
+@pytest.mark.parametrize("payload", [float("nan"), object(), {"text": "\0"}])
+def test_a_declared_payload_is_checked_where_it_is_written(payload: object) -> None:
+    with pytest.raises(PayloadNotJson):
+        App().schedule("r", cron="@daily", agent_name="A", task_type="t", payload=payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from agentpg.errors import HandlerNotImportable
 from agentpg.language import N_
 from agentpg.quantities import format_duration
-from agentpg.tasks.encoding import Unreadable, plain_text
+from agentpg.tasks.encoding import Unreadable, encode_payload, plain_text
 from agentpg.tasks.limits import Limit
 from agentpg.tasks.retry import DEFAULT_MAX_ATTEMPTS, MOST_ATTEMPTS, Backoff
 from agentpg.tasks.schedules import CatchUp, NewSchedule, check_schedule
@@ -213,7 +214,8 @@ class App:
 
         A worker of this app writes it to the database as it starts. What changed here is
         changed there; a schedule that a person paused stays paused, and one that is declared
-        no more stays until it is removed. Raises InvalidSchedule or one of its kinds.
+        no more stays until it is removed. Raises InvalidSchedule or one of its kinds, and
+        PayloadNotJson.
         """
         schedule = NewSchedule(
             name=name,
@@ -229,6 +231,7 @@ class App:
             tenant=tenant,
         )
         check_schedule(schedule, datetime.now(UTC))
+        encode_payload(payload, sys.maxsize)  # how large it may be, a worker's settings say
         return self._put_schedule(schedule)
 
     @property
