@@ -162,6 +162,31 @@ def test_installations_are_quick_and_apart(server: PrivateServer) -> None:
             assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
 
 
+def test_a_script_that_starts_itself_again_is_told(tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text(
+        "from agentpg import App\n"
+        "app = App()\n"
+        "@app.task('Busy', 'add', runs_in='process')\n"
+        "def add(run): return 1 + 1\n",
+        encoding="utf-8",
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from datetime import timedelta\n"
+        "from agentpg.testing import PrivateServer\n"
+        "from busy import app\n"
+        f"with PrivateServer(pg_bin={PG_BIN!r}) as server, server.installation() as made:\n"
+        "    made.run_one(app, 'Busy', 'add', timeout=timedelta(seconds=5))\n",
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ran.returncode == 1
+    assert "NotDrained" in ran.stderr
+    assert "this script runs again in a child process: start its work below if" in ran.stderr
+
+
 def test_a_database_that_is_not_marked_is_refused(database: Database) -> None:
     with pytest.raises(NotForTesting, match="not marked as one to throw away"):
         Installation(database)

@@ -31,11 +31,23 @@ from agentpg.tasks.pace import until
 
 _log = logging.getLogger("agentpg.worker")
 
+_NAME = "agentpg child"
+
 # A process that was killed is waited for so long.
 _SECONDS_TO_DIE = 5.0
 
 # A child that was dismissed has so long to close its connection.
 _SECONDS_TO_LEAVE = 2.0
+
+
+def refuse_to_start_again() -> None:
+    """Raise RuntimeError in a child that reads the script that was started and would start it
+    once more."""
+    if multiprocessing.current_process().name == _NAME:
+        raise RuntimeError(
+            "this script runs again in a child process: start its work below "
+            'if __name__ == "__main__":'
+        )
 
 
 def prepare_children(app: App) -> None:
@@ -51,6 +63,7 @@ def prepare_children(app: App) -> None:
                 agent_name=handler.agent_name,
                 task_type=handler.task_type,
             )
+    refuse_to_start_again()
     modules = {handler.function.__module__ for handler in app}
     multiprocessing.set_forkserver_preload(sorted(modules | {child.__name__}))
 
@@ -277,7 +290,7 @@ def _start(
     process = context.Process(
         target=child.live,
         args=(theirs, watched if inherited is None else None, surroundings, inherited),
-        name="agentpg child",
+        name=_NAME,
         daemon=True,
     )
     try:

@@ -16,6 +16,7 @@ from agentpg.db import Database, Statements, connect
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from agentpg.settings import load_settings
+from agentpg.tasks.children import refuse_to_start_again
 from agentpg.testing.installation import Installation
 
 # Nothing of it has to survive a crash of the machine.
@@ -63,6 +64,7 @@ class PrivateServer:
 
     def start(self) -> None:
         """Start it. Raises EmbeddedServerError or one of its kinds."""
+        refuse_to_start_again()
         home = tempfile.mkdtemp(prefix="agentpg-testing-")
         self._cleaner = subprocess.Popen(
             [sys.executable, "-m", _CLEANER, home, self._pg_bin],
