@@ -28,7 +28,7 @@ def test_limits_are_set_changed_shown_and_lifted(call: Call, installed: Database
     assert "invoice" not in left
     again = call(*tenants, "--remove")
     assert again.code == 2
-    assert "there is no limit of Billing/invoice by tenant" in again.err
+    assert "there is no limit of Billing/invoice (tenant)" in again.err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.errors import LimitNotFound, NotPaused, WrongLimit
+from agentpg.errors import InvalidAgent, LimitNotFound, NotPaused, WrongLimit
 from agentpg.tasks.handlers import App
 from agentpg.tasks.lanes import MARK
 from agentpg.tasks.limits import Limit, declared_limits, parse_rate, paused_agents
@@ -103,7 +103,7 @@ def lane(
 
 
 def test_a_limit_that_is_not_there_is_not_removed(engine: Engine) -> None:
-    with pytest.raises(LimitNotFound, match="no limit of A/t by tenant"):
+    with pytest.raises(LimitNotFound, match=r"no limit of A/t \(tenant\)"):
         engine.client.remove_limit("A", task_type="t", key="tenant")
     with pytest.raises(NotPaused, match="A is not paused"):
         engine.client.resume("A")
@@ -121,3 +121,14 @@ def test_limits_and_pauses_are_read(engine: Engine, database: Database) -> None:
         ("B", None, 5, 60.0),
     ]
     assert (paused.agent_name, paused.reason) == ("A", "why")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\0b", "a\x1fb", 5])
+def test_what_is_no_agent_is_neither_paused_nor_resumed(engine: Engine, name: Any) -> None:
+    with pytest.raises(InvalidAgent, match="the agent of a pause cannot be"):
+        engine.client.pause(name)
+    with pytest.raises(InvalidAgent):
+        engine.client.resume(name)
+    with pytest.raises(InvalidAgent, match="the reason of a pause"):
+        engine.client.pause("A", reason="a\0b")
+    assert engine.client.paused() == []

@@ -21,6 +21,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── WrongLimit                       a limit has a value that does not fit
+│   ├── InvalidAgent                     a name that no agent can have
 │   ├── LimitNotFound                    there is no such limit to remove
 │   ├── NotPaused                        an agent that is to be resumed runs already
 │   ├── CallInLoop                       a blocking call in an async handler
@@ -152,6 +153,7 @@ from agentpg.errors.usage import (
     FileNotRead,
     HandlerNotImportable,
     IdempotencyConflict,
+    InvalidAgent,
     InvalidSchedule,
     InvalidTask,
     LimitNotFound,
@@ -203,6 +205,7 @@ __all__ = [
     "HandlerNotImportable",
     "HandlerStopped",
     "IdempotencyConflict",
+    "InvalidAgent",
     "InvalidSchedule",
     "InvalidTask",
     "LimitNotFound",

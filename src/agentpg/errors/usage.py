@@ -145,10 +145,16 @@ class WrongLimit(UsageError):
     sentence = N_("the {what} of a limit cannot be {value}: {reason}")
 
 
+class InvalidAgent(UsageError):
+    """A text that no agent can be called by, or a reason that cannot be stored."""
+
+    sentence = N_("the {what} of a pause cannot be {value}: {reason}")
+
+
 class LimitNotFound(UsageError):
     """There is no such limit to remove."""
 
-    sentence = N_("there is no limit of {tasks} by {key}")
+    sentence = N_("there is no limit of {tasks}{key}")
     hint = N_("`agentpg agent limit {agent_name}` shows those that there are.")
 
 

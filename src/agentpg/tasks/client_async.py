@@ -43,7 +43,7 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
-from agentpg.tasks.limits import DeclaredLimit, Limit, PausedAgent, limit_key
+from agentpg.tasks.limits import DeclaredLimit, Limit, PausedAgent, limit_key, pause_values
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client_async import AsyncSchedules
 
@@ -292,7 +292,8 @@ class AsyncClient:
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:
             tasks = f"{agent_name}/{task_type}" if task_type else agent_name
-            raise LimitNotFound(tasks=tasks, key=key or "–", agent_name=agent_name)
+            by_key = f" ({key})" if key else ""
+            raise LimitNotFound(tasks=tasks, key=by_key, agent_name=agent_name)
 
     async def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
         """All limits, or those of one agent."""
@@ -304,17 +305,17 @@ class AsyncClient:
     async def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
         """Have nobody claim an agent's tasks; False if it is paused already.
 
-        What runs goes on, and new tasks wait.
+        What runs goes on, and new tasks wait. Raises InvalidAgent for what is no name.
         """
-        values = {"agent_name": agent_name, "reason": reason}
+        values = pause_values(agent_name, reason)
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._limits["pause"], values)
             return await cursor.fetchone() is not None
 
     async def resume(self, agent_name: str) -> None:
-        """Have an agent's tasks claimed again. Raises NotPaused."""
+        """Have an agent's tasks claimed again. Raises NotPaused, and InvalidAgent."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(self._limits["resume"], {"agent_name": agent_name})
+            cursor = await connection.execute(self._limits["resume"], pause_values(agent_name))
             found = await cursor.fetchone()
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
         if found is None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row
-from agentpg.errors import WrongLimit
+from agentpg.errors import InvalidAgent, WrongLimit
 from agentpg.language import N_
 from agentpg.quantities import format_duration, parse_duration
 from agentpg.tasks.encoding import plain_text
@@ -96,6 +96,17 @@ def limit_key(agent_name: str, task_type: str | None, key: str | None) -> Mappin
     return {"agent_name": agent_name, "task_type": task_type, "key": key}
 
 
+def pause_values(agent_name: str, reason: str | None = None) -> dict[str, str | None]:
+    """The parameters of the statements `pause` and `resume`. Raises InvalidAgent."""
+    if problem := _problem_of_name(agent_name):
+        raise InvalidAgent(problem, what="agent", value=repr(agent_name))
+    if reason is not None and plain_text(reason) != reason:
+        raise InvalidAgent(
+            N_("it holds a character that cannot be stored"), what="reason", value=repr(reason)
+        )
+    return {"agent_name": agent_name, "reason": reason}
+
+
 def parse_rate(text: str) -> tuple[int, timedelta]:
     """A rate as text, "100/min" or "10/30s", as a number and a period. Raises WrongLimit."""
     number, slash, period = text.partition("/")
@@ -126,12 +137,17 @@ def paused_agents(connection: Connection[Any], schema: str) -> list[PausedAgent]
 
 
 def _check_name(what: str, name: object) -> None:
+    if problem := _problem_of_name(name):
+        raise WrongLimit(problem, what=what, value=repr(name))
+
+
+def _problem_of_name(name: object) -> str | None:
+    """Why a name cannot be one, or None if it can."""
     if not isinstance(name, str) or not name.strip():
-        raise WrongLimit(N_("it is a text, and not empty"), what=what, value=repr(name))
+        return N_("it is a text, and not empty")
     if len(name) > _LONGEST_NAME or "\x1f" in name or plain_text(name) != name:
-        raise WrongLimit(
-            N_("it has up to 100 characters, no U+0000 and no U+001F"), what=what, value=repr(name)
-        )
+        return N_("it has up to 100 characters, no U+0000 and no U+001F")
+    return None
 
 
 def _check_period(period: object) -> None:
