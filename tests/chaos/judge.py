@@ -46,8 +46,8 @@ _AT_THE_END = {
 def complaints(ground: Ground, book: Book) -> dict[str, list[object]]:
     """What is wrong, and is so still at a second look; the load may go on meanwhile.
 
-    A settle and the closing of the calls that its attempt left open are two statements, so
-    the first look may fall between them.
+    While the database is away a worker gives up what its handler left open in the background,
+    so the first look may come before that is written.
     """
     first = _look(ground, book)
     if not first:

@@ -189,8 +189,8 @@ def test_a_heartbeat_looks_only_at_what_its_worker_holds(
 @BATCHES
 def test_calls_are_found_by_their_execution(settled: Connection[Any], batch: int) -> None:
     ids = running(settled, batch)
-    parameters = {"ids": ids, "attempts": [1] * batch}
-    closing = plan_of(settled, statement("worker", "close_requests"), parameters)
+    parameters = {"ids": ids, "attempts": [1] * batch, "reason": "r"}
+    closing = plan_of(settled, statement("usage", "give_up_calls"), parameters)
     assert closing.indexes() <= {"llm_requests_execution_idx"}
     assert "task_id = " in closing.bounds("llm_requests_execution_idx")
     call = {"id": uuid7(), "task_id": ids[0], "attempt": 1}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from agentpg.db import Database, Statements, SteadyConnection, connect, dict_row
 from agentpg.tasks.model import Claimed, LlmRequest
+from agentpg.tasks.upkeep import Upkeep
 from agentpg.tasks.usage import Ledger, LlmCall
 
 Row = dict[str, Any]
@@ -65,9 +66,9 @@ def run(database: Database, statement: str, *values: Any) -> None:
 
 def rescue(database: Database) -> int:
     """Put back the tasks of dead workers; how many there were."""
-    statement = Statements("upkeep", database.schema)["put_back"]
     with connect(database) as connection:
-        return len(connection.execute(statement, {"losses_to_quarantine": 10}).fetchall())
+        counts = Upkeep(connection, database.schema).run_once()
+    return counts.put_back + counts.ended
 
 
 def calls(database: Database) -> list[LlmRequest]:

@@ -69,6 +69,16 @@ UPDATE {schema}.llm_requests
        error_message = 'the attempt ended before this call did'
  WHERE id = %(id)s AND status = 'open';
 
+-- name: give_up_calls
+-- Give up all calls that these attempts left open. A statement of its own, in the transaction
+-- that has just closed their executions: the closing waited for an opening that was under way
+-- but could not see its row, and later ones open nothing. So an execution is locked before
+-- its calls, as by a call that ends, and the two never wait for each other.
+UPDATE {schema}.llm_requests r
+   SET status = 'lost', ended_at = now(), error_message = %(reason)s
+  FROM unnest(%(ids)b::uuid[], %(attempts)b::int[]) AS ended (task_id, attempt)
+ WHERE r.task_id = ended.task_id AND r.attempt = ended.attempt AND r.status = 'open';
+
 -- name: ledger_differences
 -- Executions since a time (NULL: all) whose counters are not the sums of their calls.
 SELECT e.task_id, e.attempt,

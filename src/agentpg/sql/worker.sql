@@ -243,15 +243,6 @@ WITH settled AS MATERIALIZED (
 )
 SELECT id FROM moved;
 
--- name: close_requests
--- LLM calls that were under way when their attempt was broken off.
-UPDATE {schema}.llm_requests
-SET status = 'lost', ended_at = now(), error_message = 'its attempt ended first'
-WHERE status = 'open'
-  AND (task_id, attempt) IN (
-      SELECT * FROM unnest(%(ids)b::uuid[], %(attempts)b::int[])
-  );
-
 -- name: beat
 -- A sign of life. No row means that others have declared this worker dead.
 UPDATE {schema}.workers

@@ -9,15 +9,18 @@ from typing import Any
 from uuid import UUID
 
 from agentpg.db import Statements, SteadyConnection, is_refused_value, server_message
+from agentpg.errors import DatabaseUnavailable
 from agentpg.tasks.encoding import plain_text
 from agentpg.tasks.model import Outcome, Settlement, TaskStatus
+from agentpg.tasks.pace import spread
 
 _log = logging.getLogger("agentpg.settling")
 
 # The most outcomes one statement writes; more gain nothing and hold locks for longer.
 _LARGEST_BATCH = 1000
 
-# The wait before an outcome is tried again that the server did not take for now.
+# The wait before an outcome is tried again that the server did not take for now, or that it
+# was away for.
 _PAUSE_SECONDS = 1.0
 
 # Outcomes of attempts that may have left a call to a model open.
@@ -40,6 +43,7 @@ class Settling:
     ) -> None:
         self._connection = connection
         self._sql = Statements("worker", schema)
+        self._calls = Statements("usage", schema)["give_up_calls"]
         self._settled = settled
         self._waiting: list[tuple[UUID, Settlement]] = []
         self._arrived = asyncio.Event()
@@ -100,32 +104,45 @@ class Settling:
             else:
                 others.append(one)
         for worker, ended in completed.items():
-            await self._run("complete", ended, _completed_columns(worker, ended))
+            columns = _completed_columns(worker, ended)
+            _tell(ended, await self._connection.insist(self._sql["complete"], columns))
         if others:
-            await self._run("settle", others, _columns(others))
-            await self._close_requests([s for _, s in others if s.outcome in _BROKEN_OFF])
+            _tell(others, await self._settle_others(others))
 
-    async def _run(
-        self, statement: str, batch: list[tuple[UUID, Settlement]], columns: dict[str, Any]
-    ) -> None:
-        rows = await self._connection.insist(self._sql[statement], columns)
-        if len(rows) == len(batch):
-            return
-        written = {row[0] for row in rows}
-        for _, settlement in batch:
-            if settlement.id not in written:
-                _log.info(
-                    "task %s was no longer ours in attempt %s when it was to be written as %s",
-                    settlement.id,
-                    settlement.attempt,
-                    settlement.outcome,
-                )
+    async def _settle_others(self, batch: list[tuple[UUID, Settlement]]) -> list[Any]:
+        columns = _columns(batch)
+        broken_off = [s for _, s in batch if s.outcome in _BROKEN_OFF]
+        if not broken_off:
+            return await self._connection.insist(self._sql["settle"], columns)
+        left = {
+            "ids": [s.id for s in broken_off],
+            "attempts": [s.attempt for s in broken_off],
+            "reason": "its attempt ended first",
+        }
+        while True:
+            try:
+                # Together: a worker that dies in between leaves no open call behind.
+                async with self._connection.transaction() as execute:
+                    written = await execute(self._sql["settle"], columns)
+                    await execute(self._calls, left)
+                    return written
+            except DatabaseUnavailable as error:
+                _log.warning("%s; trying again", error)
+                await asyncio.sleep(spread(_PAUSE_SECONDS, 0.5))
 
-    async def _close_requests(self, broken_off: list[Settlement]) -> None:
-        if broken_off:
-            await self._connection.insist(
-                self._sql["close_requests"],
-                {"ids": [s.id for s in broken_off], "attempts": [s.attempt for s in broken_off]},
+
+def _tell(batch: list[tuple[UUID, Settlement]], rows: list[Any]) -> None:
+    """Log what could not be written, since others had taken it away."""
+    if len(rows) == len(batch):
+        return
+    written = {row[0] for row in rows}
+    for _, settlement in batch:
+        if settlement.id not in written:
+            _log.info(
+                "task %s was no longer ours in attempt %s when it was to be written as %s",
+                settlement.id,
+                settlement.attempt,
+                settlement.outcome,
             )
 
 
