@@ -187,12 +187,8 @@ def test_a_heartbeat_looks_only_at_what_its_worker_holds(
 
 
 @BATCHES
-def test_calls_are_found_by_their_execution(settled: Connection[Any], batch: int) -> None:
+def test_a_call_finds_its_execution_by_its_key(settled: Connection[Any], batch: int) -> None:
     ids = running(settled, batch)
-    parameters = {"ids": ids, "attempts": [1] * batch, "reason": "r"}
-    closing = plan_of(settled, statement("usage", "give_up_calls"), parameters)
-    assert closing.indexes() <= {"llm_requests_execution_idx"}
-    assert "task_id = " in closing.bounds("llm_requests_execution_idx")
     call = {"id": uuid7(), "task_id": ids[0], "attempt": 1}
     names = ("agent_name", "provider", "model")
     opening = plan_of(
@@ -200,6 +196,16 @@ def test_calls_are_found_by_their_execution(settled: Connection[Any], batch: int
     )
     assert opening.indexes() == {"agent_executions_pkey"}
     assert "task_id = " in opening.bounds("agent_executions_pkey")
+
+
+@BATCHES
+def test_calls_are_given_up_by_their_execution(settled: Connection[Any], batch: int) -> None:
+    assert finds_open_calls(settled, batch)
+
+
+def test_a_whole_rescue_gives_up_calls_by_their_execution(used: Connection[Any]) -> None:
+    with planned(used, "a worker's planner") as session:
+        assert finds_open_calls(session, 1000)
 
 
 def test_a_rescue_finds_the_running_by_their_state(settled: Connection[Any]) -> None:
@@ -210,11 +216,10 @@ def test_a_rescue_finds_the_running_by_their_state(settled: Connection[Any]) -> 
     )
     assert plan.part("orphaned").indexes() - OF_WORKERS == {"tasks_status_idx"}
     assert "'running'" in plan.part("orphaned").bounds("tasks_status_idx")
-    assert not {"tasks", "agent_executions", "llm_requests"} & plan.scanned()
+    assert not {"tasks", "agent_executions"} & plan.scanned()
     for index, key in (
         ("tasks_pkey", "id = "),
         ("agent_executions_pkey", "task_id = "),
-        ("llm_requests_execution_idx", "task_id = "),
     ):
         assert key in plan.bounds(index)
     looking = plan_of(settled, statement("upkeep", "observe"), None)
@@ -271,6 +276,14 @@ def test_closing_an_execution_writes_no_index(used: Connection[Any]) -> None:
     ).fetchall()
     for column in ("execution_end", "duration_seconds", "outcome", "error_message", "llm_", "cost"):
         assert column not in indexed
+
+
+def finds_open_calls(connection: Connection[Any], batch: int) -> bool:
+    """Whether they are found by the index of executions, and nothing else is read."""
+    parameters = {"ids": [uuid7() for _ in range(batch)], "attempts": [1] * batch, "reason": "r"}
+    plan = plan_of(connection, statement("usage", "give_up_calls"), parameters)
+    bounds = plan.bounds("llm_requests_execution_idx")
+    return plan.indexes() == {"llm_requests_execution_idx"} and "task_id = " in bounds
 
 
 def by_status(plan: Plan) -> bool:

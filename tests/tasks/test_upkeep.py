@@ -247,21 +247,6 @@ def test_a_call_that_is_opened_during_the_rescue_is_lost_too(yard: Yard) -> None
     assert differences(database) == []
 
 
-def test_a_call_that_the_dead_had_settled_and_not_closed_is_lost_too(yard: Yard) -> None:
-    worker = yard.worker()
-    ended, going_on = yard.claim(worker), yard.claim(yard.worker())
-    with connect(yard.engine.database) as connection:
-        for task_id in (ended, going_on):
-            open_call(connection, task_id)
-        connection.execute("UPDATE tasks SET status = 'completed' WHERE id = %s", (ended,))
-    [other] = [
-        row[0] for row in yard.engine.ask("SELECT worker FROM tasks WHERE id = %s", going_on)
-    ]
-    assert yard.watch(LEASE, other) == UpkeepCounts(lost_workers=1)
-    states = {call.task_id: call.status for call in calls(yard.engine.database)}
-    assert states == {ended: "lost", going_on: "open"}
-
-
 def test_tasks_whose_worker_has_no_row_are_put_back(yard: Yard) -> None:
     worker = yard.worker()
     task_id = yard.claim(worker)

@@ -45,14 +45,6 @@ WITH orphaned AS MATERIALIZED (
     SET execution_end = now(), outcome = 'lost', error_message = 'its worker died'
     FROM orphaned o
     WHERE e.task_id = o.id AND e.attempt = o.attempt AND e.execution_end IS NULL
-    RETURNING e.task_id, e.attempt
-), unanswered AS (
-    UPDATE {schema}.llm_requests r
-    SET status = 'lost', ended_at = now(), error_message = 'its worker died'
-    -- From the closed ones, so that an execution is locked before its requests, as by a
-    -- call that ends: the two never wait for each other.
-    FROM closed c
-    WHERE r.task_id = c.task_id AND r.attempt = c.attempt AND r.status = 'open'
 ), moved AS (
     UPDATE {schema}.tasks t
     SET status = CASE
@@ -78,26 +70,6 @@ WITH orphaned AS MATERIALIZED (
     RETURNING t.id, t.attempt, t.status
 )
 SELECT id, attempt, status FROM moved;
-
--- name: give_up_calls
--- Calls that are open though their execution has ended: opened in the very moment of the
--- rescue, which could not see them, or left by a worker that died between settling and
--- closing them. After the rescue, in its transaction: what it closed opens no call any more.
--- The block range index on started_at keeps this from reading the whole history.
-WITH forgotten AS MATERIALIZED (
-    SELECT r.id
-    FROM {schema}.llm_requests r
-    JOIN {schema}.agent_executions e ON e.task_id = r.task_id AND e.attempt = r.attempt
-    WHERE r.status = 'open'
-      AND r.started_at >= now() - interval '1 day'
-      AND e.execution_end IS NOT NULL
-    -- Whoever holds one of them is ending it.
-    FOR UPDATE OF r SKIP LOCKED
-)
-UPDATE {schema}.llm_requests r
-SET status = 'lost', ended_at = now(), error_message = 'its attempt ended first'
-FROM forgotten f
-WHERE r.id = f.id AND r.status = 'open';
 
 -- name: wake
 -- Tell idle workers that there is something to do.

@@ -73,6 +73,7 @@ class Upkeep:
         self._connection = connection
         self._schema = schema
         self._sql = Statements("upkeep", schema)
+        self._calls = Statements("usage", schema)["give_up_calls"]
         self._options = options or UpkeepOptions()
         self._clock = clock
         self._seen: dict[UUID, _Seen] = {}
@@ -138,7 +139,10 @@ class Upkeep:
             rows = self._connection.execute(
                 self._sql["put_back"], {"losses_to_quarantine": LOSSES_TO_QUARANTINE}
             ).fetchall()
-            self._connection.execute(self._sql["give_up_calls"])
+            if rows:
+                ids, attempts, _ = map(list, zip(*rows, strict=True))
+                left = {"ids": ids, "attempts": attempts, "reason": "its worker died"}
+                self._connection.execute(self._calls, left)
         for task, attempt, status in rows:
             level = logging.DEBUG if status == "pending" else logging.WARNING
             _log.log(level, "task %s lost its worker in attempt %s: %s", task, attempt, status)
