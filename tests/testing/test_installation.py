@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,24 +102,76 @@ def test_time_passes_for_what_waits(shop: Installation) -> None:
     assert shop.advance(timedelta(hours=1)) == 0
 
 
-def test_time_passes_for_what_a_rate_holds_back(shop: Installation) -> None:
-    shop.client.limit(Limit(agent_name="Shop", rate=2, period=timedelta(hours=1)))
-    for amount in (1, 2, 3):
-        shop.client.submit("Shop", "price", {"amount": amount})
-    with pytest.raises(NotDrained, match="1 tasks were still to do"):
-        shop.drain(app, timeout=timedelta(seconds=0.5))
-    # A hundredth of the hour: each start comes where another one was.
-    shop.advance(timedelta(seconds=36))
-    shop.advance(timedelta(hours=1))
+def daily() -> str:
+    """A cron line that comes true once a day, and not while a test runs."""
+    return f"{datetime.now(UTC) - timedelta(minutes=30):%M %H} * * *"
+
+
+@pytest.mark.parametrize(("catch_up", "missed"), [("one", 1), ("all", 3)])
+def test_time_passes_for_schedules(shop: Installation, catch_up: str, missed: int) -> None:
+    scheduled = App()
+    scheduled.add(price, agent_name="Shop", task_type="price")
+    scheduled.schedule(
+        "daily", cron=daily(), agent_name="Shop", task_type="price",
+        payload={"amount": 1}, catch_up=catch_up,
+    )  # fmt: skip
+    assert shop.drain(scheduled) == Drained(), "the first run writes what the app declares"
+    for day in (1, 2, 3):
+        assert shop.advance(timedelta(days=1)) == 0
+        assert shop.drain(scheduled) == Drained(completed=1), f"day {day}"
+    assert shop.drain(scheduled) == Drained()
+    shop.advance(timedelta(days=3))
+    assert shop.drain(scheduled) == Drained(completed=missed)
+    shop.advance(timedelta(days=1))
+    shop.client.schedules.pause("daily")
+    assert shop.drain(scheduled) == Drained()
+
+
+def test_no_schedule_fires_while_one_task_is_run(shop: Installation) -> None:
+    work: dict[str, Any] = {"cron": daily(), "agent_name": "Shop", "task_type": "price"}
+    for name in ("due", "paused"):
+        shop.client.schedules.add(name, payload={"amount": 1}, **work)
+    shop.client.schedules.pause("paused")
+    shop.advance(timedelta(days=1))
+    assert shop.run_one(app, "Shop", "price", {"amount": 2}).task.status == "completed"
+    assert len(shop.client.find()) == 1
+    assert shop.client.schedules.get("paused").paused_at is not None
     assert shop.drain(app) == Drained(completed=1)
 
 
-def test_tasks_of_a_paused_agent_are_held(shop: Installation) -> None:
+def test_what_is_paused_is_not_waited_for(shop: Installation) -> None:
     shop.client.pause("Shop")
     assert shop.run_one(app, "Shop", "price", {"amount": 1}).task.status == "pending"
-    assert shop.drain(app) == Drained(held=1)
+    with connect(shop.database) as connection:  # in no lane yet
+        connection.execute(
+            "INSERT INTO tasks (agent_name, task_type, payload) VALUES ('Shop', 'price', %s)",
+            ('{"amount": 1}',),
+        )
+    shop.client.submit("Nobody", "knows")
+    assert shop.drain(app) == Drained(kept_back=2, unhandled=1)
     shop.client.resume("Shop")
-    assert shop.drain(app) == Drained(completed=1)
+    assert shop.drain(app) == Drained(completed=2, unhandled=1)
+
+
+@pytest.mark.parametrize("key", [None, "tenant", "amount"])
+def test_what_a_rate_keeps_back_is_not_waited_for(shop: Installation, key: str | None) -> None:
+    shop.client.limit(Limit(agent_name="Shop", key=key, rate=2, period=timedelta(hours=1)))
+    for tenant in ("a=b", "c"):
+        for _ in range(3):
+            shop.client.submit("Shop", "price", {"amount": "x=y"}, tenant=tenant)
+    most = 4 if key == "tenant" else 2
+    assert shop.drain(app) == Drained(failed=most, kept_back=6 - most)
+    shop.advance(timedelta(minutes=20))
+    assert shop.drain(app) == Drained(kept_back=6 - most)
+    shop.advance(timedelta(minutes=41))
+    assert shop.drain(app) == Drained(failed=2, kept_back=4 - most)
+
+
+def test_what_a_limit_of_running_tasks_keeps_back_is_run(shop: Installation) -> None:
+    shop.client.limit(Limit(agent_name="Shop", concurrency=1))
+    tasks = [NewTask(agent_name="Shop", task_type="price", payload={"amount": n}) for n in range(9)]
+    shop.client.submit_many(tasks)
+    assert shop.drain(app) == Drained(completed=9)
 
 
 def test_a_drain_counts_what_came_of_it(shop: Installation) -> None:
@@ -162,31 +215,6 @@ def test_installations_are_quick_and_apart(server: PrivateServer) -> None:
             assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
 
 
-def test_a_script_that_starts_itself_again_is_told(tmp_path: Path) -> None:
-    (tmp_path / "busy.py").write_text(
-        "from agentpg import App\n"
-        "app = App()\n"
-        "@app.task('Busy', 'add', runs_in='process')\n"
-        "def add(run): return 1 + 1\n",
-        encoding="utf-8",
-    )
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from datetime import timedelta\n"
-        "from agentpg.testing import PrivateServer\n"
-        "from busy import app\n"
-        f"with PrivateServer(pg_bin={PG_BIN!r}) as server, server.installation() as made:\n"
-        "    made.run_one(app, 'Busy', 'add', timeout=timedelta(seconds=5))\n",
-        encoding="utf-8",
-    )
-    ran = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert ran.returncode == 1
-    assert "NotDrained" in ran.stderr
-    assert "this script runs again in a child process: start its work below if" in ran.stderr
-
-
 def test_a_database_that_is_not_marked_is_refused(database: Database) -> None:
     with pytest.raises(NotForTesting, match="not marked as one to throw away"):
         Installation(database)
@@ -196,8 +224,12 @@ def test_the_clock_stands_still_where_no_mark_is(shop: Installation) -> None:
     """The statement itself refuses, whoever calls it."""
     task_id = shop.client.submit("Shop", "price", {"amount": 1}, delay=timedelta(hours=1))
     unmarked = Database(f"{shop.database.dsn} options='-c agentpg.testing=off'")
+    schedule = shop.client.schedules.add(
+        "daily", cron=daily(), agent_name="Shop", task_type="price"
+    )
     shop.database = unmarked
     assert shop.advance(timedelta(hours=2)) == 0
+    assert shop.client.schedules.get("daily").next_at == schedule.next_at
     assert shop.client.get(task_id).run_at.timestamp() > time.time()
 
 
@@ -227,3 +259,28 @@ def test_a_server_is_removed_though_its_process_was_killed(tmp_path: Path) -> No
 
 def test_counts_are_plain_data() -> None:
     assert set(dataclasses.asdict(Drained()).values()) == {0}
+
+
+def test_a_script_that_starts_itself_again_is_told(tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text(
+        "from agentpg import App\n"
+        "app = App()\n"
+        "@app.task('Busy', 'add', runs_in='process')\n"
+        "def add(run): return 1 + 1\n",
+        encoding="utf-8",
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from datetime import timedelta\n"
+        "from agentpg.testing import PrivateServer\n"
+        "from busy import app\n"
+        f"with PrivateServer(pg_bin={PG_BIN!r}) as server, server.installation() as made:\n"
+        "    made.run_one(app, 'Busy', 'add', timeout=timedelta(seconds=5))\n",
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ran.returncode == 1
+    assert "NotDrained" in ran.stderr
+    assert "this script runs again in a child process: start its work below if" in ran.stderr

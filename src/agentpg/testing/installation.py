@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from agentpg.db import Connection, Database, Statements, TupleRow, connect
+from agentpg.db import Connection, Database, Statements, TupleRow, class_row, connect
 from agentpg.errors import NotDrained, NotForTesting
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.client import Client
@@ -32,7 +32,8 @@ class Drained:
     """What came of running all that was due, as numbers of attempts and of tasks.
 
     The outcomes count attempts. `later` counts tasks that wait for a time, `held` those that
-    are held, `unhandled` those that are due and that the app has no handler for.
+    are held, `unhandled` those that are due and that the app has no handler for, `kept_back`
+    those that are due and that a pause of their agent or a limit's rate keeps back.
     """
 
     completed: int = 0
@@ -44,6 +45,18 @@ class Drained:
     later: int = 0
     held: int = 0
     unhandled: int = 0
+    kept_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left: `now` is to be done, and the others are as in Drained."""
+
+    now: int
+    later: int
+    held: int
+    unhandled: int
+    kept_back: int
 
 
 class Installation:
@@ -93,47 +106,58 @@ class Installation:
     ) -> TaskStory:
         """Submit one task, run it and no other, and return all about it.
 
-        It is run until it has ended or waits for a time, so also its retries if they follow
-        at once. `options` are those of `Client.submit`. What the handler raises is in the
-        task and its executions. Raises ValueError where the app has no handler for it, and
-        NotDrained where it takes longer than `timeout`.
+        It is run until it has ended, waits for a time or is kept back, so also its retries if
+        they follow at once; meanwhile no schedule fires. `options` are those of
+        `Client.submit`. What the handler raises is in the task and its executions. Raises
+        ValueError where the app has no handler for it, and NotDrained where it takes longer
+        than `timeout`.
         """
         if app.find(agent_name, task_type) is None:
             raise ValueError(f"the app has no handler for {agent_name}/{task_type}")
         task_id = self.client.submit(agent_name, task_type, payload, **options)
         with self._connection() as connection:
-            others = connection.execute(self._sql["set_aside"], {"id": task_id}).fetchall()
+            others = self._column(connection, "set_aside", id=task_id)
+            schedules = self._column(connection, "set_schedules_aside")
             try:
                 self._run(app, timeout)
             finally:
-                ids = [row[0] for row in others]
-                connection.execute(self._sql["take_up"], {"ids": ids})
+                connection.execute(self._sql["take_up"], {"ids": others})
+                connection.execute(self._sql["take_schedules_up"], {"names": schedules})
         return task_story(self.client, task_id)
 
     def drain(self, app: App, *, timeout: timedelta = PATIENCE) -> Drained:
-        """Run until nothing is due any more, what the handlers submit included.
+        """Run until nothing is due any more, what handlers and schedules submit included.
 
-        Raises NotDrained where it takes longer than `timeout`.
+        What is kept back by a pause or by a limit's rate is not waited for. Raises NotDrained
+        where it takes longer than `timeout`.
         """
         worker = self._run(app, timeout)
         with self._connection() as connection:
             ended = connection.execute(self._sql["outcomes"], {"workers": [worker]}).fetchall()
-            later, held, unhandled = self._left(connection, app)[1:]
-        return Drained(**dict(ended), later=later, held=held, unhandled=unhandled)
+            left = self._left(connection, app)
+        return Drained(
+            **dict(ended),
+            later=left.later,
+            held=left.held,
+            unhandled=left.unhandled,
+            kept_back=left.kept_back,
+        )
 
     def advance(self, by: timedelta) -> int:
-        """Let time pass for all that waits for a time: delays and backoffs come nearer by it,
-        and what a rate counted is so much longer ago. Schedules stay where they are.
+        """Let time pass for all that waits for a time: delays, backoffs, the ticks of schedules
+        and the periods of limits come nearer to their ends by it.
 
         The clock is the database's and is not moved; the rows are. So `created_at` and all
-        that has happened stay as they are, and time-outs of handlers are not touched. Returns
-        how many tasks it moved.
+        that has happened stay as they are, and time-outs of handlers are not touched. No
+        worker lives meanwhile: ticks that it passes over were missed. Returns how many tasks
+        it moved.
         """
         if by <= timedelta():
             raise ValueError(f"time passes forwards only, not by {by}")
         with self._connection() as connection:
+            connection.execute(self._sql["advance_schedules"], {"by": by})
             connection.execute(self._sql["advance_starts"], {"by": by})
-            return len(connection.execute(self._sql["advance"], {"by": by}).fetchall())
+            return len(self._column(connection, "advance", by=by))
 
     def _run(self, app: App, timeout: timedelta) -> UUID:
         """Run a worker in a thread of its own until nothing is due; its id."""
@@ -172,16 +196,19 @@ class Installation:
         with await asyncio.to_thread(self._connection) as connection:
             while True:
                 left = await asyncio.to_thread(self._left, connection, app)
-                if not left[0] or loop.time() > deadline or working.done():
-                    return left[0]
+                if not left.now or loop.time() > deadline or working.done():
+                    return left.now
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    def _left(self, connection: Connection[TupleRow], app: App) -> tuple[int, int, int, int]:
-        """Tasks to do now, later, held, and without a handler."""
+    def _left(self, connection: Connection[TupleRow], app: App) -> _Left:
         handlers = [f"{handler.agent_name}\x1f{handler.task_type}" for handler in app]
-        row = connection.execute(self._sql["left"], {"handlers": handlers}).fetchone()
-        assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
-        return (row[0], row[1], row[2], row[3])
+        values = {"handlers": handlers, "declared": [schedule.name for schedule in app.schedules]}
+        cursor = connection.cursor(row_factory=class_row(_Left))
+        return cursor.execute(self._sql["left"], values).fetchall()[0]
+
+    def _column(self, connection: Connection[TupleRow], statement: str, **values: Any) -> list[Any]:
+        """The first column of a statement's rows."""
+        return [row[0] for row in connection.execute(self._sql[statement], values).fetchall()]
 
     def _connection(self) -> Connection[TupleRow]:
         return connect(self.database, "agentpg testing")
