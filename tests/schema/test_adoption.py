@@ -221,6 +221,14 @@ def test_a_superuser_leaves_all_to_the_owner(
          "1 rows of tasks are without a key"),
         ("ALTER TABLE tasks ENABLE ROW LEVEL SECURITY", "no plain table"),
         ("CREATE TABLE workers ()", "the schema agentic_ai has a workers already"),
+        ("CREATE TABLE schedules ()", "the schema agentic_ai has a schedules already"),
+        ("CREATE TABLE limits ()", "the schema agentic_ai has a limits already"),
+        ("CREATE TABLE limit_starts ()", "the schema agentic_ai has a limit_starts already"),
+        ("CREATE TABLE paused_agents ()", "the schema agentic_ai has a paused_agents already"),
+        ("CREATE TABLE task_events ()", "the schema agentic_ai has a task_events already"),
+        ("CREATE VIEW ruled AS SELECT 1", "the schema agentic_ai has a ruled already"),
+        ("ALTER TABLE tasks ADD COLUMN lane integer", "tasks.lane would get another meaning"),
+        ("CREATE INDEX tasks_lane_idx ON tasks (status)", "has a tasks_lane_idx already"),
     ],
 )  # fmt: skip
 def test_what_is_in_the_way_is_said(empty_database: Database, change: str, said: str) -> None:
@@ -231,6 +239,24 @@ def test_what_is_in_the_way_is_said(empty_database: Database, change: str, said:
         for call in (plan_adoption, adopt):
             with pytest.raises(AdoptionRefused, match=said):
                 call(database)
+
+
+@pytest.mark.parametrize(
+    "what", ["TABLE schedules ()", "TABLE workers ()", "VIEW ruled AS SELECT 1"]
+)
+def test_names_that_are_taken_where_the_tables_go(empty_database: Database, what: str) -> None:
+    run(empty_database, GUIDE_TABLE, "public")
+    run(empty_database, f"CREATE {what}", "agentic_ai")
+    with unchanged(empty_database, "public"), pytest.raises(AdoptionRefused, match="already"):
+        adopt(empty_database)
+
+
+def test_what_stays_behind_is_in_nobodys_way(empty_database: Database) -> None:
+    run(empty_database, GUIDE_TABLE, "public")
+    run(empty_database, "CREATE TABLE schedules (mine integer)", "public")
+    adopt(empty_database)
+    assert ours(empty_database) == []
+    assert rows(empty_database, "SELECT mine FROM public.schedules") == []
 
 
 def test_all_that_is_in_the_way_is_said_at_once(empty_database: Database) -> None:

@@ -13,6 +13,7 @@ from agentpg.db import Database, connect
 from agentpg.errors import (
     MigrationBlocked,
     MigrationChanged,
+    NamesTaken,
     PermissionDenied,
     SchemaMismatch,
     TablesInTheWay,
@@ -124,6 +125,50 @@ def test_tables_of_the_guide_are_for_adoption(empty_database: Database) -> None:
     run(empty_database, GUIDE_TABLE, "agentic_ai")
     with pytest.raises(TablesInTheWay, match=r"agentic_ai has tables of its own already: tasks$"):
         migrate(empty_database)
+
+
+_ALL = (
+    "SELECT relname::text FROM pg_class WHERE relnamespace = 'agentic_ai'::regnamespace ORDER BY 1"
+)
+
+# What may have a name that agentpg needs, and that name.
+TAKEN = [
+    ("TABLE schedules (mine integer)", "schedules"),
+    ("TABLE limits (mine integer)", "limits"),
+    ("TABLE limit_starts (mine integer)", "limit_starts"),
+    ("TABLE paused_agents (mine integer)", "paused_agents"),
+    ("TABLE task_events (mine integer)", "task_events"),
+    ("VIEW ruled AS SELECT 1 AS mine", "ruled"),
+    ("SEQUENCE schedules", "schedules"),
+    ("TABLE mine (id integer); CREATE INDEX tasks_lane_idx ON mine (id)", "tasks_lane_idx"),
+]
+
+
+def refused(database: Database, name: str) -> None:
+    """Nothing is done, since somebody has this name."""
+    before = rows(database, _ALL)
+    for call in (plan, script, migrate, bring_up_to_date):
+        with pytest.raises(NamesTaken, match=f"agentic_ai has something of its own .*: {name}$"):
+            call(database)
+    assert rows(database, _ALL) == before
+
+
+@pytest.mark.parametrize(("what", "name"), [*TAKEN, ("TABLE workers ()", "workers")])
+def test_a_name_that_is_taken_is_said(empty_database: Database, what: str, name: str) -> None:
+    run(empty_database, f"CREATE {what}", "agentic_ai")
+    refused(empty_database, name)
+
+
+@pytest.mark.parametrize(("what", "name"), TAKEN)
+def test_a_name_that_a_later_one_needs_is_said(
+    empty_database: Database, what: str, name: str
+) -> None:
+    migrate(empty_database, migrations=released_migrations()[:1])
+    run(empty_database, f"CREATE {what}", "agentic_ai")
+    refused(empty_database, name)
+    run(empty_database, f"DROP {what.split(maxsplit=1)[0]} {what.split()[1]} CASCADE", "agentic_ai")
+    migrate(empty_database)
+    assert verify(empty_database) == []
 
 
 def test_it_gives_up_behind_a_long_transaction(database: Database) -> None:

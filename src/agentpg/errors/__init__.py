@@ -47,6 +47,7 @@ AgentpgError                    exit 1   failed
 │   ├── SchemaMissing                    a table or a column is not there
 │   ├── MigrationChanged                 an applied migration has another text now
 │   ├── TablesInTheWay                   the first migration meets tables of the same names
+│   ├── NamesTaken                       a migration meets others' tables of its names
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
  │   ├── WorkUnderWay                     only one may do this at a time
@@ -123,6 +124,7 @@ from agentpg.errors.refused import (
     AdoptionRefused,
     FileNotOurs,
     MigrationChanged,
+    NamesTaken,
     NotForTesting,
     PermissionDenied,
     Refused,
@@ -214,6 +216,7 @@ __all__ = [
     "MigrationChanged",
     "ModuleBroken",
     "ModuleMissing",
+    "NamesTaken",
     "NoAdministrator",
     "NoDatabase",
     "NotAnApp",

@@ -55,6 +55,13 @@ class TablesInTheWay(Refused):
     hint = N_("`agentpg schema adopt` takes them over with every row.")
 
 
+class NamesTaken(Refused):
+    """A migration would meet tables, views or indexes of others with the names that it needs."""
+
+    sentence = N_("the schema {schema} has something of its own by these names: {names}")
+    hint = N_("Rename it, or move it to another schema. Nothing was changed.")
+
+
 class AdoptionRefused(Refused):
     """A database that `schema adopt` cannot take over as it is.
 

@@ -20,6 +20,7 @@ from agentpg.db import (
 from agentpg.language import N_
 from agentpg.schema.conversion import Conversion, conversions
 from agentpg.schema.migrations import OLD_TABLES, released_migrations
+from agentpg.schema.splitting import relations
 from agentpg.schema.tablefacts import Column, Reader, Table
 
 Obstacle = tuple[str, Mapping[str, object]]
@@ -118,6 +119,16 @@ def inspect(
 
 
 @dataclass(frozen=True, slots=True)
+class _Expected:
+    """What all migrations make: the names of tables, views and functions, the tables of the
+    guide's names as they are then, and the names of what the later ones make."""
+
+    names: set[str]
+    tables: Mapping[str, Table]
+    later: set[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Look:
     connection: Connection[TupleRow]
     schema: str
@@ -145,11 +156,9 @@ class _Look:
         """The tables as they are and as they shall be, and whether they can be moved."""
         found = self.found
         found.has_schema = bool(self.ask("has_schema", schema=self.schema)[0])
-        names = self._expect()
+        expected = self._expect()
         found.tables = Reader(self.connection, found.source, OLD_TABLES).read()
-        stay = set(found.tables) if found.source == self.schema else set()
-        for name in self.ask("names_taken", schema=self.schema, names=list(names - stay)):
-            self.blocked(_NAME_TAKEN, schema=self.schema, name=name)
+        self._keep_clear(expected)
         for table in found.tables.values():
             if table.kind != "r" or table.has_row_security or table.is_inherited:
                 self.blocked(_NOT_PLAIN, table=table.name)
@@ -201,16 +210,36 @@ class _Look:
     def _at_source(self, statement: str, **names: str) -> Composed:
         return Statements("adoption", self.found.source).compose(statement, **names)
 
-    def _expect(self) -> set[str]:
-        """Make the first migration's tables in a scratch schema; the names of all it makes."""
+    def _expect(self) -> _Expected:
+        """Make what the migrations make in a scratch schema: the first one's tables are
+        wanted, and of the later ones the names."""
         scratch = f"agentpg_scratch_{secrets.token_hex(6)}"
         admin = Statements("schema_admin", scratch)
+        reader = Reader(self.connection, scratch, OLD_TABLES)
+        first, *later = [migration.text for migration in released_migrations()]
         with self.connection.transaction(force_rollback=True):
             self.connection.execute(admin["create_schema"])
             self.connection.execute(admin["enter_schema"])
-            self.connection.execute(released_migrations()[0].text.encode())
-            self.found.wanted = Reader(self.connection, scratch, OLD_TABLES).read()
-            return set(self.ask("schema_names", schema=scratch))
+            self.connection.execute(first.encode())
+            self.found.wanted = reader.read()
+            for text in later:
+                self.connection.execute(text.encode())
+            names = set(self.ask("schema_names", schema=scratch))
+            return _Expected(names, reader.read(), relations(later))
+
+    def _keep_clear(self, expected: _Expected) -> None:
+        """Whether all names are free that migrations give, in the schema and on the tables."""
+        found = self.found
+        stay = set(found.tables) if found.source == self.schema else set()
+        for name in self.ask("names_taken", schema=self.schema, names=list(expected.names - stay)):
+            self.blocked(_NAME_TAKEN, schema=self.schema, name=name)
+        for table in found.tables.values():
+            columns = expected.tables[table.name].columns.keys()
+            later = columns - found.wanted[table.name].columns.keys()
+            for name in sorted(later & table.columns.keys()):
+                self.blocked(_RESERVED_COLUMN, table=table.name, column=name)
+            for name in sorted({index.name for index in table.indexes} & expected.later):
+                self.blocked(_NAME_TAKEN, schema=found.source, name=name)
 
     def _fit_column(self, ways: dict[str, Conversion], column: Column, wanted: Column) -> None:
         facts = {

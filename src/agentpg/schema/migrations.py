@@ -30,11 +30,13 @@ from agentpg.db import (
 from agentpg.errors import (
     MigrationBlocked,
     MigrationChanged,
+    NamesTaken,
     PermissionDenied,
     SchemaMismatch,
     TablesInTheWay,
 )
 from agentpg.schema.searchpath import search_path_statements, set_search_path
+from agentpg.schema.splitting import relations
 
 LOCK_TIMEOUT = timedelta(seconds=1)
 PATIENCE = timedelta(minutes=5)
@@ -133,8 +135,8 @@ def migrate(
     what is left.
 
     Raises MigrationChanged, SchemaMismatch where the schema is newer than this release,
-    TablesInTheWay where `adopt` is wanted, and MigrationBlocked. Each migration is applied
-    whole or not at all.
+    TablesInTheWay where `adopt` is wanted, NamesTaken where others have a table of a name that
+    a migration needs, and MigrationBlocked. Each migration is applied whole or not at all.
     """
     known = released_migrations() if migrations is None else list(migrations)
     with (
@@ -176,7 +178,7 @@ def bring_up_to_date(database: Database) -> None:
 def plan(database: Database, *, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """The migrations that `migrate` would apply now.
 
-    Raises MigrationChanged, SchemaMismatch and TablesInTheWay as `migrate` does.
+    Raises MigrationChanged, SchemaMismatch, TablesInTheWay and NamesTaken as `migrate` does.
     """
     known = released_migrations() if migrations is None else list(migrations)
     with (
@@ -257,6 +259,7 @@ def pending_migrations(
         _refuse_tables_in_the_way(connection, schema)
     done = {migration.version for migration in applied}
     pending = [migration for migration in known if migration.version not in done]
+    _refuse_names_taken(connection, schema, known, pending)
     if pending and not _existing(connection, schema).may_create:
         # The server would make the tables in the next schema of the search_path.
         raise PermissionDenied(f"permission denied for schema {schema}")
@@ -367,6 +370,22 @@ def _refuse_tables_in_the_way(connection: Connection[TupleRow], schema: str) -> 
     tables = [t for t in _existing(connection, schema).tables if t in OLD_TABLES]
     if tables:
         raise TablesInTheWay(schema=schema, tables=", ".join(tables))
+
+
+def _refuse_names_taken(
+    connection: Connection[TupleRow],
+    schema: str,
+    known: Sequence[Migration],
+    pending: Sequence[Migration],
+) -> None:
+    """What is pending may make again what was made before, but nothing that others have."""
+    ours = relations(migration.text for migration in known if migration not in pending)
+    names = relations(migration.text for migration in pending) - ours
+    rows = connection.execute(
+        Statements("schema_admin", schema)["names_taken"], {"schema": schema, "names": list(names)}
+    ).fetchall()
+    if rows:
+        raise NamesTaken(schema=schema, names=", ".join(row[0] for row in rows))
 
 
 def _existing(connection: Connection[TupleRow], schema: str) -> Existing:

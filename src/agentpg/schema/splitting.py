@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _CREATED = re.compile(
     r"^CREATE (TABLE|VIEW|FUNCTION|TRIGGER|(?:UNIQUE )?INDEX) (\w+)(?:\s+ON (\w+))?", re.MULTILINE
@@ -26,6 +26,12 @@ def created(statement: str) -> tuple[str, str, str]:
         return "", "", ""
     kind = "INDEX" if found[1].endswith("INDEX") else found[1]
     return kind, found[2], found[3] or ""
+
+
+def relations(texts: Iterable[str]) -> set[str]:
+    """The names of the tables, views and indexes that these texts create."""
+    made = [created(statement) for text in texts for statement in split(text)]
+    return {name for kind, name, _ in made if kind in ("TABLE", "VIEW", "INDEX")}
 
 
 def _grouped(text: str) -> Iterator[list[str]]:

@@ -43,6 +43,14 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND c.relname = ANY (%(tables)s);
 
+-- name: names_taken
+-- Which of these names a table, a view or an index of the schema has.
+SELECT relname::text
+FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+  AND relname = ANY (%(names)s::text[])
+ORDER BY relname;
+
 -- name: search_path_settings
 -- The search_path that is set for the database, and for a role in it, and who may set it.
 SELECT
