@@ -5,7 +5,8 @@
 -- pending ones by their state instead, which is slower behind a large backlog, and it knows
 -- no limits: they hold when its last worker has stopped.
 -- The new indexes have few entries, yet making them reads the table once each. Meanwhile
--- others wait: about a second for two million tasks.
+-- others wait: for two million finished tasks (473 MB on PostgreSQL 15, two busy cores) 0.6 s
+-- where memory holds them, and 2 s where they come from the disk.
 
 ALTER TABLE tasks ADD COLUMN lane text COLLATE "C";
 
