@@ -27,7 +27,9 @@ MONDAY = {"cron": "0 7 * * mon", "agent_name": "Plain", "task_type": "echo"}
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
+def colour(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Colour]:
+    # Closed before the engine: a connection that is being made, in a loop that does not run,
+    # would keep the server from dropping the database for a minute.
     made = Colour(request.param)
     yield made
     made.close()
