@@ -126,20 +126,23 @@ class SteadyConnection:
             yield
             return
         loop, place = asyncio.get_running_loop(), connection.fileno()
-        loop.add_reader(place, self._hear, connection, loop)
+        loop.add_reader(place, self._hear, connection, loop, place)
         try:
             yield
         finally:
             loop.remove_reader(place)
 
-    def _hear(self, connection: AsyncConnection[TupleRow], loop: asyncio.AbstractEventLoop) -> None:
+    def _hear(
+        self, connection: AsyncConnection[TupleRow], loop: asyncio.AbstractEventLoop, place: int
+    ) -> None:
         try:
             connection.pgconn.consume_input()
+            while connection.pgconn.notifies() is not None:
+                self._heard()
         except Error:
-            # The next statement finds it lost too, and makes another one.
-            loop.remove_reader(connection.fileno())
-            self._heard()
-        while connection.pgconn.notifies() is not None:
+            # The driver has closed the descriptor, and another connection may get its number.
+            # The next statement finds this one lost too, and makes another one.
+            loop.remove_reader(place)
             self._heard()
 
     async def close(self) -> None:
