@@ -66,7 +66,7 @@ $$;
 --
 
 CREATE FUNCTION agentic_ai.lane_of(agent_name text, task_type text, tenant text, payload jsonb) RETURNS text
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'agentic_ai', 'pg_temp'
     AS $$
 #variable_conflict use_variable
@@ -88,7 +88,7 @@ $$;
 --
 
 CREATE FUNCTION agentic_ai.place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text) RETURNS record
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'agentic_ai', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
@@ -689,7 +689,7 @@ INSERT INTO agentic_ai.schedules (name, agent_name, task_type, payload, priority
 --
 
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (1, 'first_schema', 'f206e78c9fd018af46467d0906d72d9a95fc06d4c7dfd334b5661910f02ffc05', 1, '2026-01-01 06:00:00+00');
-INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (2, 'lanes', 'f965512467a9364771aafad70cb750c84d63ca42985ae1dc46046c3e211191c4', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (2, 'lanes', '68e42af0f99933872b411770493a67e27563d9671c04ad49a64aa9c9d084d236', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (3, 'schedules', '9aad82c7109a7fc63d19a1ed2675bd777054683525200386570212853be1a764', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (4, 'progress', 'f2ade06662a3c8f89ccab7509676792934cf0f113ba91814812a4c44425699c3', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (5, 'work_channel', '4150109099a0f321b36f690fbbcf7306befc7ec5a4d55a1bc6b34231ef121fab', 1, '2026-01-01 06:00:00+00');

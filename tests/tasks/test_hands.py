@@ -33,6 +33,7 @@ class Trial:
             begin=self._begin,
             put=lambda worker, settlement: self.put.append(settlement),
             slot_freed=lambda: None,
+            room_made=lambda: None,
         )
 
     def take(self, *tasks: Claimed) -> None:

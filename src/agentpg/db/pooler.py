@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, IsolationLevel
 from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 
@@ -62,6 +62,8 @@ def pin_plans(schema: str, last: Lasting = "session") -> Composed:
 
 def work_on(connection: Connection[Any], schema: str, *, lock_milliseconds: int) -> Lasting:
     """Make a connection a worker's: its plans are pinned, its waits for locks are short."""
+    # What a transaction's later statements must see may have been committed meanwhile.
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
     last = lasting(connection)
     settings = (pin_plans(schema, last), _wait_shortly(schema, lock_milliseconds, last))
     if last == "session":
@@ -74,6 +76,7 @@ def work_on(connection: Connection[Any], schema: str, *, lock_milliseconds: int)
 
 async def work_on_async(connection: AsyncConnection[Any], schema: str) -> Lasting:
     """Make a connection a worker's: its plans are pinned."""
+    await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
     last = await lasting_async(connection)
     pinning = pin_plans(schema, last)
     if last == "session":

@@ -54,6 +54,7 @@ class SteadyConnection:
         self._channel = channel
         self._heard = heard
         self._listens = False
+        self._watching = False
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[TupleRow] | None = None
 
@@ -127,10 +128,12 @@ class SteadyConnection:
             return
         loop, place = asyncio.get_running_loop(), connection.fileno()
         loop.add_reader(place, self._hear, connection, loop, place)
+        self._watching = True
         try:
             yield
         finally:
-            loop.remove_reader(place)
+            if self._watching:
+                self._watching = not loop.remove_reader(place)
 
     def _hear(
         self, connection: AsyncConnection[TupleRow], loop: asyncio.AbstractEventLoop, place: int
@@ -142,7 +145,7 @@ class SteadyConnection:
         except Error:
             # The driver has closed the descriptor, and another connection may get its number.
             # The next statement finds this one lost too, and makes another one.
-            loop.remove_reader(place)
+            self._watching = not loop.remove_reader(place)
             self._heard()
 
     async def close(self) -> None:

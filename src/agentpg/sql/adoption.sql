@@ -233,7 +233,8 @@ GRANT USAGE ON SCHEMA {schema} TO {role};
 -- Who writes tasks by plain SQL does through the triggers what they do.
 GRANT SELECT ON {schema}.workers TO {role};
 GRANT SELECT, UPDATE ON {schema}.agent_executions TO {role};
-GRANT EXECUTE ON FUNCTION {schema}.uuid7() TO {role};
+GRANT SELECT ON {schema}.ruled TO {role};
+GRANT EXECUTE ON FUNCTION {schema}.uuid7(), {schema}.lane_of(text, text, text, jsonb) TO {role};
 
 -- name: drop_constraint
 -- It forbids what agentpg writes, or gives way to one of agentpg's.

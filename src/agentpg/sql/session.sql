@@ -3,14 +3,14 @@
 -- name: pin_plans
 -- Have each statement find its rows, in order, by the index that was made for it, whatever
 -- the statistics say: after a rush they are minutes old, and then the planner would rather
--- read and sort the whole backlog for each batch. A plan is made for the real size of each
--- batch; a generic one is made for a tenth of the table. `only_now`: true for the
--- transaction alone, false for as long as the connection lasts.
+-- read and sort the whole backlog for each batch. With that the plan of a statement is the
+-- same for every batch, and is made once. Times are written so that they can be read back.
+-- `only_now`: true for the transaction alone, false for as long as the connection lasts.
 SELECT set_config(name, value, {only_now})
 FROM (VALUES
     ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'),
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
-    ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off')
+    ('DateStyle', 'ISO'), ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off')
 ) AS planning (name, value);
 
 -- name: wait_shortly

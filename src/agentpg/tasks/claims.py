@@ -95,6 +95,8 @@ class Claims:
             if self._turns.wanted:
                 turn = await self._turns.claim(worker, room, slots, self._marks.parameters())
                 taken, room = _taken(turn.tasks, take), turn.plain
+            elif self._turns.contended:
+                return 0  # the others would get in front of more urgent ones in lanes
             if room:
                 taken += _taken(await self._claim_plain(worker, room), take)
         except BaseException:

@@ -65,7 +65,8 @@ class AsyncGathering:
 
         In a task of its own: a caller that gives up must not take the others with it.
         """
-        batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+        there = [one for one in self._waiting if one is first or not one.turn.done()]
+        batch, self._waiting = there[:_LARGEST_BATCH], there[_LARGEST_BATCH:]
         first.turn = asyncio.get_running_loop().create_future()
         writing = asyncio.ensure_future(self._write(batch))
         await asyncio.shield(writing)

@@ -40,10 +40,10 @@ class InHand:
 class Hands:
     """Runs what was claimed, so many at a time, and passes on what came of it.
 
-    `begin` makes the attempt, `put` has its settlement written, `slot_freed` is called
-    after each attempt. All methods are for the event loop's thread; `attempts` may be
-    called from any. `running` counts attempts under way, and `quiet` is set while there
-    are none.
+    `begin` makes the attempt, `put` has its settlement written, `slot_freed` is called after
+    each attempt, `room_made` when a slot has nothing more to run. All methods are for the
+    event loop's thread; `attempts` may be called from any. `running` counts attempts under
+    way, and `quiet` is set while there are none.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class Hands:
         begin: Callable[[Claimed, Handler], Attempt | Alone],
         put: Callable[[UUID, Settlement], None],
         slot_freed: Callable[[], None],
+        room_made: Callable[[], None],
     ) -> None:
         self._app = app
         self._concurrency = concurrency
         self._begin = begin
         self._put = put
         self._slot_freed = slot_freed
+        self._room_made = room_made
         self._held: dict[UUID, InHand] = {}
         self._buffer: deque[InHand] = deque()
         self._slots: set[asyncio.Task[None]] = set()
@@ -182,11 +184,13 @@ class Hands:
                 if _is_used_up(own, held, context):
                     return
                 turns += 1
-                if turns % _TURNS == 0:
+                if turns % _TURNS == 0 and self._buffer:
                     await asyncio.sleep(0)
             sleeping = asyncio.get_running_loop().create_future()
             self._idle.append(sleeping)
             self._rest()
+            # The buffer may have been emptied by others, so no attempt's end has said this.
+            self._room_made()
             await sleeping
 
     async def _run(self, held: InHand, slot: asyncio.Task[None]) -> None:

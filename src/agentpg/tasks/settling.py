@@ -47,6 +47,7 @@ class Settling:
         self._settled = settled
         self._waiting: list[tuple[UUID, Settlement]] = []
         self._arrived = asyncio.Event()
+        self._postponed = 0
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -67,26 +68,38 @@ class Settling:
             batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
             if not self._waiting:
                 self._arrived.clear()
-            await self._write(batch)
-            for _, settlement in batch:
+            for _, settlement in await self._write(batch):
                 self._settled(settlement)
-            if not self._waiting:
+            if not self._waiting and not self._postponed:
                 self._empty.set()
 
-    async def _write(self, batch: list[tuple[UUID, Settlement]]) -> None:
-        """Write a batch; one that the server refuses is written piece by piece."""
+    async def _write(self, batch: list[tuple[UUID, Settlement]]) -> list[tuple[UUID, Settlement]]:
+        """Write a batch, and return what needs no more writing of it.
+
+        One that the server refuses is written piece by piece.
+        """
         try:
             await self._settle(batch)
         except Exception as error:  # noqa: BLE001 - one bad outcome must not stop the others
             if len(batch) > 1:
-                for one in batch:
-                    await self._write([one])
-            elif is_refused_value(error):
+                return [done for one in batch for done in await self._write([one])]
+            if is_refused_value(error):
                 await self._write_refused(*batch[0], server_message(error))
-            else:
-                _log.warning("task %s cannot be settled now: %s", batch[0][1].id, error)
-                await asyncio.sleep(_PAUSE_SECONDS)
-                await self._write(batch)
+                return batch
+            _log.warning("task %s cannot be settled now: %s", batch[0][1].id, error)
+            self._postpone(batch[0])
+            return []
+        return batch
+
+    def _postpone(self, one: tuple[UUID, Settlement]) -> None:
+        """Try it again after a while; the others go on meanwhile."""
+        self._postponed += 1
+
+        def again() -> None:
+            self._postponed -= 1
+            self.put(*one)
+
+        asyncio.get_running_loop().call_later(_PAUSE_SECONDS, again)
 
     async def _write_refused(self, worker: UUID, settlement: Settlement, reason: str) -> None:
         """Settle as failed what the server will never take, without the values it refused."""

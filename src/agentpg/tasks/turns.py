@@ -56,6 +56,18 @@ class Taken:
     plain: int = 0
 
 
+@dataclass(slots=True)
+class _Round:
+    """What came of the looks at all lanes, each at a part of them."""
+
+    took: bool = False
+    held_back: bool = False
+
+    def see(self, *, took: bool, held_back: bool) -> None:
+        self.took |= took
+        self.held_back |= held_back
+
+
 class Turns:
     """One worker's claims from lanes.
 
@@ -81,6 +93,8 @@ class Turns:
         self._waiting = False
         self._unsorted = False
         self._held_back = False
+        self._contended = False
+        self._round = _Round()
         self._wait = _FIRST_WAIT
         self._not_before = 0.0
         self._tidied = time.monotonic()
@@ -102,6 +116,11 @@ class Turns:
         return self._waiting and time.monotonic() >= self._not_before
 
     @property
+    def contended(self) -> bool:
+        """Whether another worker claims from the lanes just now, so that the rest must wait."""
+        return self._contended and self._waiting and time.monotonic() < self._not_before
+
+    @property
     def held_back(self) -> bool:
         """Whether a limit keeps tasks from being claimed, so that each one that ends counts."""
         return self._waiting and self._held_back
@@ -121,15 +140,17 @@ class Turns:
         async with self._connection.transaction() as execute:
             [[alone]] = await execute(self._sql["lock"], {"schema": self._schema})
             if not alone:
+                self._contended = True
                 self._rest(spread(_WHILE_LOCKED, 0.5))
                 return Taken()
             scene = await self._look(execute, room, marks)
             decision = decide(scene, room, slots)
             tasks = await self._take(execute, scene, decision, worker)
             await self._tidy(execute)
-        self._plan(scene, decision)
-        if stale := scene.stale_lanes():
-            await self._sort("sort_lanes", stale)
+        self._contended = False
+        self._plan(scene, decision, took=bool(tasks))
+        stale = scene.stale_lanes()
+        if stale and await self._sort("sort_lanes", stale):
             self._not_before = 0.0
         return Taken(tasks, decision.shares.get(PLAIN, 0))
 
@@ -213,15 +234,22 @@ class Turns:
         [[number]] = await self._connection.execute(composed, parameters)
         return int(number or 0)
 
-    def _plan(self, scene: Scene, decision: Decision) -> None:
-        """When to look again: at once, as long as the last look was worth it."""
+    def _plan(self, scene: Scene, decision: Decision, *, took: bool) -> None:
+        """When to look again: at once, as long as the last look was worth it, and until all
+        lanes have been looked at."""
         lanes = [lane for lane in scene.lanes if lane.name != PLAIN]
-        self._waiting = bool(lanes)
-        self._held_back = decision.held_back
-        if decision.lanes:
+        self._waiting = bool(lanes) or bool(self._start)
+        in_vain = bool(decision.lanes) and not took  # others have locked what was chosen
+        self._round.see(took=took, held_back=decision.held_back or in_vain)
+        if self._start:
+            self._rest(0)
+            return
+        this, self._round = self._round, _Round()
+        self._held_back = this.held_back
+        if this.took:
             self._wait = _FIRST_WAIT
             self._rest(0)
-        elif decision.held_back:
+        elif this.held_back:
             opens = seconds_to_open(scene)
             wait = spread(self._wait, 0.2)
             self._rest(min(wait, self._poll, wait if opens is None else opens + 0.001))

@@ -69,6 +69,10 @@ class Worker:
         self._registration = Registration(
             [handler.key for handler in app], self._concurrency, settings.lease
         )
+        self._stopping = asyncio.Event()
+        self._stopping_now = asyncio.Event()
+        self._room_made = asyncio.Event()
+        self._work_came = asyncio.Event()
         name = f"agentpg worker {self._registration.id}"
         self._claims = Claims(app, database, settings, name, self._wake)
         self._writing = SteadyConnection(database, name)
@@ -77,17 +81,18 @@ class Worker:
         children = min(self._concurrency, settings.child_processes)
         self._children = Children(settings, database, children)
         self._hands = Hands(
-            app, self._concurrency, begin=self._begin, put=self._put, slot_freed=self._slot_freed
+            app,
+            self._concurrency,
+            begin=self._begin,
+            put=self._put,
+            slot_freed=self._slot_freed,
+            room_made=self._room_made.set,
         )
         self._settling = Settling(self._writing, database.schema, self._settled)
         declared = [row_of(one, settings.payload_limit, declared=True) for one in app.schedules]
         self._pulse = Pulse(database, self._registration, self._held, self._events(), declared)
         self._rate = Rate()
         self._idle = True
-        self._stopping = asyncio.Event()
-        self._stopping_now = asyncio.Event()
-        self._room_made = asyncio.Event()
-        self._work_came = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -103,6 +108,7 @@ class Worker:
         await self._register()
         self._pulse.start()
         settling = asyncio.create_task(self._settling.run())
+        settling.add_done_callback(self._settling_ended)
         tending = asyncio.create_task(self._tend_buffer())
         _log.info("worker %s started, with %s handlers", self.id, len(self._app))
         try:
@@ -223,6 +229,12 @@ class Worker:
             page=page,
         )
         return Attempt(handler, task, run, self._settings.result_limit)
+
+    def _settling_ended(self, settling: asyncio.Task[None]) -> None:
+        """A worker that can write no outcome must not go on beating."""
+        if not settling.cancelled():
+            _log.error("worker %s cannot settle and stops", self.id, exc_info=settling.exception())
+            self.stop_now()
 
     def _put(self, worker: UUID, settlement: Settlement) -> None:
         self._settling.put(worker, settlement)

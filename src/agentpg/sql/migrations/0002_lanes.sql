@@ -72,10 +72,11 @@ SELECT agent_name, NULL FROM paused_agents;
 -- The lane that a task stands in, NULL for none: agent, type, tenant, and each limit that it
 -- counts in as id or id=value, each with a U+001F behind it. `gap` says which key of a limit it lacks.
 -- A long value is told by its hash, since an index entry must not be long.
+-- With its owner's rights: who submits need not read the limits of all agents.
 CREATE FUNCTION place_of(
     agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text
 )
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path FROM CURRENT
 -- The caller's connection may plan anew for each row.
 SET plan_cache_mode = force_generic_plan
@@ -111,7 +112,7 @@ $$;
 
 -- The same for one that is submitted; what a limit counts by must be there.
 CREATE FUNCTION lane_of(agent_name text, task_type text, tenant text, payload jsonb) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_variable
