@@ -631,3 +631,31 @@ def test_a_handler_that_cancels_itself_hurts_no_other(engine: Engine) -> None:
     for how in ("wait", "return"):
         engine.run("A", "t", {"how": how})
         assert engine.run("A", "t").status == "completed"
+
+
+def test_a_worker_of_one_slot_that_runs_nothing_ahead_goes_on(engine: Engine) -> None:
+    """Slots give way to others after so many attempts, and then there must be room again."""
+    ids = engine.client.submit_many([NewTask("A", "t") for _ in range(200)])
+    engine.work(app_of(lambda run: 1, on_crash="fail"), concurrency=1, poll_interval="30s")
+    engine.until_all_ended()
+    assert {engine.status(task_id) for task_id in ids} == {"completed"}
+
+
+def test_an_outcome_that_cannot_be_written_for_long_holds_up_no_other(engine: Engine) -> None:
+    engine.ask(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'not now' USING ERRCODE = 'P0001'; END $$"
+    )
+    engine.ask(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON tasks FOR EACH ROW"
+        " WHEN (NEW.status = 'completed' AND NEW.task_type = 'bad') EXECUTE FUNCTION refuse()"
+    )
+    app = app_of(lambda run: 1)
+    app.add(lambda run: 1, agent_name="A", task_type="bad")
+    bad = engine.client.submit("A", "bad")
+    engine.work(app)
+    engine.until_running(bad)
+    assert [engine.run("A", "t").status for _ in range(5)] == ["completed"] * 5
+    assert engine.status(bad) == "running"
+    engine.ask("DROP TRIGGER refuse ON tasks")
+    assert engine.ended(bad).status == "completed"
