@@ -70,8 +70,12 @@ def test_a_pooler_is_noticed_by_an_asynchronous_connection(pooler: PgBouncer) ->
     assert asyncio.run(look()) == ("transaction", None)
 
 
-def test_settings_go_with_each_statement_and_stay_with_nobody(pooler: PgBouncer) -> None:
-    with connect(pooler.database) as ours, connect(pooler.database) as stranger:
+def test_settings_go_with_each_statement_and_stay_with_nobody(database: Database) -> None:
+    with (
+        pgbouncer(database, default_pool_size=2) as pooler,
+        connect(pooler.database) as ours,
+        connect(pooler.database) as stranger,
+    ):
         work_on(ours, pooler.database.schema, lock_milliseconds=500)
         for _ in range(10):
             assert settings_of(ours) == ("off", "500ms")
