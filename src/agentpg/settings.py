@@ -241,6 +241,16 @@ class Settings(BaseSettings):
         "The folder, below `home` unless it is absolute, to which history is written before it "
         "is removed. Empty: it is not.",
     )
+    dsn_backup: str = _option(
+        "",
+        "The database as the role that makes backups: it may read all of it. Empty: as `dsn`.",
+        secret=True,
+    )
+    backup_repository: str = _option(
+        "backups",
+        "Where backups lie: a folder, below `home` unless it is absolute, or a bucket as "
+        "s3://bucket/prefix.",
+    )
     openai_base_url: str = _foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

@@ -72,6 +72,12 @@ AgentpgError                    exit 1   failed
 │   ├── EndpointMissing                  none is configured
 │   ├── EndpointRefused                  it answers, and always will, that it does not
 │   └── EndpointFailed                   it can't be reached, or fails for now
+├── BackupError                          a backup can't be made, read, proved or restored
+│   ├── BackupNotFound
+│   └── RepositoryError                  the place where backups lie
+│       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
+│       ├── RepositoryFull
+│       └── ObjectMissing
 ├── StandInNotStarted
 ├── EmbeddedServerError                  the private server does not start or stop
 │   ├── BinariesMissing                  no PostgreSQL programs
@@ -87,6 +93,14 @@ with its value, in lower case and without a full stop; a hint is a sentence that
 what to do. Both are templates, so that they can be shown in the reader's language.
 """
 
+from agentpg.errors.backup import (
+    BackupError,
+    BackupNotFound,
+    ObjectMissing,
+    RepositoryError,
+    RepositoryFull,
+    RepositoryUnavailable,
+)
 from agentpg.errors.base import AgentpgError
 from agentpg.errors.embedded import (
     BinariesMissing,
@@ -185,6 +199,8 @@ __all__ = [
     "AppNotFound",
     "ArchiveNotRead",
     "ArchiveNotWhole",
+    "BackupError",
+    "BackupNotFound",
     "BinariesMissing",
     "CallInLoop",
     "ClientUnknown",
@@ -224,12 +240,16 @@ __all__ = [
     "NotForTesting",
     "NotPaused",
     "NotStartedYet",
+    "ObjectMissing",
     "OutputNotWritten",
     "PayloadNotJson",
     "PayloadNotParsed",
     "PayloadTooLarge",
     "PermissionDenied",
     "Refused",
+    "RepositoryError",
+    "RepositoryFull",
+    "RepositoryUnavailable",
     "ResultNotJson",
     "ResultTooLarge",
     "RetentionNotSet",

@@ -1,0 +1,130 @@
+"""What is known of a backup, and of the drills that proved it.
+
+Both are written as JSON into the repository, in a format that is versioned and only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+FORMAT = 1
+
+Kind = Literal["dump", "sql", "base", "pgbackrest"]
+KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
+
+# "unknown" is a drill that could not find out, and never a pass.
+Outcome = Literal["passed", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What was backed up. `system_identifier` is the cluster's, `target` its address as shown."""
+
+    system_identifier: str
+    database: str
+    schema: str
+    server_version: int
+    target: str
+
+    def same_database(self, other: Source) -> bool:
+        """Whether both are one database of one cluster."""
+        mine = (self.system_identifier, self.database)
+        return mine == (other.system_identifier, other.database)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of a backup by its path below the backup's folder, as it lies in the repository.
+
+    `sha256` and `size_bytes` are of the stored bytes: where it is sealed, of the sealed ones.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """One whole backup: what `backup.json` says.
+
+    `taken_at` is the moment whose state it holds, by the source's clock; `lsn` the position in
+    the WAL then. `details` has what only its kind knows (base: `start_lsn`, `stop_lsn`,
+    `timeline`, `mark`; pgbackrest: `label`, `type`). `recipients` are the public keys that it
+    is sealed for, empty where it is not. `source_bytes` is the database's size.
+    """
+
+    name: str
+    kind: Kind
+    source: Source
+    begun_at: datetime
+    taken_at: datetime
+    ended_at: datetime
+    lsn: str
+    agentpg_version: str
+    tool_version: str
+    compression: str
+    recipients: tuple[str, ...] = ()
+    files: tuple[StoredFile, ...] = ()
+    source_bytes: int = 0
+    tables: int = 0
+    rows: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in the repository."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it took to make."""
+        return self.ended_at - self.begun_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One point in which what was restored is not what the source held."""
+
+    subject: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that a drill looked at. `reason` says why it failed or could not be done."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """One restore that proved, or did not prove, one backup.
+
+    `restore` is the time from the first read of the repository to a database that answers:
+    the time to recovery, without the checks.
+    """
+
+    backup: str
+    begun_at: datetime
+    ended_at: datetime
+    restore: timedelta
+    checks: tuple[Check, ...]
+    host: str
+    server_version: int
+    agentpg_version: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed only if every check did, and there was one."""
+        outcomes = {check.outcome for check in self.checks}
+        if "failed" in outcomes:
+            return "failed"
+        return "passed" if outcomes == {"passed"} else "unknown"

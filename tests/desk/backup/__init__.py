@@ -1,0 +1,1 @@
+"""Backups, proved on real servers."""
