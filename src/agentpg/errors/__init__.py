@@ -74,6 +74,9 @@ AgentpgError                    exit 1   failed
 │   └── EndpointFailed                   it can't be reached, or fails for now
 ├── BackupError                          a backup can't be made, read, proved or restored
 │   ├── BackupNotFound
+│   ├── RecordDamaged                    what the repository says of one can't be read
+│   │   └── RecordTooNew                  a newer release wrote it
+│   ├── ProgramsMissing                  no pg_dump that fits the server
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
 │       ├── RepositoryFull
@@ -97,6 +100,9 @@ from agentpg.errors.backup import (
     BackupError,
     BackupNotFound,
     ObjectMissing,
+    ProgramsMissing,
+    RecordDamaged,
+    RecordTooNew,
     RepositoryError,
     RepositoryFull,
     RepositoryUnavailable,
@@ -246,6 +252,9 @@ __all__ = [
     "PayloadNotParsed",
     "PayloadTooLarge",
     "PermissionDenied",
+    "ProgramsMissing",
+    "RecordDamaged",
+    "RecordTooNew",
     "Refused",
     "RepositoryError",
     "RepositoryFull",

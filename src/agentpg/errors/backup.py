@@ -42,3 +42,29 @@ class BackupNotFound(BackupError):
 
     sentence = N_("there is no backup {name} in {place}")
     hint = N_("`agentpg backup list` shows the backups.")
+
+
+class RecordDamaged(BackupError):
+    """What the repository says of a backup can't be read."""
+
+    sentence = N_("the record of the backup {name} cannot be read: {reason}")
+    hint = N_("Take another backup; its files may be whole, but nothing says so.")
+
+
+class RecordTooNew(RecordDamaged):
+    """A newer release wrote it."""
+
+    sentence = N_("the record of the backup {name} has the format {format} of a newer release")
+    hint = N_("Use a newer agentpg.")
+
+
+class ProgramsMissing(BackupError):
+    """There are no programs of PostgreSQL that fit the server."""
+
+    sentence = N_(
+        "no programs of PostgreSQL {major} or newer were found ({programs}); there is: {found}"
+    )
+    hint = N_(
+        "Install them, for example with `apt-get install postgresql-client-{major}`, or set "
+        "AGENTPG_PG_BIN to their folder."
+    )

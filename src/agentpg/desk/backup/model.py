@@ -15,13 +15,20 @@ FORMAT = 1
 Kind = Literal["dump", "sql", "base", "pgbackrest"]
 KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
 
+# Where the role may not ask for the cluster's identifier.
+UNKNOWN_SYSTEM = "unknown"
+
 # "unknown" is a drill that could not find out, and never a pass.
 Outcome = Literal["passed", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What was backed up. `system_identifier` is the cluster's, `target` its address as shown."""
+    """What was backed up: `target` is its address as shown.
+
+    `system_identifier` is the cluster's, or UNKNOWN_SYSTEM; `server_version` as the server
+    numbers it, 150018.
+    """
 
     system_identifier: str
     database: str
@@ -30,9 +37,12 @@ class Source:
     target: str
 
     def same_database(self, other: Source) -> bool:
-        """Whether both are one database of one cluster."""
-        mine = (self.system_identifier, self.database)
-        return mine == (other.system_identifier, other.database)
+        """Whether both are one database of one cluster; of unknown clusters, of one address."""
+        if self.database != other.database:
+            return False
+        if UNKNOWN_SYSTEM in (self.system_identifier, other.system_identifier):
+            return self.target == other.target
+        return self.system_identifier == other.system_identifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,10 @@ class Repository(Protocol):
         """Store a small object; when this returns it is durable."""
         ...
 
+    def create(self, key: str, content: bytes) -> bool:
+        """Store a small object unless there is one of this key; whether it did."""
+        ...
+
     def read(self, key: str) -> bytes:
         """A small object."""
         ...
