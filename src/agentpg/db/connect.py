@@ -112,7 +112,8 @@ def environment_of(dsn: str) -> dict[str, str]:
     about_session = {variables["application_name"], variables["client_encoding"]}
     replaced = set(variables.values()) - about_session
     kept = {name: value for name, value in environment_with().items() if name not in replaced}
-    said = {variables[name]: str(value) for name, value in _parse(dsn).items() if value}
+    # Not every parameter has a variable: keepalives and the like only go with a connection.
+    said = {variables[n]: str(v) for n, v in _parse(dsn).items() if v and n in variables}
     return {**kept, **said}
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from agentpg.db import Connection, Statements
 from agentpg.errors import WorkUnderWay
+from agentpg.language import N_
+
+# A backup holds it, and so does what rewrites tables, since a dump can't go on beside that.
+UNDISTURBED = N_("a backup, or a rewrite of tables,")
 
 
 @contextmanager

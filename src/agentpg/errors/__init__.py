@@ -27,6 +27,7 @@ AgentpgError                    exit 1   failed
 │   ├── CallInLoop                       a blocking call in an async handler
 │   ├── HandlerNotImportable             runs in a process, which can't find it
 │   ├── ClientUnknown                    run.wrap() of what it can't record
+│   ├── CompressionUnknown               one that backups can't have
 │   ├── RetentionNotSet                  nothing says how long history is kept
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
@@ -51,6 +52,7 @@ AgentpgError                    exit 1   failed
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
  │   ├── WorkUnderWay                     only one may do this at a time
+ │   ├── PoolerInBetween                  a backup needs a session of its own
  │   ├── PermissionDenied                 the role may not do this
  │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
@@ -77,6 +79,9 @@ AgentpgError                    exit 1   failed
 │   ├── RecordDamaged                    what the repository says of one can't be read
 │   │   └── RecordTooNew                  a newer release wrote it
 │   ├── ProgramsMissing                  no pg_dump that fits the server
+│   ├── ToolFailed                       one of PostgreSQL's programs
+│   ├── TablesInUse                      others held or changed tables meanwhile
+│   ├── BackupNotWhole                   what was made does not end as it should
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
 │       ├── RepositoryFull
@@ -99,13 +104,18 @@ what to do. Both are templates, so that they can be shown in the reader's langua
 from agentpg.errors.backup import (
     BackupError,
     BackupNotFound,
+    BackupNotWhole,
+    CompressionUnknown,
     ObjectMissing,
+    PoolerInBetween,
     ProgramsMissing,
     RecordDamaged,
     RecordTooNew,
     RepositoryError,
     RepositoryFull,
     RepositoryUnavailable,
+    TablesInUse,
+    ToolFailed,
 )
 from agentpg.errors.base import AgentpgError
 from agentpg.errors.embedded import (
@@ -207,9 +217,11 @@ __all__ = [
     "ArchiveNotWhole",
     "BackupError",
     "BackupNotFound",
+    "BackupNotWhole",
     "BinariesMissing",
     "CallInLoop",
     "ClientUnknown",
+    "CompressionUnknown",
     "CronNeverTrue",
     "CronWrong",
     "DatabaseError",
@@ -252,6 +264,7 @@ __all__ = [
     "PayloadNotParsed",
     "PayloadTooLarge",
     "PermissionDenied",
+    "PoolerInBetween",
     "ProgramsMissing",
     "RecordDamaged",
     "RecordTooNew",
@@ -278,9 +291,11 @@ __all__ = [
     "StandInNotStarted",
     "TableNotFound",
     "TablesInTheWay",
+    "TablesInUse",
     "TaskFailed",
     "TaskNotFound",
     "TooManyConnections",
+    "ToolFailed",
     "UsageError",
     "VariableMissing",
     "WaitTimedOut",

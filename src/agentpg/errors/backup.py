@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from agentpg.errors.base import AgentpgError
+from agentpg.errors.refused import Refused
 from agentpg.errors.unavailable import DatabaseUnavailable
+from agentpg.errors.usage import UsageError
 from agentpg.language import N_
 
 
@@ -68,3 +70,41 @@ class ProgramsMissing(BackupError):
         "Install them, for example with `apt-get install postgresql-client-{major}`, or set "
         "AGENTPG_PG_BIN to their folder."
     )
+
+
+class ToolFailed(BackupError):
+    """One of PostgreSQL's programs failed; `code` is its exit code, `said` its last lines."""
+
+    sentence = N_("{program} failed: {reason}")
+    hint = N_("Nothing of this backup was kept. Mend what it says and try again.")
+
+
+class TablesInUse(BackupError):
+    """Others held tables for themselves, or changed them, in both tries of a backup."""
+
+    sentence = N_("tables were in use by others who need them for themselves: {reason}")
+    hint = N_(
+        "Nothing of this backup was kept. Wait for the end of that work, or give --lock-wait a "
+        "longer time."
+    )
+
+
+class PoolerInBetween(Refused):
+    """A backup needs a session of its own, and a pooler in between gives none."""
+
+    sentence = N_("there is a pooler before the database at {target}, and it keeps no session")
+    hint = N_("Set AGENTPG_DSN_BACKUP to the address of the server itself.")
+
+
+class CompressionUnknown(UsageError):
+    """A compression that the programs can't make."""
+
+    sentence = N_("backups cannot be compressed by {method}: {reason}")
+    hint = N_("Use gzip with a level from 1 to 9, as in gzip:6, or none.")
+
+
+class BackupNotWhole(BackupError):
+    """What was made does not end as it should."""
+
+    sentence = N_("the backup {name} is not whole: {reason}")
+    hint = N_("Nothing of it was kept. Try again, and look at the server's log and the disk.")

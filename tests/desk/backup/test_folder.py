@@ -31,11 +31,6 @@ open_folder(Path(sys.argv[1])).put("backups/a/data/big", Path("/dev/zero"))
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    return open_folder(tmp_path / "above" / "repository")
-
-
-@pytest.fixture
 def small(tmp_path: Path) -> Iterator[Folder]:
     """A repository on a file system of one megabyte."""
     place = tmp_path / "small"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.folder import Folder, open_folder
+from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Check
 from agentpg.desk.backup.records import (
     begin,
@@ -41,11 +41,6 @@ print(begin(open_folder(Path(sys.argv[1])), "dump", SOURCE, NOON).name)
 """
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    return open_folder(tmp_path / "repository")
 
 
 def _begin_elsewhere(folder: Folder) -> str:

@@ -1,0 +1,54 @@
+"""What the tests of backups share: a repository, options, and databases with something in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentpg.db import Database, connect
+from agentpg.desk.backup.creating import CreateOptions
+from agentpg.desk.backup.folder import Folder, open_folder
+from tests.servers import PG_BIN
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A repository in a folder that is not there yet."""
+    return open_folder(tmp_path / "above" / "repository")
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Callable[..., CreateOptions]:
+    """Call it for the options of a backup."""
+
+    def make(**other: Any) -> CreateOptions:
+        return CreateOptions(**{"stages": tmp_path / "stages", "pg_bin": PG_BIN, **other})
+
+    return make
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """An installation with some tasks and a table of its own."""
+    fill(database)
+    return database
+
+
+def fill(database: Database, rows: int = 1000) -> None:
+    """Submit tasks, and make a table with this many rows."""
+    with connect(database) as connection:
+        connection.execute(
+            "INSERT INTO tasks (id, agent_name, task_type, status, created_at)"
+            " SELECT gen_random_uuid(), 'Agent', 'work', 'pending', now()"
+            " FROM generate_series(1, %s)",
+            [rows],
+        )
+        connection.execute("CREATE TABLE notes (id bigserial PRIMARY KEY, text text)")
+        connection.execute(
+            "INSERT INTO notes (text) SELECT repeat(md5(n::text), 10)"
+            " FROM generate_series(1, %s) AS n",
+            [rows],
+        )
