@@ -15,7 +15,7 @@ from agentpg.db import Database
 from agentpg.embedded.binaries import find_binaries
 from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
 
-_FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC)_|PG[A-Z]+$|LANGUAGE$|LC_")
+_FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_")
 
 
 def pytest_configure() -> None:

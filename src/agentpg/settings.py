@@ -251,6 +251,54 @@ class Settings(BaseSettings):
         "Where backups lie: a folder, below `home` unless it is absolute, or a bucket as "
         "s3://bucket/prefix.",
     )
+    backup_s3_endpoint: str = _option(
+        "",
+        "The address of the storage that has the bucket, such as https://minio.example:9000. "
+        "Empty: that of AWS. What is empty of these settings is taken as the AWS tools take it, "
+        "from AWS_… variables, their files, or the machine's role.",
+    )
+    backup_s3_region: str = _option("", "The region of the bucket. Empty at last: us-east-1.")
+    backup_s3_access_key: str = _option("", "The access key for the bucket.")
+    backup_s3_secret_key: str = _option(
+        "", "The secret that belongs to the access key.", secret=True
+    )
+    backup_s3_token: str = _option(
+        "", "The token that belongs to an access key which holds for a time only.", secret=True
+    )
+    backup_s3_addressing: Literal["", "path", "virtual"] = _option(
+        "",
+        "How the bucket is named in addresses: path, or virtual for a part of the host's name. "
+        "Empty: path with an endpoint, and virtual without one.",
+    )
+    backup_s3_ca_file: str = _option(
+        "",
+        "The file with the certificates of the authorities that are trusted for the endpoint. "
+        "Empty: the public ones.",
+    )
+    backup_s3_attempts: int = Field(
+        8,
+        ge=1,
+        le=30,
+        description="How often a request to the bucket is tried, with growing waits of up to 20 "
+        "seconds in between; the first request of all at most three times, so that a wrong "
+        "address is told soon.",
+        json_schema_extra={"unit": "", "secret": False},
+    )
+    backup_key_file: str = _option(
+        "",
+        "The file with the secret keys of sealed backups, one age identity per line, which "
+        "`agentpg backup key FILE` makes. New backups are sealed for all of them.",
+    )
+    backup_recipients: str = _option(
+        "",
+        "Public keys, age recipients with spaces between, that new backups are sealed for as "
+        "well. With these alone, nobody here can open the backups.",
+    )
+    backup_passphrase: str = _option(
+        "",
+        "The passphrase of sealed backups; each has a key of its own, which it protects.",
+        secret=True,
+    )
     openai_base_url: str = _foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

@@ -3,7 +3,10 @@
 AgentpgError                    exit 1   failed
 ├── UsageError                  exit 2   wrong usage
 │   ├── SettingError                     a setting has a wrong name or value
-│   │   └── WrongValue
+│   │   ├── WrongValue
+│   │   └── RepositoryUnknown             no place that backups can lie in
+│   ├── ExtraMissing                     a package is not installed
+│   ├── KeyUnusable                      no key of sealed backups
 │   ├── AppNotFound                      --app names nothing that can be loaded
 │   │   ├── ModuleMissing
 │   │   ├── ModuleBroken                  it raises while it is imported
@@ -54,8 +57,11 @@ AgentpgError                    exit 1   failed
  │   ├── WorkUnderWay                     only one may do this at a time
  │   ├── PoolerInBetween                  a backup needs a session of its own
  │   ├── PermissionDenied                 the role may not do this
+ │   ├── KeyBesideBackups                 the key lies in the repository
+ │   ├── NotSealed                        nothing says for whom to seal a backup
  │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
+│   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
 ├── ArchiveNotWhole                      what was written does not read back
 ├── MigrationBlocked                     a migration did not get its locks
@@ -82,8 +88,16 @@ AgentpgError                    exit 1   failed
 │   ├── ToolFailed                       one of PostgreSQL's programs
 │   ├── TablesInUse                      others held or changed tables meanwhile
 │   ├── BackupNotWhole                   what was made does not end as it should
+│   ├── SealError                        a backup can't be sealed, or not be opened
+│   │   ├── SealDamaged                   changed or cut short
+│   │   ├── KeyNotFitting
+│   │   ├── KeyMissing                    (exit 6) none is configured
+│   │   └── PassphraseWrong
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
+│       │   ├── BucketMissing
+│       │   ├── BucketRefused                 the key is wrong, or has no rights
+│       │   └── BucketUntrusted               its certificate
 │       ├── RepositoryFull
 │       └── ObjectMissing
 ├── StandInNotStarted
@@ -164,6 +178,22 @@ from agentpg.errors.refused import (
     WorkUnderWay,
     WrongMajorVersion,
 )
+from agentpg.errors.storage import (
+    BucketMissing,
+    BucketRefused,
+    BucketUntrusted,
+    ExtraMissing,
+    KeyBesideBackups,
+    KeyMissing,
+    KeyNotFitting,
+    KeyThere,
+    KeyUnusable,
+    NotSealed,
+    PassphraseWrong,
+    RepositoryUnknown,
+    SealDamaged,
+    SealError,
+)
 from agentpg.errors.unavailable import (
     DatabaseMissing,
     DatabaseUnavailable,
@@ -219,6 +249,9 @@ __all__ = [
     "BackupNotFound",
     "BackupNotWhole",
     "BinariesMissing",
+    "BucketMissing",
+    "BucketRefused",
+    "BucketUntrusted",
     "CallInLoop",
     "ClientUnknown",
     "CompressionUnknown",
@@ -233,6 +266,7 @@ __all__ = [
     "EndpointFailed",
     "EndpointMissing",
     "EndpointRefused",
+    "ExtraMissing",
     "FileNotOurs",
     "FileNotRead",
     "FileNotWritten",
@@ -244,6 +278,11 @@ __all__ = [
     "InvalidAgent",
     "InvalidSchedule",
     "InvalidTask",
+    "KeyBesideBackups",
+    "KeyMissing",
+    "KeyNotFitting",
+    "KeyThere",
+    "KeyUnusable",
     "LimitNotFound",
     "LoginRefused",
     "MigrationBlocked",
@@ -257,9 +296,11 @@ __all__ = [
     "NotDrained",
     "NotForTesting",
     "NotPaused",
+    "NotSealed",
     "NotStartedYet",
     "ObjectMissing",
     "OutputNotWritten",
+    "PassphraseWrong",
     "PayloadNotJson",
     "PayloadNotParsed",
     "PayloadTooLarge",
@@ -272,6 +313,7 @@ __all__ = [
     "RepositoryError",
     "RepositoryFull",
     "RepositoryUnavailable",
+    "RepositoryUnknown",
     "ResultNotJson",
     "ResultTooLarge",
     "RetentionNotSet",
@@ -280,6 +322,8 @@ __all__ = [
     "ScheduleNotFound",
     "SchemaMismatch",
     "SchemaMissing",
+    "SealDamaged",
+    "SealError",
     "ServerBusy",
     "ServerInRecovery",
     "ServerNotRunning",

@@ -1,17 +1,21 @@
-"""What the tests of backups share: a repository, options, and databases with something in them."""
+"""What the tests of backups share: repositories, options, and databases with something in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentpg.db import Database, connect
+from agentpg.desk.backup.bucket import Bucket, open_bucket
 from agentpg.desk.backup.creating import CreateOptions
 from agentpg.desk.backup.folder import Folder, open_folder
+from tests.cable import Cable
 from tests.servers import PG_BIN
+from tests.storage import Storage
 
 
 @pytest.fixture
@@ -52,3 +56,38 @@ def fill(database: Database, rows: int = 1000) -> None:
             " FROM generate_series(1, %s) AS n",
             [rows],
         )
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[Storage]:
+    """It takes every key; not to be ended."""
+    with tempfile.TemporaryDirectory(prefix="agentpg-storage-") as folder:
+        server = Storage(Path(folder))
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def cable(storage: Storage) -> Iterator[Cable]:
+    """A cable to it that may be cut."""
+    between = Cable(storage.port)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def bucket_name(storage: Storage) -> str:
+    """A bucket of the test's own."""
+    return storage.new_bucket()
+
+
+@pytest.fixture
+def bucket(storage: Storage, bucket_name: str) -> Bucket:
+    """The repository in it."""
+    return open_bucket(storage.settings(bucket_name))
+
+
+@pytest.fixture
+def far_bucket(storage: Storage, bucket_name: str, cable: Cable) -> Bucket:
+    """The same bucket through the cable, with few attempts."""
+    return open_bucket(storage.settings(bucket_name, port=cable.port, backup_s3_attempts=3))

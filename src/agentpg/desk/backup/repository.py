@@ -4,12 +4,13 @@
     backups/NAME/backup.json     its record: written last, removed first
     backups/NAME/manifest.json   what the source held, table by table
     backups/NAME/globals.sql     roles and tablespaces of the cluster
+    backups/NAME/key.age         where a passphrase seals it: its secret key, under that
     backups/NAME/data/…          what its kind makes
     drills/NAME/MOMENT.json      what each drill of it found
     wal/SYSTEM/…                 archived WAL, by the cluster's system identifier
 
-Sealed files end in `.age`; `begun.json`, `backup.json` and drills are never sealed, and hold
-nothing secret.
+Sealed files end in `.age`, and the program `age` opens each; `begun.json`, `backup.json` and
+drills are never sealed, and hold nothing secret.
 
 A backup is there if its `backup.json` is there. Each object appears whole or not at all, and
 `backup.json` comes after all others have reached the disk; so whatever is killed when, there
@@ -30,6 +31,7 @@ RECORD = "backup.json"
 BEGUN = "begun.json"
 MANIFEST = "manifest.json"
 GLOBALS = "globals.sql"
+KEY = "key.age"
 SEALED = ".age"
 
 
@@ -94,7 +96,10 @@ class Repository(Protocol):
         ...
 
     def remove(self, keys: list[str]) -> None:
-        """Remove objects; those that are missing are no error."""
+        """Remove objects; those that are missing are no error.
+
+        With the last object of a folder go the remains of what never became one there.
+        """
         ...
 
     def free_bytes(self) -> int | None:
