@@ -24,6 +24,7 @@ from agentpg.db.pooler import Lasting, lasting, pin_plans, work_on
 from agentpg.db.query import (
     Fragment,
     Statements,
+    array_literal,
     compose_script,
     identifier,
     literal,
@@ -51,6 +52,7 @@ __all__ = [
     "Statements",
     "SteadyConnection",
     "TupleRow",
+    "array_literal",
     "channel_of",
     "class_row",
     "compose_script",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import psycopg
@@ -44,18 +43,31 @@ _PASSING = ("40", "53", "55P03", "57")
 Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
-@contextmanager
-def driver_errors(target: str, connection: Connection | None = None) -> Iterator[None]:
+class driver_errors:  # noqa: N801 - read as a statement: with driver_errors(target):
     """Within it, an error of the driver is raised as the most specific of ours.
 
     The `connection` that is used, where there is one, lets a standby be told from a setting.
     """
-    try:
-        yield
-    except PoolTimeout:
-        raise TooManyConnections(target=target) from None
-    except psycopg.Error as error:
-        raise translate(error, target, connection) from error
+
+    __slots__ = ("_connection", "_target")
+
+    def __init__(self, target: str, connection: Connection | None = None) -> None:
+        self._target = target
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, PoolTimeout):
+            raise TooManyConnections(target=self._target) from None
+        if isinstance(error, psycopg.Error):
+            raise translate(error, self._target, self._connection) from error
 
 
 def translate(

@@ -13,13 +13,14 @@ written `%(name)s`, or `%(name)b` to send an array in binary form, which costs a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from psycopg import ClientCursor, Connection, sql
 from psycopg.abc import AdaptContext
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 
@@ -103,6 +104,15 @@ def compose_script(text: str, **identifiers: str) -> Composed:
 def identifier(*parts: str) -> str:
     """A quoted name, as text to show: identifier("agentic_ai", "tasks")."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def array_literal(values: Sequence[object]) -> str:
+    """The text of an array, for a parameter such as `%(names)s::text[]`.
+
+    For a few values that are sent again and again: the driver dumps a list anew each time.
+    """
+    dumper = Transformer().get_dumper(list(values), PyFormat.TEXT)
+    return bytes(dumper.dump(list(values)) or b"").decode() if values else "{}"
 
 
 def literal(value: object) -> str:

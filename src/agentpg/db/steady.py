@@ -65,8 +65,12 @@ class SteadyConnection:
         row: RowFactory[Any] = tuple_row,
     ) -> list[Any]:
         """Run `statement` in a transaction of its own and return its rows."""
-        async with self._in_use() as connection:
-            return await _rows(connection, statement, parameters, row)
+        async with self._lock:
+            connection = self._connection or await self._connect()
+            try:
+                return await _rows(connection, statement, parameters, row)
+            except (Error, asyncio.CancelledError) as error:
+                raise await self._seen(error, connection)  # noqa: B904 - it says its cause
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Execute]:
@@ -75,25 +79,29 @@ class SteadyConnection:
         It is committed at the end, and rolled back by an error, which is raised as by
         `execute`.
         """
-        async with self._in_use() as connection, connection.transaction():
-            yield partial(_rows, connection)
-
-    @asynccontextmanager
-    async def _in_use(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         async with self._lock:
             connection = self._connection or await self._connect()
             try:
-                yield connection
-            except Error as error:
-                if is_refused_value(error):
-                    raise
-                if is_connection_lost(error):
-                    await self._drop()
-                raise translate(error, self._database.target(), connection) from error
-            except asyncio.CancelledError:
-                # Cancelled in the middle of a statement: its answer may still be on the wire.
-                await self._drop()
-                raise
+                async with connection.transaction():
+                    yield partial(_rows, connection)
+            except (Error, asyncio.CancelledError) as error:
+                raise await self._seen(error, connection)  # noqa: B904 - it says its cause
+
+    async def _seen(
+        self, error: Error | asyncio.CancelledError, connection: AsyncConnection[TupleRow]
+    ) -> BaseException:
+        """The error to raise; a connection that is of no more use is dropped."""
+        if isinstance(error, asyncio.CancelledError):
+            # In the middle of a statement: its answer may still be on the wire.
+            await self._drop()
+            return error
+        if is_refused_value(error):
+            return error
+        if is_connection_lost(error):
+            await self._drop()
+        ours = translate(error, self._database.target(), connection)
+        ours.__cause__ = error
+        return ours
 
     async def insist(
         self,
@@ -182,4 +190,6 @@ async def _rows(
 ) -> list[Any]:
     cursor = connection.cursor(row_factory=row)
     await cursor.execute(statement, parameters)
-    return await cursor.fetchall() if cursor.description else []
+    # Not `cursor.description`, which makes an object for each column.
+    answers = cursor.pgresult is not None and cursor.pgresult.nfields > 0
+    return await cursor.fetchall() if answers else []

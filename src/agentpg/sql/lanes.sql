@@ -85,14 +85,14 @@ SELECT mark.priority, (
           AND t.priority = mark.priority AND (t.run_at, t.id) >= (mark.run_at, mark.id)
           AND t.run_at <= now()
           AND CASE
-              WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)b::text[]) THEN true
+              WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)s::text[]) THEN true
               ELSE false
           END
         ORDER BY t.run_at, t.id
         LIMIT %(room)s
     ) h
 )
-FROM unnest(%(priorities)b::int2[], %(run_ats)b::text[]::timestamptz[], %(ids)b::uuid[])
+FROM unnest(%(priorities)s::int2[], %(run_ats)s::timestamptz[], %(ids)s::uuid[])
     AS mark (priority, run_at, id);
 
 -- name: claim
@@ -120,7 +120,7 @@ WITH ready AS MATERIALIZED (
         worker = %(worker)s,
         started_at = statement_timestamp(),
         on_crash = CASE
-            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)b::text[]) THEN 'fail'
+            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)s::text[]) THEN 'fail'
             ELSE t.on_crash
         END
     FROM ready

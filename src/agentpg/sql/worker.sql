@@ -22,20 +22,20 @@ WHERE id = %(worker)s AND ended_at IS NULL;
 -- without an id says so, with their number as its attempt.
 WITH ready AS MATERIALIZED (
     SELECT due.*
-    FROM unnest(%(priorities)b::int2[], %(run_ats)b::text[]::timestamptz[], %(ids)b::uuid[])
+    FROM unnest(%(priorities)s::int2[], %(run_ats)s::timestamptz[], %(ids)s::uuid[])
         AS mark (priority, run_at, id)
     CROSS JOIN LATERAL (
         SELECT t.ctid, (
             t.tenant IS NOT NULL
             OR t.agent_name || chr(31) || t.task_type
-                = ANY ((SELECT {schema}.ruled_among(%(handlers)b::text[]))::text[])
+                = ANY ((SELECT {schema}.ruled_among(%(handlers)s::text[]))::text[])
         ) IS TRUE AS in_lane
         FROM {schema}.tasks t
         WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
           AND t.priority = mark.priority AND (t.run_at, t.id) >= (mark.run_at, mark.id)
           AND t.run_at <= now()
           AND CASE
-              WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)b::text[]) THEN true
+              WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)s::text[]) THEN true
               ELSE false
           END
         ORDER BY t.run_at, t.id
@@ -53,7 +53,7 @@ WITH ready AS MATERIALIZED (
         worker = %(worker)s,
         started_at = now(),
         on_crash = CASE
-            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)b::text[]) THEN 'fail'
+            WHEN t.agent_name || chr(31) || t.task_type = ANY (%(not_twice)s::text[]) THEN 'fail'
             ELSE t.on_crash
         END
     FROM ready
@@ -83,7 +83,7 @@ FROM sorted;
 
 -- name: waits_in_lane
 -- Whether something waits in a lane; what a look tells too, without what makes one dear.
-SELECT {schema}.waits_in_lane(%(handlers)b::text[]);
+SELECT {schema}.waits_in_lane(%(handlers)s::text[]);
 
 -- name: look
 -- For each priority that has pending tasks, where the first due one is that these handlers
@@ -112,7 +112,7 @@ WITH RECURSIVE first AS (
 )
 SELECT
     (now() - %(margin)s)::text,
-    {schema}.waits_in_lane(%(handlers)b::text[]),
+    {schema}.waits_in_lane(%(handlers)s::text[]),
     first.priority, due.run_at::text, due.id, later.seconds
 FROM (VALUES (true)) AS always (so)
 LEFT JOIN first ON so
@@ -123,7 +123,7 @@ LEFT JOIN LATERAL (
       AND t.priority = first.priority AND (t.run_at, t.id) >= (first.run_at, first.id)
       AND t.run_at <= now()
       AND CASE
-          WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)b::text[]) THEN true
+          WHEN t.agent_name || chr(31) || t.task_type = ANY (%(handlers)s::text[]) THEN true
           ELSE false
       END
     ORDER BY t.run_at, t.id

@@ -11,7 +11,14 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 from uuid import UUID
 
-from agentpg.db import Database, Statements, SteadyConnection, is_refused_value, work_channel_of
+from agentpg.db import (
+    Database,
+    Statements,
+    SteadyConnection,
+    array_literal,
+    is_refused_value,
+    work_channel_of,
+)
 from agentpg.errors import AgentpgError
 from agentpg.settings import Settings
 from agentpg.tasks.encoding import decode_payload
@@ -53,11 +60,12 @@ class Claims:
         )
         self._poll = settings.poll_interval.total_seconds()
         self._marks = Marks(settings.poll_interval)
-        self._handlers = [_key(handler) for handler in app]
-        self._not_twice = [_key(handler) for handler in app if handler.on_crash == "fail"]
-        self._turns = Turns(
-            self.connection, database.schema, self._handlers, self._not_twice, self._poll
-        )
+        handlers = [_key(handler) for handler in app]
+        not_twice = [_key(handler) for handler in app if handler.on_crash == "fail"]
+        self._turns = Turns(self.connection, database.schema, handlers, not_twice, self._poll)
+        self._handlers = array_literal(handlers)
+        self._not_twice = array_literal(not_twice)
+        self._may_run_ahead = not not_twice
         self._next_due = float("inf")
         self.under_way = False
         self.lost = 0
@@ -69,7 +77,7 @@ class Claims:
         Not where one must not run twice: if its worker died meanwhile, nobody could tell that
         it had not begun.
         """
-        return not self._not_twice
+        return self._may_run_ahead
 
     @property
     def look_is_due(self) -> bool:

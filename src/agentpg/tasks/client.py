@@ -39,6 +39,8 @@ from agentpg.tasks.gathering import Gathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
+    is_plain,
+    plain_submission,
     repeated,
     single,
     submissions,
@@ -143,6 +145,8 @@ class Client:
         self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
+        if connection is None and is_plain(tasks):
+            return [self._submit_plain(tasks[0])]
         batches = submissions(tasks, self._settings.payload_limit)
         if connection is not None:
             return self._submit(connection, batches)
@@ -325,6 +329,13 @@ class Client:
             cursor = connection.cursor(row_factory=class_row(PausedAgent))
             cursor.execute(self._limits["paused"])
             return cursor.fetchall()
+
+    def _submit_plain(self, task: NewTask) -> UUID:
+        parameters = plain_submission(task, self._settings.payload_limit)
+        with self._pool.connection() as connection:
+            connection.execute(self._lifecycle["submit_plain"], parameters)
+        task_id: UUID = parameters["id"]
+        return task_id
 
     def _submit(self, connection: Connection[Any], batches: Iterable[dict[str, Any]]) -> list[UUID]:
         # The caller's connection may be set to other rows than tuples.

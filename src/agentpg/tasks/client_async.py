@@ -37,6 +37,8 @@ from agentpg.tasks.gathering import AsyncGathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
     is_one_statement,
+    is_plain,
+    plain_submission,
     repeated,
     single,
     submissions,
@@ -143,6 +145,8 @@ class AsyncClient:
         self, tasks: Sequence[NewTask], *, connection: AsyncConnection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
+        if connection is None and is_plain(tasks):
+            return [await self._submit_plain(tasks[0])]
         batches = submissions(tasks, self._settings.payload_limit)
         if connection is not None:
             return await self._submit(connection, batches)
@@ -327,6 +331,13 @@ class AsyncClient:
             cursor = connection.cursor(row_factory=class_row(PausedAgent))
             await cursor.execute(self._limits["paused"])
             return await cursor.fetchall()
+
+    async def _submit_plain(self, task: NewTask) -> UUID:
+        parameters = plain_submission(task, self._settings.payload_limit)
+        async with self._pool.connection() as connection:
+            await connection.execute(self._lifecycle["submit_plain"], parameters)
+        task_id: UUID = parameters["id"]
+        return task_id
 
     async def _submit(
         self, connection: AsyncConnection[Any], batches: Iterable[dict[str, Any]]

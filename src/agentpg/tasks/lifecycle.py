@@ -74,6 +74,32 @@ def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[A
     }
 
 
+def plain_submission(task: NewTask, payload_limit: int) -> dict[str, Any]:
+    """The parameters of the statement `submit_plain`, for one task without a key.
+
+    Raises as `submission`.
+    """
+    check(task)
+    return {
+        "id": task.id or uuid7(),
+        "agent_name": task.agent_name,
+        "task_type": task.task_type,
+        "payload": encode_payload(task.payload, payload_limit),
+        "priority": task.priority,
+        "run_at": task.run_at,
+        "delay": task.delay.total_seconds() if task.delay else 0.0,
+        "max_attempts": task.max_attempts,
+        "on_crash": task.on_crash,
+        "tenant": task.tenant,
+        "parent": task.parent_id,
+    }
+
+
+def is_plain(tasks: Sequence[NewTask]) -> bool:
+    """Whether this is one task without a key."""
+    return len(tasks) == 1 and tasks[0].idempotency_key is None
+
+
 def alike(parameters: dict[str, list[Any]]) -> dict[str, Any] | None:
     """The parameters of the statement `submit_alike`, where it takes these tasks.
 

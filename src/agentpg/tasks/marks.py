@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 # A look is due so often, or with each poll where that is more often.
@@ -63,13 +62,13 @@ class Marks:
         """How long it is until one more look is allowed; 0 or less if it is now."""
         return self._looked_at + self._pause() - self._clock()
 
-    def parameters(self) -> dict[str, list[Any]]:
-        """The marks as the claim takes them, the more urgent priority first."""
+    def parameters(self) -> dict[str, str]:
+        """The marks as the claim takes them, as texts of arrays, the more urgent priority first."""
         ordered = sorted(self._marks.items())
         return {
-            "priorities": [priority for priority, _ in ordered],
-            "run_ats": [mark[0] for _, mark in ordered],
-            "ids": [mark[1] for _, mark in ordered],
+            "priorities": _array(str(priority) for priority, _ in ordered),
+            "run_ats": _array(f'"{mark[0]}"' for _, mark in ordered),
+            "ids": _array(str(mark[1]) for _, mark in ordered),
         }
 
     def claimed(self, places: Sequence[tuple[int, str, UUID]]) -> None:
@@ -101,3 +100,7 @@ class Marks:
 
     def _pause(self) -> float:
         return min(self._costs, default=0.0) / _SHARE_OF_LOOKS
+
+
+def _array(elements: Iterable[str]) -> str:
+    return "{" + ",".join(elements) + "}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from agentpg.db import Composed, Statements, SteadyConnection
+from agentpg.db import Composed, Statements, SteadyConnection, array_literal
 from agentpg.tasks.lanes import (
     MARK,
     PLAIN,
@@ -87,7 +87,8 @@ class Turns:
         self._schema = schema
         self._sql = Statements("lanes", schema)
         self._handlers = list(handlers)
-        self._not_twice = list(not_twice)
+        self._known = array_literal(handlers)
+        self._not_twice = array_literal(not_twice)
         self._poll = poll
         self._start = ""
         self._waiting = False
@@ -159,7 +160,7 @@ class Turns:
         active = [h for h in self._handlers if h.split(MARK)[0] not in paused]
         rules = await self._rules(execute)
         lanes = await self._lanes(execute, active, room)
-        plain = {"handlers": self._handlers, "room": room, **marks}
+        plain = {"handlers": self._known, "room": room, **marks}
         due = {p: n for p, n in await execute(self._sql["plain_due"], plain) if n}
         if due:
             lanes = [*lanes, Lane(PLAIN, due)]

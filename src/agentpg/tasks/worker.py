@@ -185,9 +185,13 @@ class Worker:
     async def _claim(self, room: int) -> int:
         worker = self.id
         slots = max(0, self._concurrency - self._hands.running - self._hands.waiting)
-        return await self._claims.claim(
+        taken = await self._claims.claim(
             worker, room, slots, lambda tasks: self._hands.take(tasks, worker)
         )
+        if taken:
+            # The handlers begin before anything else is asked.
+            await asyncio.sleep(0)
+        return taken
 
     async def _tend_buffer(self) -> None:
         """Hand back what was claimed ahead of work that turned out slower than the last."""
