@@ -28,7 +28,8 @@ WITH ready AS MATERIALIZED (
         SELECT t.ctid, (
             t.tenant IS NOT NULL
             OR t.agent_name || chr(31) || t.task_type
-                = ANY ((SELECT {schema}.ruled_among(%(handlers)s::text[]))::text[])
+                = ANY ((SELECT CASE WHEN EXISTS (SELECT FROM {schema}.ruled)
+                        THEN {schema}.ruled_among(%(handlers)s::text[]) END)::text[])
         ) IS TRUE AS in_lane
         FROM {schema}.tasks t
         WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
