@@ -24,7 +24,13 @@ class Clock:
 
 def marks_of(marks: Marks) -> list[tuple[int, str, UUID]]:
     parameters = marks.parameters()
-    return list(zip(*(parameters[n] for n in ("priorities", "run_ats", "ids")), strict=True))
+    priorities, run_ats, ids = (
+        parameters[name].strip("{}").split(",") for name in ("priorities", "run_ats", "ids")
+    )
+    return [
+        (int(priority), run_at.strip('"'), UUID(task_id))
+        for priority, run_at, task_id in zip(priorities, run_ats, ids, strict=True)
+    ]
 
 
 def test_a_look_is_due_before_the_first_claim() -> None:
