@@ -298,6 +298,47 @@ class Settings(BaseSettings):
         "",
         "The passphrase of sealed backups; each has a key of its own, which it protects.",
         secret=True,
+    backup_compression: str = _option(
+        "",
+        "How dumps are compressed: a method and a level, such as gzip:6, zstd:3 or lz4:1, or "
+        "none. Empty: zstd where pg_dump has it, else gzip.",
+    )
+    backup_jobs: int = Field(
+        default_factory=_usable_processors,
+        ge=1,
+        le=64,
+        description="How many connections a dump reads with.",
+        json_schema_extra={"unit": "connections", "secret": False},
+    )
+    backup_lock_wait: Duration = _option(
+        timedelta(minutes=1),
+        "How long a backup waits for a table that somebody else has for himself.",
+        "duration",
+    )
+    backup_keep_last: int = Field(
+        7,
+        ge=1,
+        description="How many of the last backups of a database `agentpg backup prune` keeps, of "
+        "each kind.",
+        json_schema_extra={"unit": "backups", "secret": False},
+    )
+    backup_keep_daily: int = Field(
+        7,
+        ge=0,
+        description="Of how many days that have a backup the last one is kept.",
+        json_schema_extra={"unit": "days", "secret": False},
+    )
+    backup_keep_weekly: int = Field(
+        4,
+        ge=0,
+        description="Of how many weeks that have a backup the last one is kept.",
+        json_schema_extra={"unit": "weeks", "secret": False},
+    )
+    backup_keep_monthly: int = Field(
+        6,
+        ge=0,
+        description="Of how many months that have a backup the last one is kept.",
+        json_schema_extra={"unit": "months", "secret": False},
     )
     openai_base_url: str = _foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."

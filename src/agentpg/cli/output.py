@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from agentpg.cli.progress import Gauge, NoGauge
+    from agentpg.cli.progress import Gauge, Measure, NoGauge, NoMeasure
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +55,7 @@ _UNUSUAL = re.compile(r"[^ -~\n]")
 _STATE_STYLES = {
     "completed": "green",
     "ok": "green",
+    "passed": "green",
     "alive": "green",
     "active": "green",
     "running": "cyan",
@@ -212,6 +213,21 @@ class Output:
 
         kind = Bar if sys.stderr.isatty() else Lines
         with kind(title, total, no_color=self._no_color) as shown:
+            yield shown
+
+    @contextmanager
+    def measure(self, title: str) -> Iterator[Measure | NoMeasure]:
+        """Shows bytes, rate and time left on standard error; only on a terminal.
+
+        `title` is already translated.
+        """
+        from agentpg.cli.progress import Measure, NoMeasure
+
+        if not sys.stderr.isatty():
+            yield NoMeasure()
+            return
+        left = self.translate(N_("{time} left"))
+        with Measure(title, left, no_color=self._no_color) as shown:
             yield shown
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Self
 
@@ -102,6 +103,80 @@ class Lines:
     def say(self, text: str) -> None:
         """A line of the result."""
         click.echo(visible(text))
+
+
+class Measure:
+    """How much of a volume has been worked through: bytes, their rate and the time left.
+
+    On a terminal's standard error only; it disappears when the work has ended.
+    """
+
+    def __init__(self, title: str, left: str, *, no_color: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._left = left
+        self._begun = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=Console(stderr=True, no_color=no_color or None),
+            transient=True,
+        )
+        self._task = self._progress.add_task(title, total=None, text="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def reach(self, done: int, total: int) -> None:
+        """So many bytes of `total` are done."""
+        text = measure_text(done, total, time.monotonic() - self._begun, self._left)
+        self._progress.update(self._task, completed=done, total=total or None, text=text)
+
+
+class NoMeasure:
+    """What a measure is where there is no terminal."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def reach(self, done: int, total: int) -> None:
+        """Show nothing."""
+        del done, total
+
+
+def measure_text(done: int, total: int, seconds: float, left: str) -> str:
+    """How far it is, in words.
+
+    >>> measure_text(512 * 1024**2, 2 * 1024**3, 8.0, "{time} left")
+    '512 MB / 2 GB, 64 MB/s, 24 s left'
+    """
+    from agentpg.cli import figures
+
+    rate = done / seconds if seconds > 0 else 0.0
+    parts = [f"{figures.size(done)} / {figures.size(total)}", f"{figures.size(int(rate))}/s"]
+    if rate:
+        parts.append(left.format(time=figures.duration(round((total - done) / rate))))
+    return ", ".join(parts)
 
 
 class Gauge:

@@ -45,6 +45,9 @@ NOUNS = {
     "retention": Noun(
         "retention", "retention", N_("Remove old finished history, keep it in files, restore it.")
     ),
+    "backup": Noun(
+        "backup", "backup", N_("Make backups, prove them, restore them, remove old ones.")
+    ),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 

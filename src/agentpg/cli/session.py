@@ -12,6 +12,7 @@ from agentpg.language import Translate, choose_language, translation
 if TYPE_CHECKING:
     from agentpg.cli.output import Output
     from agentpg.db import Database
+    from agentpg.desk.backup.repository import Repository
     from agentpg.embedded import EmbeddedServer
     from agentpg.settings import Settings
 
@@ -82,6 +83,22 @@ class Session:
         if not self.server.status().running:
             raise ServerNotRunning(home=self.home)
         return Database(self.server.dsn(), self.settings.schema_name)
+
+    @cached_property
+    def backup_database(self) -> Database:
+        """The database as the role that makes backups."""
+        from agentpg.db import Database
+
+        if self.settings.dsn_backup and "dsn" not in self.overrides:
+            return Database(self.settings.dsn_backup, self.settings.schema_name)
+        return self.database
+
+    @cached_property
+    def repository(self) -> Repository:
+        """Where backups lie. Nothing is asked of it yet."""
+        from agentpg.desk.backup.folder import open_folder
+
+        return open_folder(self.home / Path(self.settings.backup_repository).expanduser())
 
     @cached_property
     def out(self) -> Output:

@@ -82,6 +82,7 @@ AgentpgError                    exit 1   failed
 │   └── EndpointFailed                   it can't be reached, or fails for now
 ├── BackupError                          a backup can't be made, read, proved or restored
 │   ├── BackupNotFound
+│   │   └── NoBackups                     there is none at all
 │   ├── RecordDamaged                    what the repository says of one can't be read
 │   │   └── RecordTooNew                  a newer release wrote it
 │   ├── ProgramsMissing                  no pg_dump that fits the server
@@ -120,6 +121,7 @@ from agentpg.errors.backup import (
     BackupNotFound,
     BackupNotWhole,
     CompressionUnknown,
+    NoBackups,
     ObjectMissing,
     PoolerInBetween,
     ProgramsMissing,
@@ -291,6 +293,7 @@ __all__ = [
     "ModuleMissing",
     "NamesTaken",
     "NoAdministrator",
+    "NoBackups",
     "NoDatabase",
     "NotAnApp",
     "NotDrained",

@@ -46,6 +46,13 @@ class BackupNotFound(BackupError):
     hint = N_("`agentpg backup list` shows the backups.")
 
 
+class NoBackups(BackupNotFound):
+    """There is no backup at all."""
+
+    sentence = N_("there is no backup in {place}")
+    hint = N_("`agentpg backup create` makes one.")
+
+
 class RecordDamaged(BackupError):
     """What the repository says of a backup can't be read."""
 

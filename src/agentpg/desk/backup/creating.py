@@ -154,6 +154,15 @@ def create_backup(
             return _make(repository, job)
 
 
+def source_of(database: Database) -> Source:
+    """Which database of which cluster this is. Raises DatabaseUnavailable."""
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg backup") as connection,
+    ):
+        return read_source(connection, database)[0]
+
+
 def read_source(connection: Connection[Any], database: Database) -> tuple[Source, int]:
     """What is backed up, and its size in bytes."""
     sql = Statements("backup", database.schema)

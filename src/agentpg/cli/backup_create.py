@@ -1,0 +1,135 @@
+"""`agentpg backup create`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.command import Command
+from agentpg.cli.output import json_option
+from agentpg.cli.session import Session
+from agentpg.cli.values import DURATION
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.cli.progress import Measure, NoMeasure
+    from agentpg.desk.backup.creating import Step
+    from agentpg.desk.backup.model import Backup, Kind
+
+# Those that can be made; spelled here so that `--help` loads nothing.
+KINDS: tuple[Kind, ...] = ("dump", "sql")
+
+
+@click.command(
+    "create",
+    cls=Command,
+    examples="""
+        agentpg backup create
+        # One file that psql alone restores.
+        agentpg backup create --kind sql
+        # In a script.
+        agentpg backup create --json | jq -r .name
+    """,
+)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="dump",
+    show_default=True,
+    help="A dump with several connections, or one SQL file.",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), help="How many connections a dump reads with.")
+@click.option(
+    "--compression",
+    metavar="METHOD:LEVEL",
+    help="Such as gzip:6, zstd:3 or none. A SQL file is compressed only if this is given.",
+)
+@click.option(
+    "--lock-wait",
+    type=DURATION,
+    help="How long to wait for a table that somebody else has for himself.",
+)
+@click.option(
+    "--role-passwords",
+    is_flag=True,
+    help="Keep the roles' password verifiers too; only a superuser may read them.",
+)
+@json_option
+@click.pass_obj
+def create(
+    session: Session,
+    kind: Kind,
+    jobs: int | None,
+    compression: str | None,
+    lock_wait: timedelta | None,
+    role_passwords: bool,
+    as_json: bool,
+) -> None:
+    """Make a backup of the database, with proof of what it held at that moment.
+
+    Workers go on meanwhile. The backup appears whole or not at all; what a killed one left is
+    removed by the next. With it come the roles and tablespaces of the cluster, without
+    passwords unless asked for.
+    """
+    from agentpg.desk.backup.creating import CreateOptions, create_backup
+
+    settings = session.settings
+    # A file for psql is as it is written unless the call itself says otherwise.
+    usual = "" if kind == "sql" else settings.backup_compression
+    options = CreateOptions(
+        kind=kind,
+        jobs=jobs or settings.backup_jobs,
+        compression=usual if compression is None else compression,
+        lock_wait=lock_wait or settings.backup_lock_wait,
+        role_passwords=role_passwords,
+        pg_bin=settings.pg_bin,
+        stages=session.home / "stages",
+    )
+    title = session.translate(N_("Making the backup"))
+    with session.out.measure(title) as measure:
+        made = create_backup(
+            session.backup_database, session.repository, options, _teller(session, measure)
+        )
+    if as_json:
+        session.out.json(made)
+    else:
+        _show_made(session, made)
+
+
+def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Step], None]:
+    def tell(step: Step) -> None:
+        if step.note:
+            values = {name: session.translate(str(value)) for name, value in step.values}
+            session.out.note(session.translate(step.note).format_map(values))
+        else:
+            measure.reach(step.done_bytes, step.total_bytes)
+
+    return tell
+
+
+def _show_made(session: Session, made: Backup) -> None:
+    from agentpg.cli.backup_view import show_facts
+
+    show_facts(session, made)
+    if made.kind == "sql":
+        _say_how_to_restore(session, made)
+    if not made.details.get("globals", True):
+        session.out.note(
+            session.translate(
+                N_("Roles and tablespaces of the cluster are not in it: {reason}")
+            ).format(reason=made.details.get("globals_missing"))
+        )
+
+
+def _say_how_to_restore(session: Session, made: Backup) -> None:
+    from agentpg.desk.backup.records import key_of
+
+    [path] = [file.path for file in made.files if file.path.startswith("data/")]
+    place = session.repository.folder(key_of(made.name, path))
+    if place is not None and place.suffix == ".sql":
+        session.out.line()
+        session.out.line(session.translate(N_("psql alone restores it into an empty database:")))
+        session.out.line(f"  psql -d DATABASE < {place}")

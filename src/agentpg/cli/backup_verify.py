@@ -1,0 +1,137 @@
+"""`agentpg backup verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.command import Command
+from agentpg.cli.output import Column, json_option
+from agentpg.cli.session import Session
+from agentpg.errors import NoBackups, ProgramsMissing, UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.backup.model import Backup, Outcome
+    from agentpg.desk.backup.verifying import Opener, Verification
+
+# Damage wins over what could not be looked at.
+_EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
+
+# More is in --json.
+_MOST_DIFFERENCES = 20
+
+
+@click.command(
+    "verify",
+    cls=Command,
+    examples="""
+        agentpg backup verify
+        agentpg backup verify --all
+        agentpg backup verify 20260301T120000Z-dump --json
+    """,
+)
+@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.option("--all", "every", is_flag=True, help="All backups.")
+@json_option
+@click.pass_obj
+def verify(session: Session, name: str | None, every: bool, as_json: bool) -> int:
+    """Read a backup's files and compare them with their checksums, without restoring it.
+
+    It says that the backup is as it was made; that it can be restored, a drill proves. Exit
+    code 1: damaged. 6: something could not be looked at.
+    """
+    backups = _chosen(session, name, every)
+    found = _verify(session, backups)
+    if as_json:
+        session.out.json(found if every else found[0])
+    else:
+        _show(session, found)
+    outcomes = {one.outcome for one in found}
+    return next((code for outcome, code in _EXIT_CODES.items() if outcome in outcomes), 0)
+
+
+def _chosen(session: Session, name: str | None, every: bool) -> list[Backup]:
+    from agentpg.desk.backup.records import choose_backup, find_backups
+
+    if not every:
+        return [choose_backup(session.repository, name)]
+    if name is not None:
+        raise UsageError(N_("--all and a name exclude each other"))
+    found = find_backups(session.repository)
+    for error in found.damaged.values():
+        raise error
+    if not found.backups:
+        raise NoBackups(place=session.repository.place)
+    return list(found.backups)
+
+
+def _verify(session: Session, backups: list[Backup]) -> list[Verification]:
+    from agentpg.desk.backup.verifying import verify_backup
+
+    done, total = 0, sum(backup.size_bytes for backup in backups)
+    with session.out.measure(session.translate(N_("Reading the backup"))) as measure:
+
+        def read(size: int) -> None:
+            nonlocal done
+            done += size
+            measure.reach(done, total)
+
+        return [verify_backup(backup, _opener(session, backup, read)) for backup in backups]
+
+
+def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Opener:
+    from agentpg.desk.backup.programs import find_programs
+    from agentpg.desk.backup.verifying import Opener
+
+    programs, reason = None, ""
+    try:
+        programs = find_programs(session.settings.pg_bin, int(backup.tool_version.split(".")[0]))
+    except ProgramsMissing as error:
+        reason = error.message(session.translate)
+    return Opener(repository=session.repository, programs=programs, no_programs=reason, read=read)
+
+
+def _show(session: Session, found: list[Verification]) -> None:
+    columns = (
+        Column(N_("Backup")),
+        Column(N_("Check")),
+        Column(N_("Outcome"), state=True),
+        Column(N_("Reason"), yields=1, fold=True),
+    )
+    session.out.table(
+        columns,
+        [
+            (one.backup, check.name, check.outcome, session.translate(check.reason) or None)
+            for one in found
+            for check in one.checks
+        ],
+    )
+    for one in found:
+        _show_differences(session, one)
+
+
+def _show_differences(session: Session, found: Verification) -> None:
+    differences = [d for check in found.checks for d in check.differences]
+    if not differences:
+        return
+    columns = (
+        Column(N_("File"), yields=1),
+        Column(N_("Expected"), yields=2),
+        Column(N_("Found"), yields=2),
+    )
+    session.out.line()
+    session.out.table(
+        columns,
+        [
+            (d.subject, session.translate(d.expected), session.translate(d.found))
+            for d in differences[:_MOST_DIFFERENCES]
+        ],
+    )
+    more = len(differences) - _MOST_DIFFERENCES
+    if more > 0:
+        session.out.line(
+            session.translate(N_("And {more} more; --json has all.")).format(more=more)
+        )

@@ -1,0 +1,206 @@
+"""`agentpg backup list` and `show`, and what other commands show of a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.command import Command
+from agentpg.cli.output import Column, json_option, plain
+from agentpg.cli.session import Session
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.backup.model import Backup, Drill
+
+_NEVER = N_("never")
+
+
+@click.command(
+    "list",
+    cls=Command,
+    examples="""
+        agentpg backup list
+        agentpg backup list --json | jq -r '.[-1].name'
+    """,
+)
+@json_option
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """List the backups, the newest last, each with what its last drill found."""
+    from agentpg.desk.backup.records import find_backups, read_drills
+
+    found = find_backups(session.repository)
+    rows = [(one, _last(read_drills(session.repository, one.name))) for one in found.backups]
+    if as_json:
+        session.out.json([_summary(backup, drill) for backup, drill in rows])
+    else:
+        _show_list(session, rows)
+    for error in found.damaged.values():
+        session.out.note(error.message(session.translate))
+    for name in found.unfinished:
+        session.out.note(
+            session.translate(
+                N_("{name} is being made, or was begun and not ended; it is no backup.")
+            ).format(name=name)
+        )
+
+
+@click.command(
+    "show",
+    cls=Command,
+    examples="""
+        agentpg backup show
+        agentpg backup show 20260301T120000Z-dump --files
+    """,
+)
+@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.option("--files", is_flag=True, help="List its files with their checksums.")
+@json_option
+@click.pass_obj
+def show(session: Session, name: str | None, files: bool, as_json: bool) -> None:
+    """Show one backup and its drills."""
+    from agentpg.desk.backup.records import choose_backup, read_drills
+
+    backup = choose_backup(session.repository, name)
+    drills = read_drills(session.repository, backup.name)
+    if as_json:
+        session.out.json({**_summary(backup, _last(drills)), **plain(backup), "drills": drills})
+        return
+    show_facts(session, backup)
+    _show_drills(session, drills)
+    if files:
+        _show_files(session, backup)
+
+
+def show_facts(session: Session, backup: Backup) -> None:
+    """What is known of a backup, for people."""
+    session.out.facts(_facts(session, backup))
+
+
+def _facts(session: Session, backup: Backup) -> list[tuple[str, object]]:
+    from agentpg.desk.backup.records import key_of
+
+    source, place = backup.source, session.repository.folder(key_of(backup.name))
+    size = f"{figures.size(backup.size_bytes)} / {figures.size(backup.source_bytes)}"
+    held = session.translate(N_("{tables} tables, {rows} rows")).format(
+        tables=figures.count(backup.tables), rows=figures.count(backup.rows)
+    )
+    return [
+        (N_("backup"), backup.name),
+        (N_("database"), f"{source.database} ({source.target})"),
+        (N_("server"), _version(source.server_version)),
+        (N_("moment"), backup.taken_at),
+        (N_("position"), backup.lsn),
+        (N_("holds"), held),
+        (N_("size"), f"{size} ({backup.compression})"),
+        (N_("time"), backup.duration),
+        (N_("sealed"), ", ".join(backup.recipients) or False),
+        (N_("roles"), backup.details.get("globals")),
+        (N_("place"), place or session.repository.place),
+    ]
+
+
+def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) -> None:
+    several = len({backup.source.database for backup, _ in rows}) > 1
+    columns = [
+        Column(N_("Name")),
+        *([Column(N_("Database"), yields=1)] if several else []),
+        Column(N_("Age"), show=figures.age, right=True),
+        Column(N_("Size"), show=figures.size, right=True),
+        Column(N_("Database size"), show=figures.size, right=True, yields=2),
+        Column(N_("Last drill"), state=True),
+        Column(N_("Drilled"), right=True),
+    ]
+    never = session.translate(_NEVER)
+    session.out.table(
+        columns,
+        [
+            (
+                backup.name,
+                *([backup.source.database] if several else []),
+                backup.taken_at,
+                backup.size_bytes,
+                backup.source_bytes,
+                drill.outcome if drill else never,
+                _ago(drill.ended_at if drill else None),
+            )
+            for backup, drill in rows
+        ],
+        empty=N_("There are no backups."),
+    )
+
+
+def _show_drills(session: Session, drills: Sequence[Drill]) -> None:
+    session.out.line()
+    columns = (
+        Column(N_("Drilled")),
+        Column(N_("Outcome"), state=True),
+        Column(N_("Restored in"), right=True),
+        Column(N_("On"), yields=1),
+        Column(N_("What failed"), yields=2, fold=True),
+    )
+    rows = [
+        (
+            drill.ended_at,
+            drill.outcome,
+            drill.restore,
+            drill.host,
+            "; ".join(
+                f"{check.name}: {session.translate(check.reason)}"
+                for check in drill.checks
+                if check.outcome != "passed"
+            ),
+        )
+        for drill in drills
+    ]
+    session.out.table(columns, rows, empty=N_("No drill has proved it yet."))
+
+
+def _show_files(session: Session, backup: Backup) -> None:
+    session.out.line()
+    columns = (
+        Column(N_("File"), yields=1),
+        Column(N_("Size"), show=figures.size, right=True),
+        Column(N_("SHA-256"), yields=2),
+    )
+    session.out.table(columns, [(f.path, f.size_bytes, f.sha256) for f in backup.files])
+
+
+def _summary(backup: Backup, drill: Drill | None) -> dict[str, Any]:
+    """A backup in a list, as JSON has it."""
+    return {
+        "name": backup.name,
+        "kind": backup.kind,
+        "source": backup.source,
+        "taken_at": backup.taken_at,
+        "duration_seconds": backup.duration,
+        "size_bytes": backup.size_bytes,
+        "source_bytes": backup.source_bytes,
+        "tables": backup.tables,
+        "rows": backup.rows,
+        "sealed": bool(backup.recipients),
+        "last_drill": None
+        if drill is None
+        else {
+            "outcome": drill.outcome,
+            "ended_at": drill.ended_at,
+            "restore_seconds": drill.restore,
+        },
+    }
+
+
+def _last(drills: Sequence[Drill]) -> Drill | None:
+    return drills[-1] if drills else None
+
+
+def _ago(moment: datetime | None) -> str:
+    return figures.age(moment)
+
+
+def _version(number: int) -> str:
+    return f"PostgreSQL {number // 10000}.{number % 10000}"

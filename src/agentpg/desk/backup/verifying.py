@@ -1,0 +1,223 @@
+"""Verifying a backup without restoring it: its files, its structure, its manifest.
+
+Every file is read whole and compared with what the record says; then pg_restore must be able
+to read the table of contents of a dump, and a plain file must end with pg_dump's closing
+line. It says that the backup is what was made. That it can be restored, only a drill proves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.model import Backup, Check, Difference, Outcome, StoredFile
+from agentpg.desk.backup.plain import ends_whole
+from agentpg.desk.backup.programs import Programs
+from agentpg.desk.backup.records import key_of
+from agentpg.desk.backup.repository import BEGUN, GLOBALS, MANIFEST, RECORD, SEALED, Repository
+from agentpg.errors import AgentpgError, RepositoryError, ToolFailed
+from agentpg.language import N_
+from agentpg.settings import environment_with
+
+_PIECE = 1024**2
+_TOC = "data/toc.dat"
+
+_DAMAGED_FILES = N_("{number} of {files} files are not as they were written")
+_NO_KEY = N_("it is sealed, and there is no key to open it with")
+_NO_GLOBALS = N_("roles and tablespaces are missing: {reason}")
+_NO_END = N_("it lacks pg_dump's closing line")
+_OTHER = N_("it is that of another backup")
+
+Read = Callable[[int], None]
+Unseal = Callable[[BinaryIO, Path], object]
+Look = Callable[["Opener", Path], Check]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What verifying one backup found."""
+
+    backup: str
+    checks: tuple[Check, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed only if every check did."""
+        outcomes = {check.outcome for check in self.checks}
+        if "failed" in outcomes:
+            return "failed"
+        return "passed" if outcomes == {"passed"} else "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opener:
+    """How the files of one backup are read.
+
+    `programs` None: none that fit were found. `unseal` None: there is no key. `read` is called
+    with the bytes that were read, as the work goes on.
+    """
+
+    repository: Repository
+    programs: Programs | None = None
+    unseal: Unseal | None = None
+    read: Read | None = None
+    no_programs: str = ""
+
+
+def verify_backup(backup: Backup, opener: Opener) -> Verification:
+    """Look at everything but the content. Raises RepositoryError where nothing can be read."""
+    files = _check_files(backup, opener)
+    # What is known to be damaged need not be opened to say so again, and in worse words.
+    bad = {difference.subject for difference in files.differences}
+    checks = [
+        files,
+        *_check_structure(backup, opener, bad),
+        *_check_manifest(backup, opener, bad),
+        *_check_globals(backup, opener, bad),
+    ]
+    return Verification(backup=backup.name, checks=tuple(checks))
+
+
+def _check_files(backup: Backup, opener: Opener) -> Check:
+    there = {
+        stored.key.removeprefix(key_of(backup.name, "")): stored.size_bytes
+        for stored in opener.repository.objects(key_of(backup.name, ""))
+    }
+    differences = [
+        difference
+        for file in backup.files
+        for difference in _check_file(backup, opener, file, there.get(file.path))
+    ]
+    recorded = {file.path for file in backup.files} | {RECORD, BEGUN}
+    differences += [
+        Difference(subject=path, expected=N_("nothing"), found=_size(size))
+        for path, size in there.items()
+        if path not in recorded
+    ]
+    if not differences:
+        return Check(name="files", outcome="passed")
+    reason = _DAMAGED_FILES.format(number=len(differences), files=len(backup.files))
+    return Check(name="files", outcome="failed", reason=reason, differences=tuple(differences))
+
+
+def _check_file(
+    backup: Backup, opener: Opener, file: StoredFile, size: int | None
+) -> Iterator[Difference]:
+    expected = _size(file.size_bytes)
+    if size is None:
+        yield Difference(subject=file.path, expected=expected, found=N_("missing"))
+        return
+    if size != file.size_bytes:
+        yield Difference(subject=file.path, expected=expected, found=_size(size))
+        return
+    found = _sha256(backup, opener, file.path)
+    if found != file.sha256:
+        yield Difference(
+            subject=file.path, expected=f"sha256 {file.sha256}", found=f"sha256 {found}"
+        )
+
+
+def _sha256(backup: Backup, opener: Opener, path: str) -> str:
+    digest = hashlib.sha256()
+    with opener.repository.open(key_of(backup.name, path)) as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+            if opener.read is not None:
+                opener.read(len(piece))
+    return digest.hexdigest()
+
+
+def _check_structure(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:
+    """Whether the tools of its kind can read how it is made up."""
+    looks: dict[str, Look] = {"dump": _look_at_toc, "sql": _look_at_end}
+    for file in backup.files:
+        path = file.path.removesuffix(SEALED)
+        concerned = path == _TOC if backup.kind == "dump" else path.startswith("data/")
+        if backup.kind in looks and concerned and file.path not in bad:
+            yield _look("structure", backup, opener, file.path, looks[backup.kind])
+
+
+def _look_at_toc(opener: Opener, path: Path) -> Check:
+    if opener.programs is None:
+        return Check(name="structure", outcome="unknown", reason=opener.no_programs)
+    command: list[str | Path] = [opener.programs.tool("pg_restore"), "--list", path.parent]
+    try:
+        run_tool(command, environment_with())
+    except ToolFailed as error:
+        return Check(name="structure", outcome="failed", reason=str(error.values["reason"]))
+    return Check(name="structure", outcome="passed")
+
+
+def _look_at_end(opener: Opener, path: Path) -> Check:
+    del opener
+    if ends_whole(path):
+        return Check(name="structure", outcome="passed")
+    return Check(name="structure", outcome="failed", reason=_NO_END)
+
+
+def _check_manifest(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:
+    """Whether the manifest can be read, and is of this backup."""
+    for file in backup.files:
+        if file.path.removesuffix(SEALED) == MANIFEST and file.path not in bad:
+            yield _look("manifest", backup, opener, file.path, _look_at_manifest(backup))
+
+
+def _look_at_manifest(backup: Backup) -> Look:
+    def look(opener: Opener, path: Path) -> Check:
+        del opener
+        try:
+            document = json.loads(path.read_bytes())
+            same = document["lsn"] == backup.lsn
+        except (ValueError, KeyError, TypeError) as error:
+            return Check(name="manifest", outcome="failed", reason=str(error))
+        if same:
+            return Check(name="manifest", outcome="passed")
+        return Check(name="manifest", outcome="failed", reason=_OTHER)
+
+    return look
+
+
+def _check_globals(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:
+    """Whether the roles of the cluster are with it, where its kind has them apart."""
+    del opener, bad
+    if "globals" not in backup.details:
+        return
+    there = any(file.path.removesuffix(SEALED) == GLOBALS for file in backup.files)
+    if backup.details["globals"] and there:
+        yield Check(name="globals", outcome="passed")
+        return
+    reason = _NO_GLOBALS.format(reason=backup.details.get("globals_missing", "–"))
+    yield Check(name="globals", outcome="unknown", reason=reason)
+
+
+def _look(name: str, backup: Backup, opener: Opener, path: str, look: Look) -> Check:
+    """Look at a file, in its place or brought near and opened."""
+    key = key_of(backup.name, path)
+    place = opener.repository.folder(key)
+    if place is not None and not path.endswith(SEALED):
+        return look(opener, place)
+    if path.endswith(SEALED) and opener.unseal is None:
+        return Check(name=name, outcome="unknown", reason=_NO_KEY)
+    with tempfile.TemporaryDirectory() as near:
+        target = Path(near, PurePosixPath(path.removesuffix(SEALED)).name)
+        try:
+            if opener.unseal is None:
+                opener.repository.fetch(key, target)
+            else:
+                with opener.repository.open(key) as stream:
+                    opener.unseal(stream, target)
+        except RepositoryError:
+            raise
+        except AgentpgError as error:
+            return Check(name=name, outcome="unknown", reason=str(error))
+        return look(opener, target)
+
+
+def _size(size: int) -> str:
+    return f"{size} B"
