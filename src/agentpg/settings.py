@@ -298,6 +298,7 @@ class Settings(BaseSettings):
         "",
         "The passphrase of sealed backups; each has a key of its own, which it protects.",
         secret=True,
+    )
     backup_compression: str = _option(
         "",
         "How dumps are compressed: a method and a level, such as gzip:6, zstd:3 or lz4:1, or "

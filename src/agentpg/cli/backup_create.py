@@ -75,6 +75,7 @@ def create(
     passwords unless asked for.
     """
     from agentpg.desk.backup.creating import CreateOptions, create_backup
+    from agentpg.desk.backup.keys import seal_of
 
     settings = session.settings
     # A file for psql is as it is written unless the call itself says otherwise.
@@ -87,6 +88,7 @@ def create(
         role_passwords=role_passwords,
         pg_bin=settings.pg_bin,
         stages=session.home / "stages",
+        seal=seal_of(settings, session.repository),
     )
     title = session.translate(N_("Making the backup"))
     with session.out.measure(title) as measure:

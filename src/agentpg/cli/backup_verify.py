@@ -10,7 +10,13 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
-from agentpg.errors import NoBackups, ProgramsMissing, UsageError
+from agentpg.errors import (
+    AgentpgError,
+    NoBackups,
+    ProgramsMissing,
+    RepositoryError,
+    UsageError,
+)
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -83,15 +89,30 @@ def _verify(session: Session, backups: list[Backup]) -> list[Verification]:
 
 
 def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Opener:
+    from agentpg.desk.backup.keys import seal_for_opening
     from agentpg.desk.backup.programs import find_programs
     from agentpg.desk.backup.verifying import Opener
 
-    programs, reason = None, ""
+    programs, unseal, no_programs, no_key = None, None, "", ""
     try:
         programs = find_programs(session.settings.pg_bin, int(backup.tool_version.split(".")[0]))
     except ProgramsMissing as error:
-        reason = error.message(session.translate)
-    return Opener(repository=session.repository, programs=programs, no_programs=reason, read=read)
+        no_programs = error.message(session.translate)
+    try:
+        seal = seal_for_opening(session.settings, session.repository, backup)
+        unseal = seal.unseal_to if seal else None
+    except RepositoryError:
+        raise
+    except AgentpgError as error:
+        no_key = error.message(session.translate)
+    return Opener(
+        repository=session.repository,
+        programs=programs,
+        unseal=unseal,
+        read=read,
+        no_programs=no_programs,
+        no_key=no_key,
+    )
 
 
 def _show(session: Session, found: list[Verification]) -> None:

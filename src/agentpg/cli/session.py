@@ -95,10 +95,10 @@ class Session:
 
     @cached_property
     def repository(self) -> Repository:
-        """Where backups lie. Nothing is asked of it yet."""
-        from agentpg.desk.backup.folder import open_folder
+        """Where backups lie; nothing is asked of it yet. Raises RepositoryUnknown."""
+        from agentpg.desk.backup.opening import open_repository
 
-        return open_folder(self.home / Path(self.settings.backup_repository).expanduser())
+        return open_repository(self.settings)
 
     @cached_property
     def out(self) -> Output:

@@ -25,7 +25,7 @@ from typing import Protocol
 from agentpg.desk.backup.folder import repository_error
 from agentpg.desk.backup.model import StoredFile
 from agentpg.desk.backup.records import key_of
-from agentpg.desk.backup.repository import BEGUN, SEALED, Repository
+from agentpg.desk.backup.repository import BEGUN, KEY, SEALED, Repository
 from agentpg.errors import FileNotWritten
 
 _HASHERS = 2
@@ -41,7 +41,12 @@ class Sealing(Protocol):
         """The public keys that it seals for."""
         ...
 
-    def seal(self, source: Path, target: Path) -> None:
+    @property
+    def key_file(self) -> bytes:
+        """What is to lie beside the sealed files, unless it is empty."""
+        ...
+
+    def seal(self, source: Path, target: Path) -> object:
         """Write the sealed form of `source` to `target`."""
         ...
 
@@ -79,7 +84,15 @@ class Stage:
                 files.append(file)
                 if stored is not None:
                     stored(path)
-        return tuple(files)
+        return tuple(files + self._store_key_file())
+
+    def _store_key_file(self) -> list[StoredFile]:
+        content = self.seal.key_file if self.seal else b""
+        if not content:
+            return []
+        self.repository.write(key_of(self.name, KEY), content)
+        digest = hashlib.sha256(content).hexdigest()
+        return [StoredFile(path=KEY, size_bytes=len(content), sha256=digest)]
 
     def _store_one(self, path: Path) -> tuple[int, StoredFile]:
         plain_size = path.stat().st_size

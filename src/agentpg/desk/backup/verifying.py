@@ -21,7 +21,7 @@ from agentpg.desk.backup.plain import ends_whole
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.records import key_of
 from agentpg.desk.backup.repository import BEGUN, GLOBALS, MANIFEST, RECORD, SEALED, Repository
-from agentpg.errors import AgentpgError, RepositoryError, ToolFailed
+from agentpg.errors import AgentpgError, RepositoryError, SealDamaged, ToolFailed
 from agentpg.language import N_
 from agentpg.settings import environment_with
 
@@ -29,7 +29,6 @@ _PIECE = 1024**2
 _TOC = "data/toc.dat"
 
 _DAMAGED_FILES = N_("{number} of {files} files are not as they were written")
-_NO_KEY = N_("it is sealed, and there is no key to open it with")
 _NO_GLOBALS = N_("roles and tablespaces are missing: {reason}")
 _NO_END = N_("it lacks pg_dump's closing line")
 _OTHER = N_("it is that of another backup")
@@ -59,8 +58,9 @@ class Verification:
 class Opener:
     """How the files of one backup are read.
 
-    `programs` None: none that fit were found. `unseal` None: there is no key. `read` is called
-    with the bytes that were read, as the work goes on.
+    `programs` None: none that fit were found, and `no_programs` says so; `unseal` None: there
+    is no key, and `no_key` says so. `read` is called with the bytes that were read, as the
+    work goes on.
     """
 
     repository: Repository
@@ -68,6 +68,7 @@ class Opener:
     unseal: Unseal | None = None
     read: Read | None = None
     no_programs: str = ""
+    no_key: str = ""
 
 
 def verify_backup(backup: Backup, opener: Opener) -> Verification:
@@ -203,7 +204,7 @@ def _look(name: str, backup: Backup, opener: Opener, path: str, look: Look) -> C
     if place is not None and not path.endswith(SEALED):
         return look(opener, place)
     if path.endswith(SEALED) and opener.unseal is None:
-        return Check(name=name, outcome="unknown", reason=_NO_KEY)
+        return Check(name=name, outcome="unknown", reason=opener.no_key)
     with tempfile.TemporaryDirectory() as near:
         target = Path(near, PurePosixPath(path.removesuffix(SEALED)).name)
         try:
@@ -214,6 +215,8 @@ def _look(name: str, backup: Backup, opener: Opener, path: str, look: Look) -> C
                     opener.unseal(stream, target)
         except RepositoryError:
             raise
+        except SealDamaged as error:
+            return Check(name=name, outcome="failed", reason=str(error))
         except AgentpgError as error:
             return Check(name=name, outcome="unknown", reason=str(error))
         return look(opener, target)
