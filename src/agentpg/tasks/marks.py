@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-# A look is due so often, or with each poll where that is more often.
-_MOST_BETWEEN_LOOKS = timedelta(seconds=0.9)
+# A look is due so often, or with each poll where that is more often. What came in below a mark
+# is to be begun within a second, and what was claimed before it is begun first.
+_MOST_BETWEEN_LOOKS = timedelta(seconds=0.7)
 
 # A look may have to walk millions of dead entries, so looks take at most 2 % of the time. Of
 # the last three the quickest counts: a machine that was busy for a moment makes none dear.
@@ -35,7 +36,7 @@ _USUAL_PRIORITY = 100
 class Marks:
     """The mark of each priority that is known, and when to look again from the head.
 
-    A look is due as often as a worker polls, or every 0.9 s if that is more often, and allowed
+    A look is due as often as a worker polls, or every 0.7 s if that is more often, and allowed
     at any time; but looks never take more than 2 % of the time. `clock` gives seconds that
     only rise.
     """
