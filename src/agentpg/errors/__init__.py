@@ -54,12 +54,13 @@ AgentpgError                    exit 1   failed
 │   ├── NamesTaken                       a migration meets others' tables of its names
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
- │   ├── WorkUnderWay                     only one may do this at a time
- │   ├── PoolerInBetween                  a backup needs a session of its own
- │   ├── PermissionDenied                 the role may not do this
- │   ├── KeyBesideBackups                 the key lies in the repository
- │   ├── NotSealed                        nothing says for whom to seal a backup
- │   └── NotForTesting                    a database that tests may not throw away
+│   ├── WorkUnderWay                     only one may do this at a time
+│   ├── PoolerInBetween                  a backup needs a session of its own
+│   ├── RestoreRefused                   a restore that would harm what is there
+│   ├── PermissionDenied                 the role may not do this
+│   ├── KeyBesideBackups                 the key lies in the repository
+│   ├── NotSealed                        nothing says for whom to seal a backup
+│   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
@@ -89,6 +90,9 @@ AgentpgError                    exit 1   failed
 │   ├── ToolFailed                       one of PostgreSQL's programs
 │   ├── TablesInUse                      others held or changed tables meanwhile
 │   ├── BackupNotWhole                   what was made does not end as it should
+│   ├── ScratchError                     the private server that a backup is restored into
+│   │   ├── ScratchTooSmall               (exit 6) no room for it
+│   │   └── ScratchNotStarted             (exit 6)
 │   ├── SealError                        a backup can't be sealed, or not be opened
 │   │   ├── SealDamaged                   changed or cut short
 │   │   ├── KeyNotFitting
@@ -179,6 +183,12 @@ from agentpg.errors.refused import (
     TablesInTheWay,
     WorkUnderWay,
     WrongMajorVersion,
+)
+from agentpg.errors.restore import (
+    RestoreRefused,
+    ScratchError,
+    ScratchNotStarted,
+    ScratchTooSmall,
 )
 from agentpg.errors.storage import (
     BucketMissing,
@@ -317,6 +327,7 @@ __all__ = [
     "RepositoryFull",
     "RepositoryUnavailable",
     "RepositoryUnknown",
+    "RestoreRefused",
     "ResultNotJson",
     "ResultTooLarge",
     "RetentionNotSet",
@@ -325,6 +336,9 @@ __all__ = [
     "ScheduleNotFound",
     "SchemaMismatch",
     "SchemaMissing",
+    "ScratchError",
+    "ScratchNotStarted",
+    "ScratchTooSmall",
     "SealDamaged",
     "SealError",
     "ServerBusy",
