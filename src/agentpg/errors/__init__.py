@@ -61,6 +61,16 @@ AgentpgError                    exit 1   failed
 │   ├── KeyBesideBackups                 the key lies in the repository
 │   ├── NotSealed                        nothing says for whom to seal a backup
 │   └── NotForTesting                    a database that tests may not throw away
+ │   ├── WorkUnderWay                     only one may do this at a time
+ │   ├── PoolerInBetween                  a backup needs a session of its own
+ │   ├── PermissionDenied                 the role may not do this
+ │   ├── KeyBesideBackups                 the key lies in the repository
+ │   ├── NotSealed                        nothing says for whom to seal a backup
+ │   ├── MarkExists                       recovery would stop at the first of the name
+ │   ├── ReplicationRefused               the role may not make a base backup
+ │   ├── ArchivingNotOurs                 the server archives in another way
+ │   ├── ArchiveOutOfReach                its account can't write there
+ │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
@@ -98,6 +108,16 @@ AgentpgError                    exit 1   failed
 │   │   ├── KeyNotFitting
 │   │   ├── KeyMissing                    (exit 6) none is configured
 │   │   └── PassphraseWrong
+│   ├── BaseBackupFailed                 pg_basebackup or its like gave up
+│   ├── WritesNotHeld                    no exact moment could be named
+│   ├── WalDamaged                       archived WAL is not what was written
+│   ├── ArchivingFailed                  the server does not archive its WAL
+│   ├── RecoveryFailed
+│   ├── MarkNotFound
+│   ├── RecoveryRefused                  (exit 4) the target can't be reached
+│   │   ├── WalMissing
+│   │   ├── TargetOutOfRange
+│   │   └── TimelineUnclear
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
 │       │   ├── BucketMissing
@@ -169,6 +189,22 @@ from agentpg.errors.failed import (
     TaskNotFound,
     WaitTimedOut,
     WrongState,
+)
+from agentpg.errors.recovery import (
+    ArchiveOutOfReach,
+    ArchivingFailed,
+    ArchivingNotOurs,
+    BaseBackupFailed,
+    MarkExists,
+    MarkNotFound,
+    RecoveryFailed,
+    RecoveryRefused,
+    ReplicationRefused,
+    TargetOutOfRange,
+    TimelineUnclear,
+    WalDamaged,
+    WalMissing,
+    WritesNotHeld,
 )
 from agentpg.errors.refused import (
     AdoptionRefused,
@@ -257,9 +293,13 @@ __all__ = [
     "AppNotFound",
     "ArchiveNotRead",
     "ArchiveNotWhole",
+    "ArchiveOutOfReach",
+    "ArchivingFailed",
+    "ArchivingNotOurs",
     "BackupError",
     "BackupNotFound",
     "BackupNotWhole",
+    "BaseBackupFailed",
     "BinariesMissing",
     "BucketMissing",
     "BucketRefused",
@@ -297,6 +337,8 @@ __all__ = [
     "KeyUnusable",
     "LimitNotFound",
     "LoginRefused",
+    "MarkExists",
+    "MarkNotFound",
     "MigrationBlocked",
     "MigrationChanged",
     "ModuleBroken",
@@ -322,7 +364,10 @@ __all__ = [
     "ProgramsMissing",
     "RecordDamaged",
     "RecordTooNew",
+    "RecoveryFailed",
+    "RecoveryRefused",
     "Refused",
+    "ReplicationRefused",
     "RepositoryError",
     "RepositoryFull",
     "RepositoryUnavailable",
@@ -353,14 +398,19 @@ __all__ = [
     "TableNotFound",
     "TablesInTheWay",
     "TablesInUse",
+    "TargetOutOfRange",
     "TaskFailed",
     "TaskNotFound",
+    "TimelineUnclear",
     "TooManyConnections",
     "ToolFailed",
     "UsageError",
     "VariableMissing",
     "WaitTimedOut",
+    "WalDamaged",
+    "WalMissing",
     "WorkUnderWay",
+    "WritesNotHeld",
     "WrongLimit",
     "WrongMajorVersion",
     "WrongState",
