@@ -24,6 +24,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── WrongLimit                       a limit has a value that does not fit
+│   ├── MarkNameWrong                    a name that no mark can have
 │   ├── InvalidAgent                     a name that no agent can have
 │   ├── LimitNotFound                    there is no such limit to remove
 │   ├── NotPaused                        an agent that is to be resumed runs already
@@ -110,13 +111,16 @@ AgentpgError                    exit 1   failed
 │   │   └── PassphraseWrong
 │   ├── BaseBackupFailed                 pg_basebackup or its like gave up
 │   ├── WritesNotHeld                    no exact moment could be named
+│   ├── CopyDamaged                      a file of a base backup is not what was written
 │   ├── WalDamaged                       archived WAL is not what was written
 │   ├── ArchivingFailed                  the server does not archive its WAL
 │   ├── RecoveryFailed
+│   │   └── TargetNotReached             there was less WAL than it seemed
 │   ├── MarkNotFound
 │   ├── RecoveryRefused                  (exit 4) the target can't be reached
 │   │   ├── WalMissing
 │   │   ├── TargetOutOfRange
+│   │   ├── TablespaceUnmapped
 │   │   └── TimelineUnclear
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
@@ -194,12 +198,15 @@ from agentpg.errors.recovery import (
     ArchiveOutOfReach,
     ArchivingFailed,
     ArchivingNotOurs,
-    BaseBackupFailed,
+    CopyDamaged,
     MarkExists,
+    MarkNameWrong,
     MarkNotFound,
     RecoveryFailed,
     RecoveryRefused,
     ReplicationRefused,
+    TablespaceUnmapped,
+    TargetNotReached,
     TargetOutOfRange,
     TimelineUnclear,
     WalDamaged,
@@ -299,7 +306,6 @@ __all__ = [
     "BackupError",
     "BackupNotFound",
     "BackupNotWhole",
-    "BaseBackupFailed",
     "BinariesMissing",
     "BucketMissing",
     "BucketRefused",
@@ -307,6 +313,7 @@ __all__ = [
     "CallInLoop",
     "ClientUnknown",
     "CompressionUnknown",
+    "CopyDamaged",
     "CronNeverTrue",
     "CronWrong",
     "DatabaseError",
@@ -338,6 +345,7 @@ __all__ = [
     "LimitNotFound",
     "LoginRefused",
     "MarkExists",
+    "MarkNameWrong",
     "MarkNotFound",
     "MigrationBlocked",
     "MigrationChanged",
@@ -398,6 +406,8 @@ __all__ = [
     "TableNotFound",
     "TablesInTheWay",
     "TablesInUse",
+    "TablespaceUnmapped",
+    "TargetNotReached",
     "TargetOutOfRange",
     "TaskFailed",
     "TaskNotFound",

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from agentpg.errors.backup import BackupError
 from agentpg.errors.refused import Refused
+from agentpg.errors.usage import UsageError
 from agentpg.language import N_
-
-
-class BaseBackupFailed(BackupError):
-    """pg_basebackup, or one of the programs beside it, gave up."""
-
-    sentence = N_("{program} failed: {reason}")
-    hint = N_("No backup was made. The server's log may say more.")
 
 
 class WritesNotHeld(BackupError):
@@ -31,6 +25,13 @@ class WalDamaged(BackupError):
     hint = N_("Recovery is possible up to it. Make a new base backup now.")
 
 
+class CopyDamaged(BackupError):
+    """A file of a base backup is not what was written."""
+
+    sentence = N_("the backup's file {path} is damaged: {reason}")
+    hint = N_("Use another backup; `agentpg backup verify` says which ones are whole.")
+
+
 class ArchivingFailed(BackupError):
     """The server does not get its WAL into the archive."""
 
@@ -43,6 +44,16 @@ class RecoveryFailed(BackupError):
 
     sentence = N_("the recovery in {folder} failed: {reason}")
     hint = N_("The database that runs was not touched. The whole log is {log}.")
+
+
+class TargetNotReached(RecoveryFailed):
+    """There was less WAL than it seemed."""
+
+    sentence = N_("the recovery ended before {target}, at {reached}")
+    hint = N_(
+        "The WAL ends there, or is damaged. The database that runs was not touched. The whole "
+        "log is {log}."
+    )
 
 
 class MarkNotFound(BackupError):
@@ -77,6 +88,20 @@ class TimelineUnclear(RecoveryRefused):
 
     sentence = N_("{target} is on the timelines {timelines}")
     hint = N_("Say which one is meant with --timeline.")
+
+
+class TablespaceUnmapped(RecoveryRefused):
+    """A folder outside the data folder, which the running cluster may be using."""
+
+    sentence = N_("it is not said where the tablespace in {folder} goes")
+    hint = N_("Say it with --tablespace {folder}=NEW-FOLDER.")
+
+
+class MarkNameWrong(UsageError):
+    """A name that no mark can have."""
+
+    sentence = N_("{name} can't be the name of a mark")
+    hint = N_("Use up to 63 letters, digits and the signs _ . -; not the form of a backup's name.")
 
 
 class MarkExists(Refused):

@@ -55,5 +55,5 @@ SELECT pg_walfile_name(pg_logical_emit_message(false, 'agentpg', 'archive')) AS 
     pg_switch_wal() AS ended;
 
 -- name: read_backend
--- This session's process and data folder, to find the server's account on this machine.
-SELECT pg_backend_pid(), current_setting('data_directory');
+-- This session's process, by which the server is found on this machine.
+SELECT pg_backend_pid();

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row, dict_row, driver_errors, render
+from agentpg.desk.backup.reaching import path_to
 from agentpg.desk.backup.repository import Repository
 from agentpg.desk.backup.wal import Gap, WalArchive, prefix_of, read_archive
 from agentpg.embedded.account import Account
@@ -110,6 +111,14 @@ class ArchiveStatus:
     gaps: tuple[Gap, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server on this machine: as whom it runs, and its data folder where that may be seen."""
+
+    account: Account
+    data: Path | None
+
+
 def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
     """How archiving goes. Raises RepositoryError where the archive can't be looked at."""
     archiver = read_archiver(connection)
@@ -149,8 +158,9 @@ def turn_on(
     archiver = read_archiver(connection)
     if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
         raise ArchivingNotOurs(command=archiver.library or archiver.command)
-    account = server_account(connection)
-    folder = make_archive_folder(repository, archiver.system, account)
+    keeper = server_of(connection)
+    folder = make_archive_folder(repository, archiver.system, keeper)
+    account = None if keeper is None else keeper.account
     command = command_for(folder, form or _best_form(account))
     _set(connection, "set_archive_command", command=command)
     _set(connection, "set_archive_timeout", seconds=f"{int(at_least_every.total_seconds())}s")
@@ -221,28 +231,28 @@ def await_archived(
     raise ArchivingFailed(f"{name}: {int(patience.total_seconds())} s")
 
 
-def server_account(connection: Connection[Any]) -> Account | None:
-    """Whose processes the server's are; None for a server that is not on this machine."""
-    [row] = connection.execute(_SQL["read_backend"]).fetchall()
-    process, data = Path(f"/proc/{row[0]}"), Path(str(row[1]))
+def server_of(connection: Connection[Any]) -> LocalServer | None:
+    """Where the server works on this machine, and as whom; None for one that is elsewhere."""
+    [(number,)] = connection.execute(_SQL["read_backend"]).fetchall()
+    process = Path(f"/proc/{number}")
     try:
         owner = process.stat()
         is_server = (process / "comm").read_text(encoding="utf-8").strip() == "postgres"
+        account = Account(owner.st_uid, owner.st_gid, switched=owner.st_uid != os.geteuid())
+        if not is_server:
+            return None
+        # Only root may look where another account's process works.
+        data = (process / "cwd").readlink() if os.geteuid() in (0, owner.st_uid) else None
     except OSError:
         return None
-    if not is_server:
-        return None
-    if os.geteuid() == 0 and not (process / "cwd").samefile(data):
-        return None  # the number of a process on another machine
-    mine = owner.st_uid == os.geteuid()
-    return Account(owner.st_uid, owner.st_gid, switched=not mine)
+    return LocalServer(account, data)
 
 
-def make_archive_folder(repository: Repository, system: str, account: Account | None) -> Path:
+def make_archive_folder(repository: Repository, system: str, server: LocalServer | None) -> str:
     """The folder of a cluster's WAL, with the script, and writable for the server alone.
 
-    Raises ArchiveOutOfReach where the server's account can't get there, and
-    RepositoryUnavailable for a repository that is no folder.
+    The answer is its path as the server gets there. Raises ArchiveOutOfReach where it can't,
+    and RepositoryUnavailable for a repository that is no folder.
     """
     folder = repository.folder(prefix_of(system).rstrip("/"))
     if folder is None:
@@ -251,21 +261,19 @@ def make_archive_folder(repository: Repository, system: str, account: Account | 
         folder.parent.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.parent.mkdir(mode=0o711, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        script = folder / SCRIPT
-        _write_script(script)
-        _hand_over(folder, account)
+        _write_script(folder / SCRIPT)
+        return _handed_over(folder, server)
     except OSError as error:
         raise RepositoryUnavailable(error.strerror or str(error), place=str(folder)) from error
-    return folder
 
 
-def command_for(folder: Path, form: str) -> str:
+def command_for(folder: str, form: str) -> str:
     """The archive command; a per cent sign in the path is doubled for PostgreSQL."""
-    script = shlex.quote(str(folder / SCRIPT)).replace("%", "%%")
+    script = shlex.quote(f"{folder}/{SCRIPT}").replace("%", "%%")
     return f'sh {script} {form} "%p" "%f"'
 
 
-def settings_for(folder: Path, form: str, at_least_every: timedelta) -> dict[str, str]:
+def settings_for(folder: str, form: str, at_least_every: timedelta) -> dict[str, str]:
     """What a server that nobody may set from here must have set."""
     return {
         "archive_mode": "on",
@@ -282,18 +290,20 @@ def _write_script(path: Path) -> None:
     draft.replace(path)
 
 
-def _hand_over(folder: Path, account: Account | None) -> None:
-    """Give the folder to the server's account, and look whether it gets there."""
-    if account is None or not account.switched:
-        return
-    name = _name_of(account)
-    if os.geteuid() != 0:
+def _handed_over(folder: Path, server: LocalServer | None) -> str:
+    """Give the folder to the server's account; the path by which it gets there."""
+    if server is None or not server.account.switched:
+        return str(folder)
+    name = _name_of(server.account)
+    if server.data is None:
         raise ArchiveOutOfReach(account=name, folder=folder)
-    account.own(folder)
+    server.account.own(folder)
     for above in (folder.parent, folder.parent.parent):
         above.chmod(above.stat().st_mode | 0o011)
-    if account.run(["test", "-w", folder, "-a", "-x", folder]).returncode:
+    path = path_to(folder, server.account, server.data, write=True)
+    if path is None:
         raise ArchiveOutOfReach(account=name, folder=folder)
+    return path
 
 
 def _name_of(account: Account) -> str:

@@ -39,6 +39,7 @@ from agentpg.language import N_
 MAKERS: dict[Kind, str] = {
     "dump": "agentpg.desk.backup.dump",
     "sql": "agentpg.desk.backup.plain",
+    "base": "agentpg.desk.backup.base",
 }
 
 _TOO_LITTLE = N_("it has {free} bytes left, and this backup takes about {needed}")

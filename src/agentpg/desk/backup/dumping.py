@@ -98,7 +98,7 @@ def write_globals(job: Job, stage: Stage) -> dict[str, Any]:
     try:
         run_tool(command, tool_environment(job.database))
     except ToolFailed as error:
-        _refuse_no_room(error, stage)
+        refuse_no_room(error, stage)
         (stage.folder / GLOBALS).unlink(missing_ok=True)
         if error.values["code"] != 1:
             raise
@@ -120,7 +120,7 @@ class _Try:
                 try:
                     leash.wait(meter.look)
                 except ToolFailed as error:
-                    _refuse_no_room(error, self.stage)
+                    refuse_no_room(error, self.stage)
                     self._require_undisturbed(error, moment)
                     raise
             meter.end()
@@ -180,7 +180,7 @@ def _disturbance(job: Job, error: Disturbed) -> str:
     return "; ".join((error.reason, *who))
 
 
-def _refuse_no_room(error: ToolFailed, stage: Stage) -> None:
+def refuse_no_room(error: ToolFailed, stage: Stage) -> None:
     """Raise the error of a full disk, where the program itself met one and not the server."""
     lines = [line for line in str(error.values["said"]).splitlines() if _NO_ROOM in line]
     if any("ERROR:" not in line for line in lines):

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -36,6 +37,12 @@ _SEGMENT = re.compile(r"[0-9A-F]{24}")
 _HISTORY = re.compile(r"([0-9A-F]{8})\.history")
 _PARENT = re.compile(r"^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 _BLOCK = 1024**2
+
+# The quickest level, with a checksum of the content.
+_PACKING: Mapping[int, int] = {
+    zstd.CompressionParameter.compression_level: 1,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,13 +110,15 @@ class Gap:
 class WalArchive:
     """What the repository has of one cluster's WAL, as of one look.
 
-    `segments` is each segment's object, `histories` each timeline's ancestors, the nearest last.
+    `segments` is each segment's object, `histories` each timeline's ancestors, the nearest last,
+    and `born` when each one left its parent.
     """
 
     system: str
     segment_bytes: int
     segments: Mapping[Segment, Stored]
     histories: Mapping[int, tuple[Fork, ...]] = field(default_factory=dict)
+    born: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -190,6 +199,7 @@ def read_archive(
     """Look at what the repository has of a cluster's WAL."""
     segments: dict[Segment, Stored] = {}
     histories: dict[int, tuple[Fork, ...]] = {}
+    born: dict[int, datetime] = {}
     for stored in repository.objects(prefix_of(system)):
         name, form = plain_name(stored.key)
         segment = segment_named(name, segment_bytes)
@@ -197,9 +207,11 @@ def read_archive(
         if segment is not None and form:
             segments[segment] = stored
         elif history is not None and form:
+            timeline = int(history[1], 16)
             with opened(repository, stored.key) as stream:
-                histories[int(history[1], 16)] = parse_history(stream.read().decode())
-    return WalArchive(system, segment_bytes, segments, histories)
+                histories[timeline] = parse_history(stream.read().decode())
+            born[timeline] = stored.written_at
+    return WalArchive(system, segment_bytes, segments, histories, born)
 
 
 def parse_history(text: str) -> tuple[Fork, ...]:
@@ -241,3 +253,10 @@ def unpack(repository: Repository, key: str, target: Path) -> None:
     """Bring a WAL file, decompressed, to a new file. Raises WalDamaged."""
     with opened(repository, key) as content, target.open("xb") as file:
         shutil.copyfileobj(content, file, _BLOCK)
+
+
+def pack(source: Path, target: Path) -> None:
+    """Compress a file into a new one, which keeps the moment of its last write."""
+    with source.open("rb") as plain, zstd.open(target, "xb", options=_PACKING) as packed:
+        shutil.copyfileobj(plain, packed, _BLOCK)
+    shutil.copystat(source, target)

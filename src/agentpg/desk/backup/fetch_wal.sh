@@ -1,0 +1,20 @@
+#!/bin/sh
+# PostgreSQL calls this for each file of WAL that it recovers from: fetch_wal.sh FOLDER NAME TARGET
+#
+# 1 says that there is no such file, which is how the end is found. A file that is there and
+# damaged is something else: then more than 125 ends the recovery, instead of letting it take
+# the damage for the end.
+folder=$1 name=$2 target=$3
+
+if [ -e "$folder/$name.zst" ]; then
+    zstd -q -dc <"$folder/$name.zst" >"$target" && exit 0
+elif [ -e "$folder/$name.gz" ]; then
+    gzip -dc <"$folder/$name.gz" >"$target" && exit 0
+elif [ -e "$folder/$name" ]; then
+    cp "$folder/$name" "$target" && exit 0
+elif [ -d "$folder" ]; then
+    exit 1
+fi
+rm -f "$target"
+echo "agentpg: $name in $folder can't be read" >&2
+exit 200
