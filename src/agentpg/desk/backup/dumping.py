@@ -133,7 +133,8 @@ class _Try:
         changed = catalogue_of(self.job.connection, sql) != moment.catalogue
         if changed or any(text in said for text in _NO_LOCK):
             reason = _SCHEMA_CHANGED if changed else said.partition("\n")[0]
-            raise Disturbed(reason) from error
+            # They wait for our locks until this try has ended, so now they can be seen.
+            raise Disturbed(reason, _in_the_way(self.job)) from error
 
 
 class Meter:
@@ -170,14 +171,18 @@ class Meter:
 
 
 def _disturbance(job: Job, error: Disturbed) -> str:
-    """Why a try could not go on, and which sessions hold or want a table for themselves."""
+    """Why a try could not go on, and because of whom."""
+    return "; ".join((error.reason, *(error.sessions or _in_the_way(job))))
+
+
+def _in_the_way(job: Job) -> tuple[str, ...]:
+    """The sessions that hold or want a table for themselves alone."""
     sql = Statements("backup", job.database.schema)
     found = job.connection.execute(sql["in_the_way"]).fetchall()
-    who = (
+    return tuple(
         f"{pid} ({', '.join(filter(None, (role, application)))}): {hide_password(query)}"
         for pid, role, application, query in found
     )
-    return "; ".join((error.reason, *who))
 
 
 def refuse_no_room(error: ToolFailed, stage: Stage) -> None:

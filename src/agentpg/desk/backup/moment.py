@@ -38,11 +38,15 @@ _CHANGED = N_("tables were made, dropped or renamed meanwhile")
 
 
 class Disturbed(Exception):
-    """Others need tables for themselves, or change them, so that this try can't go on."""
+    """Others need tables for themselves, or change them, so that this try can't go on.
 
-    def __init__(self, reason: str) -> None:
+    `sessions` are those that were seen.
+    """
+
+    def __init__(self, reason: str, sessions: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.sessions = sessions
 
 
 @dataclass(frozen=True, slots=True)
