@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 _PIECE = 16 * 1024
@@ -19,8 +20,8 @@ class Cable:
 
     `cuts` says how many connections are cut, each once `cut_after` bytes went up through it
     (or came down, with `downwards`). `answers` are what the next connections get at once,
-    instead of the server. `bytes_per_second` slows both ways. `corrupt` replaces one text on
-    its way up.
+    instead of the server. `bytes_per_second` slows both ways. `watched` is called with all
+    that goes up, connection by connection.
     """
 
     def __init__(self, to_port: int) -> None:
@@ -31,7 +32,7 @@ class Cable:
         self.downwards = False
         self.answers: list[bytes] = []
         self.bytes_per_second: int | None = None
-        self.corrupt: tuple[bytes, bytes] | None = None
+        self.watched: Callable[[socket.socket, bytes], None] | None = None
         self.passed = 0
         self.connections = 0
         self._open: set[socket.socket] = set()
@@ -84,22 +85,22 @@ class Cable:
         far.settimeout(None)
         with self._lock:
             self._open |= {near, far}
-        down = threading.Thread(target=self._pump, args=(far, near, self.downwards), daemon=True)
+        down = threading.Thread(target=self._pump, args=(far, near, True), daemon=True)
         down.start()
-        self._pump(near, far, not self.downwards)
+        self._pump(near, far, False)
         down.join(60)
         with self._lock:
             self._open -= {near, far}
         near.close()
         far.close()
 
-    def _pump(self, source: socket.socket, target: socket.socket, may_cut: bool) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, downwards: bool) -> None:
         passed = 0
         with suppress(OSError):
             while piece := source.recv(_PIECE):
-                if self.corrupt:
-                    piece = piece.replace(*self.corrupt)
-                if may_cut and self._is_to_cut(passed + len(piece)):
+                if self.watched and not downwards:
+                    self.watched(source, piece)
+                if downwards == self.downwards and self._is_to_cut(passed + len(piece)):
                     _reset(source)
                     _reset(target)
                     return

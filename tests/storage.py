@@ -49,7 +49,8 @@ class Storage:
     def require_credentials(self) -> None:
         """From now on, look at keys, signatures and rights."""
         url = f"http://127.0.0.1:{self.port}/moto-api/reset-auth"
-        request = urllib.request.Request(url, data=b"0", method="POST")
+        kind = {"Content-Type": "text/plain"}
+        request = urllib.request.Request(url, data=b"0", method="POST", headers=kind)
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             assert answer.status == 200
 

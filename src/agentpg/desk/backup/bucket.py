@@ -3,7 +3,7 @@
 What the protocol promises is all that is needed: an object is there whole or not at all, and
 durable when its upload is answered; a listing shows what was answered before. Large files go
 up in parts, and an upload that is cut off is invisible but keeps its parts: `remove` clears
-them away with the folder that they were meant for.
+them away with the last object of their backup.
 
 Each request carries the SHA-256 of its body in its signature, with or without TLS, so that the
 storage refuses what was changed on the way. Newer checksums of the protocol are left out, since
@@ -129,12 +129,12 @@ class Bucket:
             raise FileNotWritten(error.strerror or str(error), path=target) from error
 
     def remove(self, keys: list[str]) -> None:
-        """Remove objects, and the remains of uploads in folders that this leaves empty."""
+        """Remove objects, and the remains of uploads of backups of which this leaves nothing."""
         with self._said():
             for first in range(0, len(keys), _REMOVED_AT_ONCE):
                 self._remove_some(keys[first : first + _REMOVED_AT_ONCE])
-            for folder in {key.rpartition("/")[0] for key in keys}:
-                self._abort_uploads(f"{folder}/")
+            for home in {"/".join(key.split("/")[:2]) for key in keys}:
+                self._abort_uploads(f"{home}/")
 
     def free_bytes(self) -> int | None:
         """Unknown: the protocol does not tell."""
@@ -195,21 +195,21 @@ class Bucket:
             reason = f"{error.get('Key')}: {error.get('Message') or error.get('Code')}"
             raise RepositoryUnavailable(reason, place=self.place)
 
-    def _abort_uploads(self, folder: str) -> None:
-        """End the uploads below a folder that nobody completed, if it has no object left."""
-        left = self._uploads(folder)
-        if not left or next(self.objects(folder), None):
+    def _abort_uploads(self, home: str) -> None:
+        """End the uploads below a backup's folder that nobody completed, if all else is gone."""
+        left = self._uploads(home)
+        if not left or next(self.objects(home), None):
             return
         for name, upload in left:
             self._client.abort_multipart_upload(
                 Bucket=self._access.bucket, Key=name, UploadId=upload
             )
 
-    def _uploads(self, folder: str) -> list[tuple[str, str]]:
+    def _uploads(self, home: str) -> list[tuple[str, str]]:
         """What is left of uploads below a folder; none where we may not ask for that."""
         client = self._client
         try:
-            pages = list(self._pages("list_multipart_uploads", folder))
+            pages = list(self._pages("list_multipart_uploads", home))
         except client.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 405, 501):
                 return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,6 @@ from agentpg.errors import (
 from agentpg.language import N_
 
 _NO_CREDENTIALS = N_("no access key is configured")
-_NOT_S3 = N_("what answers there does not speak S3")
 
 # The codes of several storages that have no room left; the protocol itself has none.
 _FULL = (
@@ -58,9 +58,7 @@ def said(access: Access, key: str = "") -> Iterator[None]:
 
     try:
         yield
-    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
-        if isinstance(error, RepositoryError):
-            raise
+    except (Boto3Error, BotoCoreError, ClientError) as error:
         # The transfers wrap what happened in a sentence of their own.
         cause = error.__context__ if isinstance(error, Boto3Error) else None
         raise _ours(cause or error, access, key) from error
@@ -93,8 +91,6 @@ def _of_the_way(error: BaseException, access: Access) -> RepositoryError:
         return BucketRefused(_NO_CREDENTIALS, place=access.place)
     if isinstance(error, way.SSLError) and "CERTIFICATE" in str(error).upper():
         return BucketUntrusted(_without_secrets(_core(error), access), place=access.place)
-    if isinstance(error, way.ResponseParserError):
-        return RepositoryUnavailable(_NOT_S3, place=access.place)
     return RepositoryUnavailable(_without_secrets(_core(error), access), place=access.place)
 
 
@@ -107,8 +103,9 @@ def _reason(response: dict[str, Any], code: str) -> str:
 
 
 def _core(error: BaseException) -> str:
-    """The first line of what happened."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """The first line of what happened, without the details of the request."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return re.sub(r"\?[^\s\"']+", "", line).rstrip(".")
 
 
 def _without_secrets(text: str, access: Access) -> str:

@@ -98,7 +98,7 @@ class Repository(Protocol):
     def remove(self, keys: list[str]) -> None:
         """Remove objects; those that are missing are no error.
 
-        With the last object of a folder go the remains of what never became one there.
+        With the last object of a backup go the remains of what never became one.
         """
         ...
 
