@@ -13,7 +13,9 @@ import pytest
 
 from agentpg.db import Database
 from agentpg.embedded.binaries import find_binaries
+from tests.cable import Cable
 from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
+from tests.storage import Storage
 
 _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_")
 
@@ -82,3 +84,26 @@ def own_server(tmp_path: Path, reaper: Reaper) -> Iterator[OwnServers]:
     servers = OwnServers(tmp_path, reaper)
     yield servers
     servers.close()
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[Storage]:
+    """A storage that speaks S3, for all tests of this process; it takes every key."""
+    with tempfile.TemporaryDirectory(prefix="agentpg-storage-") as folder:
+        server = Storage(Path(folder))
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def cable(storage: Storage) -> Iterator[Cable]:
+    """A cable to the storage, which the test may cut."""
+    between = Cable(storage.port)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def bucket_name(storage: Storage) -> str:
+    """A bucket of the test's own in the storage."""
+    return storage.new_bucket()

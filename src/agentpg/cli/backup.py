@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agentpg.cli.backup_create import create
+from agentpg.cli.backup_key import key
 from agentpg.cli.backup_prune import prune
 from agentpg.cli.backup_verify import verify
 from agentpg.cli.backup_view import list_, show
@@ -28,5 +29,5 @@ def backup() -> None:
     """
 
 
-for command in (create, list_, show, verify, prune):
+for command in (create, list_, show, verify, prune, key):
     backup.add_command(command)

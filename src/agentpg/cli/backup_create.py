@@ -12,12 +12,14 @@ from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
 from agentpg.cli.values import DURATION
+from agentpg.errors import NotSealed
 from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
     from agentpg.desk.backup.creating import Step
     from agentpg.desk.backup.model import Backup, Kind
+    from agentpg.desk.backup.sealing import Seal
 
 # Those that can be made; spelled here so that `--help` loads nothing.
 KINDS: tuple[Kind, ...] = ("dump", "sql")
@@ -30,6 +32,8 @@ KINDS: tuple[Kind, ...] = ("dump", "sql")
         agentpg backup create
         # One file that psql alone restores.
         agentpg backup create --kind sql
+        # Refuse to make one that is not sealed.
+        agentpg backup create --encrypt
         # In a script.
         agentpg backup create --json | jq -r .name
     """,
@@ -57,6 +61,12 @@ KINDS: tuple[Kind, ...] = ("dump", "sql")
     is_flag=True,
     help="Keep the roles' password verifiers too; only a superuser may read them.",
 )
+@click.option(
+    "--encrypt/--no-encrypt",
+    default=None,
+    help="Seal it, or refuse where no key is configured; or leave it open. By default it is "
+    "sealed where a key is configured.",
+)
 @json_option
 @click.pass_obj
 def create(
@@ -66,6 +76,7 @@ def create(
     compression: str | None,
     lock_wait: timedelta | None,
     role_passwords: bool,
+    encrypt: bool | None,
     as_json: bool,
 ) -> None:
     """Make a backup of the database, with proof of what it held at that moment.
@@ -75,7 +86,6 @@ def create(
     passwords unless asked for.
     """
     from agentpg.desk.backup.creating import CreateOptions, create_backup
-    from agentpg.desk.backup.keys import seal_of
 
     settings = session.settings
     # A file for psql is as it is written unless the call itself says otherwise.
@@ -88,7 +98,7 @@ def create(
         role_passwords=role_passwords,
         pg_bin=settings.pg_bin,
         stages=session.home / "stages",
-        seal=seal_of(settings, session.repository),
+        seal=_seal(session, encrypt),
     )
     title = session.translate(N_("Making the backup"))
     with session.out.measure(title) as measure:
@@ -99,6 +109,15 @@ def create(
         session.out.json(made)
     else:
         _show_made(session, made)
+
+
+def _seal(session: Session, encrypt: bool | None) -> Seal | None:
+    from agentpg.desk.backup.keys import seal_of
+
+    seal = None if encrypt is False else seal_of(session.settings, session.repository)
+    if encrypt and seal is None:
+        raise NotSealed
+    return seal
 
 
 def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Step], None]:

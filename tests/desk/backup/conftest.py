@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,29 +55,6 @@ def fill(database: Database, rows: int = 1000) -> None:
             " FROM generate_series(1, %s) AS n",
             [rows],
         )
-
-
-@pytest.fixture(scope="session")
-def storage() -> Iterator[Storage]:
-    """It takes every key; not to be ended."""
-    with tempfile.TemporaryDirectory(prefix="agentpg-storage-") as folder:
-        server = Storage(Path(folder))
-        yield server
-        server.close()
-
-
-@pytest.fixture
-def cable(storage: Storage) -> Iterator[Cable]:
-    """A cable to it that may be cut."""
-    between = Cable(storage.port)
-    yield between
-    between.close()
-
-
-@pytest.fixture
-def bucket_name(storage: Storage) -> str:
-    """A bucket of the test's own."""
-    return storage.new_bucket()
 
 
 @pytest.fixture
