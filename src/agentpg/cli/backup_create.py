@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.sealing import Seal
 
 # Those that can be made; spelled here so that `--help` loads nothing.
-KINDS: tuple[Kind, ...] = ("dump", "sql")
+KINDS: tuple[Kind, ...] = ("dump", "sql", "base")
 
 
 @click.command(
@@ -43,7 +43,7 @@ KINDS: tuple[Kind, ...] = ("dump", "sql")
     type=click.Choice(KINDS),
     default="dump",
     show_default=True,
-    help="A dump with several connections, or one SQL file.",
+    help="A dump with several connections, one SQL file, or the files of the whole cluster.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many connections a dump reads with.")
 @click.option(
@@ -100,11 +100,10 @@ def create(
         stages=session.home / "stages",
         seal=_seal(session, encrypt),
     )
+    database = session.cluster_database if kind == "base" else session.backup_database
     title = session.translate(N_("Making the backup"))
     with session.out.measure(title) as measure:
-        made = create_backup(
-            session.backup_database, session.repository, options, _teller(session, measure)
-        )
+        made = create_backup(database, session.repository, options, _teller(session, measure))
     if as_json:
         session.out.json(made)
     else:

@@ -94,6 +94,24 @@ class Session:
         return self.database
 
     @cached_property
+    def is_private(self) -> bool:
+        """Whether the database is that of the private server."""
+        from agentpg.db import configured
+
+        return not self.settings.dsn_backup and configured(self.settings) is None
+
+    @cached_property
+    def cluster_database(self) -> Database:
+        """The database as a role for the whole cluster; on the private server a superuser."""
+        from agentpg.db import Database
+
+        # It raises where there is none, or none that runs.
+        database = self.backup_database
+        if not self.is_private:
+            return database
+        return Database(self.server.dsn("postgres"), self.settings.schema_name)
+
+    @cached_property
     def repository(self) -> Repository:
         """Where backups lie; nothing is asked of it yet. Raises RepositoryUnknown."""
         from agentpg.desk.backup.opening import open_repository

@@ -147,6 +147,42 @@ def make_data_folder(
         raise
 
 
+def renew_passwords(
+    folder: Folder, account: Account, binaries: Binaries, known: Mapping[str, str]
+) -> None:
+    """Give the roles of a data folder that came from elsewhere passwords, and keep them.
+
+    They are those that are `known` by role, or new ones. The server must be stopped. Raises
+    FolderNotMade with what it said.
+    """
+    passwords = {r: known.get(r) or secrets.token_urlsafe(24) for r in (SUPERUSER, OWNER)}
+    statements = Statements("server", "")
+    steps = [
+        statements.compose("renew_password").as_string(None)
+        % {"role": literal(role), "verifier": literal(_scram_verifier(password))}
+        for role, password in passwords.items()
+    ]
+    # Single-user mode wants an account with a name, as initdb does.
+    maker = account_for_making(account)
+    if maker != account:
+        maker.own_tree(folder.data)
+    try:
+        _make_roles(folder.data, maker, binaries, {}, steps)
+    finally:
+        if maker != account:
+            account.own_tree(folder.data)
+    write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
+
+
+def known_passwords(folder: Folder) -> dict[str, str]:
+    """The passwords that a home keeps, by role; none where it keeps none."""
+    if not folder.passwords.is_file():
+        return {}
+    lines = folder.passwords.read_text(encoding="utf-8").splitlines()
+    fields = [line.split(":") for line in lines if line.startswith("127.0.0.1:")]
+    return {parts[3]: parts[4] for parts in fields if len(parts) == 5}
+
+
 def write_file(path: Path, text: str, mode: int, account: Account | None = None) -> None:
     """Write a file whole or not at all; a link in its place is replaced, not followed."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -24,6 +24,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── WrongLimit                       a limit has a value that does not fit
+│   ├── NotABaseBackup                   no backup of another kind gets to a later moment
 │   ├── MarkNameWrong                    a name that no mark can have
 │   ├── InvalidAgent                     a name that no agent can have
 │   ├── LimitNotFound                    there is no such limit to remove
@@ -67,6 +68,9 @@ AgentpgError                    exit 1   failed
  │   ├── PermissionDenied                 the role may not do this
  │   ├── KeyBesideBackups                 the key lies in the repository
  │   ├── NotSealed                        nothing says for whom to seal a backup
+ │   ├── FolderInTheWay                   a folder that is to be made is there
+ │   ├── ServerStillRuns                  its data folder is to change places
+ │   ├── ClusterInUse                     others are connected to what is to be replaced
  │   ├── MarkExists                       recovery would stop at the first of the name
  │   ├── ReplicationRefused               the role may not make a base backup
  │   ├── ArchivingNotOurs                 the server archives in another way
@@ -198,13 +202,17 @@ from agentpg.errors.recovery import (
     ArchiveOutOfReach,
     ArchivingFailed,
     ArchivingNotOurs,
+    ClusterInUse,
     CopyDamaged,
+    FolderInTheWay,
     MarkExists,
     MarkNameWrong,
     MarkNotFound,
+    NotABaseBackup,
     RecoveryFailed,
     RecoveryRefused,
     ReplicationRefused,
+    ServerStillRuns,
     TablespaceUnmapped,
     TargetNotReached,
     TargetOutOfRange,
@@ -312,6 +320,7 @@ __all__ = [
     "BucketUntrusted",
     "CallInLoop",
     "ClientUnknown",
+    "ClusterInUse",
     "CompressionUnknown",
     "CopyDamaged",
     "CronNeverTrue",
@@ -329,6 +338,7 @@ __all__ = [
     "FileNotOurs",
     "FileNotRead",
     "FileNotWritten",
+    "FolderInTheWay",
     "FolderNotMade",
     "FolderUnusable",
     "HandlerNotImportable",
@@ -355,6 +365,7 @@ __all__ = [
     "NoAdministrator",
     "NoBackups",
     "NoDatabase",
+    "NotABaseBackup",
     "NotAnApp",
     "NotDrained",
     "NotForTesting",
@@ -401,6 +412,7 @@ __all__ = [
     "ServerNotStopped",
     "ServerReadOnly",
     "ServerStarting",
+    "ServerStillRuns",
     "SettingError",
     "StandInNotStarted",
     "TableNotFound",

@@ -97,6 +97,34 @@ class TablespaceUnmapped(RecoveryRefused):
     hint = N_("Say it with --tablespace {folder}=NEW-FOLDER.")
 
 
+class FolderInTheWay(Refused):
+    """A folder that is to be made is there already."""
+
+    sentence = N_("there is a folder {folder} already")
+    hint = N_("Name another one with --into, or move it away. Nothing was changed.")
+
+
+class ServerStillRuns(Refused):
+    """A server whose data folder is to change places runs."""
+
+    sentence = N_("the server in {folder} still runs, process {pid}")
+    hint = N_("Stop it with `agentpg --home {folder} server stop`. Nothing was changed.")
+
+
+class ClusterInUse(Refused):
+    """Others are connected to a server that is to be replaced."""
+
+    sentence = N_("others are connected to the server: {sessions}")
+    hint = N_("Stop the workers first, or say --force. Nothing was changed.")
+
+
+class NotABaseBackup(UsageError):
+    """A backup of another kind can't be recovered to a later moment."""
+
+    sentence = N_("{backup} is a backup of kind {kind}, and no base backup")
+    hint = N_("`agentpg backup restore` restores it.")
+
+
 class MarkNameWrong(UsageError):
     """A name that no mark can have."""
 

@@ -11,6 +11,7 @@ FROM pg_roles WHERE rolname = current_user;
 -- name: read_cluster
 -- What a recovery must know of the cluster that was copied.
 SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
+    (SELECT rolname FROM pg_roles WHERE oid = 10) AS superuser,
     ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int AS timeline,
     pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes,
     (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS size_bytes,
@@ -103,3 +104,10 @@ FROM pg_stat_progress_basebackup;
 SELECT (SELECT system_identifier::text FROM pg_control_system()),
     ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int,
     clock_timestamp();
+
+-- name: list_sessions
+-- Who else is connected to the cluster.
+SELECT DISTINCT coalesce(nullif(application_name, ''), usename, pid::text)
+FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+ORDER BY 1;

@@ -19,3 +19,16 @@ ALTER DATABASE {database} SET search_path = {schema}, public;
 -- name: set_owner_search_path
 -- The same for the owning role, whatever is set for the role elsewhere.
 ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}, public;
+
+-- name: renew_password
+-- Give a role another password, as its SCRAM verifier, where there is such a role.
+DO $renew$
+BEGIN
+    EXECUTE (
+        SELECT format('ALTER ROLE %%I PASSWORD %%L', rolname, %(verifier)s)
+        FROM pg_roles WHERE rolname = %(role)s
+    );
+EXCEPTION WHEN null_value_not_allowed THEN
+    NULL;
+END
+$renew$;

@@ -110,6 +110,13 @@ class ArchiveStatus:
     size_bytes: int
     gaps: tuple[Gap, ...]
 
+    @property
+    def is_well(self) -> bool:
+        """Whether all WAL gets into the archive, as far as is known."""
+        archiver = self.archiver
+        works = archiver.is_on and archiver.is_ours and archiver.failing_since is None
+        return works and not self.gaps
+
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:

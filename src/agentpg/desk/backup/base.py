@@ -60,11 +60,13 @@ _SQL = Statements("base", "")
 class Cluster:
     """What a recovery must know of the cluster.
 
-    `floors` are settings that must not be lower where it is recovered, `tablespaces` their folders
-    by number, `places` the folders and files of the server, where the role may see them.
+    `superuser` is the role that it was made with. `floors` are settings that must not be lower
+    where it is recovered, `tablespaces` their folders by number, `places` the folders and files
+    of the server, where the role may see them.
     """
 
     system: str
+    superuser: str
     timeline: int
     segment_bytes: int
     size_bytes: int
@@ -233,6 +235,7 @@ def _details(cluster: Cluster, copied: Copied, named: Named) -> Copy:
         held_seconds=round(named.held.total_seconds(), 4),
         held_up_seconds=round(named.held_up.total_seconds(), 4),
         attempts=named.attempts,
+        superuser=cluster.superuser,
         cluster_bytes=cluster.size_bytes,
         floors=cluster.floors,
         tablespaces=cluster.tablespaces,

@@ -44,6 +44,8 @@ from agentpg.errors import (
     WrongMajorVersion,
 )
 
+# PostgreSQL wants a command; this one says that there is no such file.
+_NO_ARCHIVE = "false"
 _REASON_LINES = 3
 _TOO_SHORT = "recovery ended before configured recovery target was reached"
 _RECOVERED = "archive recovery complete"
@@ -101,7 +103,7 @@ def prepare_recovery(
         archive = with_tail(archive, tail)
     plan = plan_recovery(backup, archive, target)
     unpack_backup(backup, place, opener, report)
-    settings = dict(plan.settings)
+    settings = {**plan.settings, "restore_command": _NO_ARCHIVE}
     if target.by != "backup":
         with _removed_on_error(place):
             if tail is not None:

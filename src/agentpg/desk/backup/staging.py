@@ -46,6 +46,16 @@ def staging_folder(place: Place) -> Path:
     return place.folder.with_name(f"{place.folder.name}.wal")
 
 
+def system_of(wal: Path) -> str:
+    """The identifier of the cluster that a pg_wal is of; empty where it has no segment."""
+    for path in sorted(wal.iterdir()) if wal.is_dir() else ():
+        if segment_named(path.name) is not None:
+            with path.open("rb") as file:
+                head = file.read(_HEADER.size)
+            return str(_HEADER.unpack(head)[5]) if len(head) == _HEADER.size else ""
+    return ""
+
+
 def with_tail(archive: WalArchive, tail: Path) -> WalArchive:
     """The archive with what a server's pg_wal has beyond it."""
     beyond = {

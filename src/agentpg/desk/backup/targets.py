@@ -6,6 +6,7 @@ decided here, from names and records, before anything is unpacked or started.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ class Copy:
     held_seconds: float
     held_up_seconds: float
     attempts: int
+    superuser: str
     cluster_bytes: int = 0
     floors: Mapping[str, str] = field(default_factory=dict)
     tablespaces: Mapping[str, str] = field(default_factory=dict)
@@ -256,6 +258,11 @@ def _settings(copy: Copy, target: Target, timeline: int) -> dict[str, str]:
         case "backup":
             chosen["recovery_target_name"] = copy.mark
     return chosen
+
+
+def is_lsn(text: str) -> bool:
+    """Whether this is a position as PostgreSQL writes it."""
+    return re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", text) is not None
 
 
 def shown(moment: datetime | None) -> str:

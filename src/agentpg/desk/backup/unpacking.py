@@ -28,12 +28,15 @@ from agentpg.embedded.account import Account
 from agentpg.errors import CopyDamaged, FileNotWritten, TablespaceUnmapped, WalDamaged
 
 FETCH = "fetch_wal.sh"
+# The line of the settings before the one that keeps a recovered server from archiving.
+RECOVERED = "# agentpg: recovered from a backup"
 
 # Opens a file of the backup by its path in it, such as data/base/base.tar.gz, as it was stored.
 Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 Report = Callable[[int, int], None]
 
 _BEGIN = "# agentpg: recovery"
+_NO_ARCHIVING = f"{RECOVERED}\narchive_mode = 'off'\n"
 _OF_RECOVERY = re.compile(
     r"\s*(recovery_target\w*|restore_command|archive_cleanup_command|recovery_end_command"
     r"|primary_conninfo|primary_slot_name|hot_standby)\s*="
@@ -89,10 +92,30 @@ def write_recovery(folder: Path, account: Account, settings: Mapping[str, str]) 
 
 
 def forget_recovery(folder: Path, account: Account) -> None:
-    """Leave nothing of the recovery in the settings of a server that has recovered."""
+    """Leave nothing of the recovery in the settings of a server that has recovered.
+
+    It archives nothing until it is allowed to.
+    """
     path = folder / "postgresql.auto.conf"
     _write(path, _without_recovery(path), account)
+    forbid_archiving(folder, account)
     (folder / FETCH).unlink(missing_ok=True)
+
+
+def forbid_archiving(folder: Path, account: Account) -> None:
+    """Keep a server out of the archive, whatever its settings say."""
+    path = folder / "postgresql.auto.conf"
+    text = path.read_text(encoding="utf-8").replace(_NO_ARCHIVING, "")
+    _write(path, f"{text}{_NO_ARCHIVING}", account)
+
+
+def allow_archiving(folder: Path, account: Account) -> None:
+    """Let a server archive as its settings say, a new timeline's history first."""
+    path = folder / "postgresql.auto.conf"
+    _write(path, path.read_text(encoding="utf-8").replace(_NO_ARCHIVING, ""), account)
+    waiting = folder / "pg_wal" / "archive_status"
+    for history in (folder / "pg_wal").glob("*.history"):
+        _write(waiting / f"{history.name}.ready", "", account)
 
 
 def fetching_from(archive: str, folder: Path, account: Account) -> str:

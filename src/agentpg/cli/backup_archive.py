@@ -1,0 +1,182 @@
+"""`agentpg backup archive`: letting the server archive its WAL, and looking at how that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.command import Group
+from agentpg.cli.output import Column, json_option
+from agentpg.cli.session import Session
+from agentpg.cli.values import DURATION
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.backup.archiving import Archiver, ArchiveStatus
+
+_PATIENCE = timedelta(minutes=2)
+_FINDINGS = 5
+
+
+@click.group(
+    "archive",
+    cls=Group,
+    examples="""
+        agentpg backup archive on --restart
+        agentpg backup archive status
+    """,
+)
+def archive() -> None:
+    """Archive the server's WAL, for recovery to any moment.
+
+    Every change goes into the WAL first. With a base backup and all WAL since, the cluster can
+    be recovered to any moment in between. The files go into the folder of the repository, below
+    wal/, compressed and with a checksum; they are not sealed.
+    """
+
+
+@archive.command(
+    "on",
+    examples="""
+        agentpg backup archive on --restart
+        # At most five minutes of work can be lost with the machine.
+        agentpg backup archive on --at-least-every 5min
+    """,
+)
+@click.option(
+    "--at-least-every",
+    type=DURATION,
+    default="60s",
+    show_default=True,
+    help="How long WAL may wait for its file of 16 MB to be full: what is lost at most with "
+    "the server's disk.",
+)
+@click.option(
+    "--compression",
+    type=click.Choice(["zst", "gz"]),
+    help="Of the files; by default zst where the server's account has the program zstd.",
+)
+@click.option("--restart", is_flag=True, help="Restart the private server where it is needed.")
+@click.pass_obj
+def on(session: Session, at_least_every: timedelta, compression: str | None, restart: bool) -> None:
+    """Let the server archive its WAL, and prove that it does.
+
+    Needs a superuser, and a restart where it was off.
+    """
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.archiving import turn_on
+
+    database = session.cluster_database
+    with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
+        archiver = turn_on(
+            connection, session.repository, at_least_every=at_least_every, form=compression or ""
+        )
+    if _restarted(session, archiver, restart):
+        _prove(session)
+
+
+@archive.command("off", examples="agentpg backup archive off --restart")
+@click.option("--restart", is_flag=True, help="Restart the private server.")
+@click.pass_obj
+def off(session: Session, restart: bool) -> None:
+    """Let the server archive no more, from its next restart on.
+
+    What was archived stays. Backups can be recovered to moments before this one only.
+    """
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.archiving import turn_off
+
+    database = session.cluster_database
+    with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
+        archiver = turn_off(connection)
+    if _restarted(session, archiver, restart):
+        session.out.line(session.translate(N_("WAL is not archived any more.")))
+
+
+@archive.command(
+    "status",
+    examples="""
+        agentpg backup archive status
+        agentpg backup archive status --json | jq .gaps
+    """,
+)
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> int:
+    """Show how archiving goes: the last file, what waits, since when it fails, what is missing.
+
+    Exits with 5 where it fails, does not happen, or files are missing in between.
+    """
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.archiving import look_at_archiving
+
+    database = session.cluster_database
+    with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
+        found = look_at_archiving(connection, session.repository)
+    if as_json:
+        session.out.json(found)
+    else:
+        _show(session, found)
+    return 0 if found.is_well else _FINDINGS
+
+
+def _restarted(session: Session, archiver: Archiver, restart: bool) -> bool:
+    """Whether what was set is in force; a server that is not ours is restarted by its owner."""
+    _ = session.translate
+    if not archiver.restart_needed:
+        return True
+    if restart and session.is_private:
+        session.server.stop()
+        session.server.start()
+        return True
+    session.out.note(_(N_("It is set, and takes effect when the server is restarted:")))
+    session.out.note(f"  {_how_to_restart(session)}")
+    return False
+
+
+def _how_to_restart(session: Session) -> str:
+    if session.is_private:
+        return "agentpg server stop && agentpg server start"
+    return "systemctl restart postgresql"
+
+
+def _prove(session: Session) -> None:
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.archiving import prove_archiving
+
+    database = session.cluster_database
+    with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
+        name = prove_archiving(connection, session.repository, _PATIENCE)
+    text = session.translate(N_("WAL is archived into {place}; the last file is {name}."))
+    session.out.line(text.format(place=session.repository.place, name=name))
+
+
+def _show(session: Session, found: ArchiveStatus) -> None:
+    archiver = found.archiver
+    waiting: Sequence[tuple[str, object]] = (
+        (N_("mode"), archiver.mode),
+        (N_("command"), archiver.library or archiver.command),
+        (N_("at least every"), timedelta(seconds=archiver.timeout_seconds)),
+        (N_("last file"), archiver.last_archived),
+        (N_("archived"), archiver.last_archived_at),
+        (N_("failing since"), archiver.failing_since or False),
+        (N_("waiting"), found.waiting),
+        (N_("waiting since"), found.waiting_since or False),
+        (N_("files"), figures.count(found.segments)),
+        (N_("size"), figures.size(found.size_bytes)),
+    )
+    session.out.facts(waiting)
+    if archiver.restart_needed:
+        session.out.note(session.translate(N_("A change waits for a restart of the server.")))
+    if found.gaps:
+        session.out.line()
+        columns = (
+            Column(N_("Missing from")),
+            Column(N_("to")),
+            Column(N_("Files"), right=True),
+        )
+        session.out.table(columns, [(gap.first, gap.last, gap.segments) for gap in found.gaps])

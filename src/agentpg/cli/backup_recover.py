@@ -1,0 +1,318 @@
+"""`agentpg backup recover`: a whole cluster, to a moment."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.command import Command
+from agentpg.cli.output import json_option
+from agentpg.cli.session import Session
+from agentpg.cli.values import MOMENT
+from agentpg.errors import AgentpgError, ArchivingFailed, ClusterInUse, UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.backup.aiming import Aim
+    from agentpg.desk.backup.recovering import Recovered
+    from agentpg.desk.backup.targets import Target
+
+
+@click.command(
+    "recover",
+    cls=Command,
+    examples="""
+        # Last Tuesday, in a new folder beside the present one.
+        agentpg backup recover --to-time '2026-03-03 14:03'
+        # In the place of the present one.
+        agentpg backup recover --to-name before-import --replace
+        # And back.
+        agentpg backup recover --undo FOLDER
+    """,
+)
+@click.argument("name", required=False, help="The base backup; by default the last that fits.")
+@click.option("--to-time", type=MOMENT, help="After the last commit up to this moment.")
+@click.option("--to-lsn", metavar="LSN", help="Before what is written at this position.")
+@click.option("--to-name", metavar="NAME", help="At this mark, or at another backup's moment.")
+@click.option("--to-latest", is_flag=True, help="At the end of all WAL that there is.")
+@click.option("--timeline", type=click.IntRange(1), help="The timeline to follow.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="The new home; by default below recovered/ in the present one.",
+)
+@click.option(
+    "--tablespace",
+    "tablespaces",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="The new folder of a tablespace.",
+)
+@click.option("--replace", is_flag=True, help="Let it take the place of the private server.")
+@click.option("--force", is_flag=True, help="Even while others are connected to that.")
+@click.option("--undo", type=click.Path(path_type=Path), help="Change places again with this home.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def recover(
+    session: Session,
+    name: str | None,
+    to_time: datetime | None,
+    to_lsn: str | None,
+    to_name: str | None,
+    to_latest: bool,
+    timeline: int | None,
+    into: Path | None,
+    tablespaces: tuple[str, ...],
+    replace: bool,
+    force: bool,
+    undo: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Recover a whole cluster from a base backup, to its moment or to a later one.
+
+    It becomes a private server in a new home, beside the present one, and archives nothing.
+    With --replace the two change places in one moment; the old cluster is then in the new home,
+    and --undo changes them back. What is possible, and what is missing, is said before anything
+    is done.
+    """
+    if undo is not None:
+        _exchange(session, undo, force=force, yes=yes)
+        return
+    from agentpg.desk.backup.aiming import take_aim
+
+    target = _target(to_time, to_lsn, to_name, timeline, latest=to_latest)
+    if replace:
+        _require_private(session)
+    if target.by != "backup":
+        last = target.by == "latest"
+        _bring_in_the_end(session, last=last, stop=last and replace, force=force, yes=yes)
+    aim = take_aim(session.repository, name, target)
+    home = (into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}").absolute()
+    if not as_json:
+        _show_plan(session, aim, home)
+    if replace and not yes:
+        _ask(session, N_("Replace the present cluster once it is recovered?"))
+    recovered = _recover(session, aim, home, _mapped(tablespaces))
+    if as_json:
+        session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
+    else:
+        _show_recovered(session, recovered)
+    if replace:
+        _take_place(session, home, force=force)
+    elif not as_json:
+        _say_how_to_start(session, aim, home)
+
+
+def _target(
+    to_time: datetime | None,
+    to_lsn: str | None,
+    to_name: str | None,
+    timeline: int | None,
+    *,
+    latest: bool,
+) -> Target:
+    from agentpg.desk.backup.targets import Target, is_lsn
+
+    if sum(map(bool, (to_time, to_lsn, to_name, latest))) > 1:
+        raise UsageError(N_("give one target alone"), hint=N_("--to-time, for example."))
+    if to_lsn and not is_lsn(to_lsn):
+        raise UsageError(N_("{value} is not a position in the WAL").format(value=to_lsn))
+    if to_time:
+        return Target(by="time", at=to_time, timeline=timeline)
+    if to_lsn:
+        return Target(by="lsn", value=to_lsn, timeline=timeline)
+    if to_name:
+        return Target(by="name", value=to_name, timeline=timeline)
+    return Target(by="latest" if latest else "backup", timeline=timeline)
+
+
+def _mapped(tablespaces: tuple[str, ...]) -> dict[str, Path]:
+    pairs = [text.partition("=") for text in tablespaces]
+    return {old: Path(new).absolute() for old, _, new in pairs if new}
+
+
+def _recover(session: Session, aim: Aim, home: Path, tablespaces: dict[str, Path]) -> Recovered:
+    from agentpg.desk.backup.homes import HomeWork, recover_home
+    from agentpg.desk.backup.keys import seal_for_opening
+    from agentpg.desk.backup.programs import find_programs
+    from agentpg.desk.backup.reading import opener_of
+    from agentpg.desk.backup.scratch import SERVER
+    from agentpg.embedded.binaries import Binaries
+
+    backup = aim.backup
+    programs = find_programs(
+        session.settings.pg_bin, backup.source.server_version // 10_000, *SERVER
+    )
+    session.home.mkdir(parents=True, exist_ok=True)
+    seal = seal_for_opening(session.settings, session.repository, backup)
+    work = HomeWork(
+        backup=backup,
+        repository=session.repository,
+        target=aim.target,
+        home=home,
+        beside=session.home,
+        binaries=Binaries(programs.folder, programs.version),
+        opener=opener_of(session.repository, backup, seal, session.home),
+        tablespaces=tablespaces,
+        tail=_tail(session, aim),
+    )
+    title = session.translate(N_("Recovering the cluster"))
+    with session.out.measure(title) as measure:
+        return recover_home(work, measure.reach)
+
+
+def _tail(session: Session, aim: Aim) -> Path | None:
+    """What the present server had no time to archive, where it is stopped and the same."""
+    from agentpg.desk.backup.staging import system_of
+
+    if aim.target.by == "backup" or not session.is_private or not session.server.exists():
+        return None
+    status = session.server.status()
+    wal = status.data / "pg_wal"
+    if status.running or system_of(wal) != aim.backup.source.system_identifier:
+        return None
+    return wal
+
+
+def _bring_in_the_end(session: Session, *, last: bool, stop: bool, force: bool, yes: bool) -> None:
+    """Let what was committed last get into the archive, or stay where it is found.
+
+    An earlier target may do without; whether it does is said by the plan.
+    """
+    from datetime import timedelta
+
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.archiving import prove_archiving
+
+    if not session.is_private or not session.server.status().running:
+        return
+    if stop:
+        _require_unused(session, force=force)
+        if not yes:
+            _ask(session, N_("Stop the present server, so that nothing is committed after it?"))
+        session.server.stop()
+        return
+    database = session.cluster_database
+    with (
+        nullcontext() if last else suppress(ArchivingFailed),
+        connect(database, "agentpg backup") as connection,
+        driver_errors(database.target()),
+    ):
+        prove_archiving(connection, session.repository, timedelta(seconds=30))
+
+
+def _take_place(session: Session, home: Path, *, force: bool) -> None:
+    from agentpg.desk.backup.homes import exchange_clusters
+
+    _require_unused(session, force=force)
+    session.server.stop()
+    exchange_clusters(session.home, home)
+    session.server.start()
+    text = session.translate(
+        N_("It is in place. The old cluster is in {home}; to change them back:")
+    )
+    session.out.note(text.format(home=home))
+    session.out.note(f"  agentpg backup recover --undo {home}")
+
+
+def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
+    from agentpg.desk.backup.homes import exchange_clusters
+
+    _require_private(session)
+    if session.server.status().running:
+        _require_unused(session, force=force)
+    if not yes:
+        _ask(session, N_("Let the two clusters change places?"))
+    session.server.stop()
+    exchange_clusters(session.home, home)
+    session.server.start()
+    text = session.translate(N_("They have changed places; the other one is in {home}."))
+    session.out.line(text.format(home=home))
+
+
+def _require_private(session: Session) -> None:
+    if not session.is_private:
+        raise UsageError(
+            N_("only the private server's cluster is replaced"),
+            hint=N_("Recover into a new folder, and put that in place yourself."),
+        )
+
+
+def _require_unused(session: Session, *, force: bool) -> None:
+    """Refuse to take a server from under those who use it."""
+    from agentpg.db import connect, driver_errors
+    from agentpg.desk.backup.homes import list_sessions
+
+    if force or not session.server.status().running:
+        return
+    database = session.cluster_database
+    with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
+        sessions = list_sessions(connection)
+    if sessions:
+        raise ClusterInUse(sessions=", ".join(sessions))
+
+
+def _ask(session: Session, text: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
+        )
+    if not click.confirm(session.translate(text), err=True):
+        raise AgentpgError(N_("nothing was changed"))
+
+
+def _show_plan(session: Session, aim: Aim, home: Path) -> None:
+    reach = aim.plan.reach
+    session.out.facts(
+        (
+            (N_("backup"), aim.backup.name),
+            (N_("target"), str(aim.target)),
+            (N_("timeline"), str(aim.plan.timeline)),
+            (N_("possible from"), reach.from_at),
+            (N_("possible to"), reach.to_at),
+            (N_("new home"), str(home)),
+        )
+    )
+
+
+def _show_recovered(session: Session, recovered: Recovered) -> None:
+    session.out.facts(
+        (
+            (N_("stopped"), recovered.stopped or session.translate(N_("at the end of the WAL"))),
+            (N_("last commit"), recovered.last_commit or None),
+            (N_("position"), recovered.lsn),
+            (N_("new timeline"), str(recovered.timeline)),
+            (N_("recovered in"), recovered.took),
+        )
+    )
+
+
+def _say_how_to_start(session: Session, aim: Aim, home: Path) -> None:
+    from agentpg.desk.backup.homes import steps_to_replace
+
+    session.out.line()
+    if (home / "postgresql" / "data" / "postgresql.conf").is_file():
+        session.out.line(session.translate(N_("Start it, beside the present one:")))
+        session.out.line(f"  agentpg --home {home} server start")
+        return
+    session.out.line(session.translate(N_("Put it in the place of the server that was:")))
+    for step in steps_to_replace(aim.backup, home):
+        session.out.line(f"  {step}")
+
+
+def _document(recovered: Recovered) -> dict[str, object]:
+    return {
+        "folder": recovered.folder,
+        "timeline": recovered.timeline,
+        "lsn": recovered.lsn,
+        "stopped": recovered.stopped,
+        "last_commit": recovered.last_commit,
+        "recovery_seconds": recovered.took,
+    }
