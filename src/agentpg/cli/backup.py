@@ -6,10 +6,12 @@ import click
 
 from agentpg.cli.backup_archive import archive
 from agentpg.cli.backup_create import create
+from agentpg.cli.backup_drill import drill
 from agentpg.cli.backup_key import key
 from agentpg.cli.backup_mark import mark
 from agentpg.cli.backup_prune import prune
 from agentpg.cli.backup_recover import recover
+from agentpg.cli.backup_restore import restore
 from agentpg.cli.backup_verify import verify
 from agentpg.cli.backup_view import list_, show
 from agentpg.cli.command import Group
@@ -32,5 +34,5 @@ def backup() -> None:
     """
 
 
-for command in (create, list_, show, verify, prune, key, mark, archive, recover):
+for command in (create, list_, show, verify, drill, restore, prune, key, mark, archive, recover):
     backup.add_command(command)

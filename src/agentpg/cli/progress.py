@@ -116,6 +116,7 @@ class Measure:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._left = left
+        self._title = title
         self._begun = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -139,10 +140,18 @@ class Measure:
     ) -> None:
         self._progress.stop()
 
+    def call(self, title: str) -> None:
+        """What is done now, already translated; the time counts anew with each other work."""
+        if title != self._title:
+            self._title, self._begun = title, time.monotonic()
+            self._progress.update(self._task, description=title, total=None, completed=0, text="")
+
     def reach(self, done: int, total: int) -> None:
         """So many bytes of `total` are done."""
+        if not total:
+            return
         text = measure_text(done, total, time.monotonic() - self._begun, self._left)
-        self._progress.update(self._task, completed=done, total=total or None, text=text)
+        self._progress.update(self._task, completed=done, total=total, text=text)
 
 
 class NoMeasure:
@@ -158,6 +167,10 @@ class NoMeasure:
         trace: TracebackType | None,
     ) -> None:
         return None
+
+    def call(self, title: str) -> None:
+        """Show nothing."""
+        del title
 
     def reach(self, done: int, total: int) -> None:
         """Show nothing."""

@@ -112,6 +112,11 @@ class Session:
         return Database(self.server.dsn("postgres"), self.settings.schema_name)
 
     @cached_property
+    def restore_database(self) -> Database:
+        """The database as a role that may make others: the private server's superuser, or `dsn`."""
+        return self.cluster_database if self.is_private else self.database
+
+    @cached_property
     def repository(self) -> Repository:
         """Where backups lie; nothing is asked of it yet. Raises RepositoryUnknown."""
         from agentpg.desk.backup.opening import open_repository

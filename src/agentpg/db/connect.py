@@ -59,6 +59,15 @@ class Database:
         said = {n: v for n, v in _parse(self.dsn).items() if n not in secret or not v}
         return make_conninfo("", **said)
 
+    def renamed(self, name: str) -> Database:
+        """Another database of the same server."""
+        return Database(make_conninfo(self.dsn, dbname=name), self.schema)
+
+    def name(self) -> str:
+        """What the database is called; empty where a service says it."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        return str(said.get("dbname") or ("" if said.get("service") else said.get("user")) or "")
+
     def address(self) -> tuple[str, int]:
         """The server's host, localhost for a socket of this machine, and its port."""
         said = {**_environment_defaults(), **_parse(self.dsn)}

@@ -59,6 +59,15 @@ AgentpgError                    exit 1   failed
 │   ├── WorkUnderWay                     only one may do this at a time
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── RestoreRefused                   a restore that would harm what is there
+│   │   ├── RestoreKindUnknown            a backup of a whole cluster
+│   │   ├── RestoreTargetExists
+│   │   ├── RestoreTargetMissing
+│   │   ├── RestoreTargetInUse
+│   │   ├── WorkersConnected
+│   │   ├── RestoreTooSmall               the server's disk
+│   │   ├── RestoreServerTooOld
+│   │   ├── RolesMissing
+│   │   └── NothingToUndo
 │   ├── PermissionDenied                 the role may not do this
 │   ├── KeyBesideBackups                 the key lies in the repository
 │   ├── NotSealed                        nothing says for whom to seal a backup
@@ -105,6 +114,8 @@ AgentpgError                    exit 1   failed
 │   ├── ToolFailed                       one of PostgreSQL's programs
 │   ├── TablesInUse                      others held or changed tables meanwhile
 │   ├── BackupNotWhole                   what was made does not end as it should
+│   ├── RestoreNotRight                  what was restored differs
+│   ├── SwapNotDone
 │   ├── ScratchError                     the private server that a backup is restored into
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
 │   │   └── ScratchNotStarted             (exit 6)
@@ -236,10 +247,21 @@ from agentpg.errors.refused import (
     WrongMajorVersion,
 )
 from agentpg.errors.restore import (
+    NothingToUndo,
+    RestoreKindUnknown,
+    RestoreNotRight,
     RestoreRefused,
+    RestoreServerTooOld,
+    RestoreTargetExists,
+    RestoreTargetInUse,
+    RestoreTargetMissing,
+    RestoreTooSmall,
+    RolesMissing,
     ScratchError,
     ScratchNotStarted,
     ScratchTooSmall,
+    SwapNotDone,
+    WorkersConnected,
 )
 from agentpg.errors.storage import (
     BucketMissing,
@@ -372,6 +394,7 @@ __all__ = [
     "NotPaused",
     "NotSealed",
     "NotStartedYet",
+    "NothingToUndo",
     "ObjectMissing",
     "OutputNotWritten",
     "PassphraseWrong",
@@ -391,11 +414,19 @@ __all__ = [
     "RepositoryFull",
     "RepositoryUnavailable",
     "RepositoryUnknown",
+    "RestoreKindUnknown",
+    "RestoreNotRight",
     "RestoreRefused",
+    "RestoreServerTooOld",
+    "RestoreTargetExists",
+    "RestoreTargetInUse",
+    "RestoreTargetMissing",
+    "RestoreTooSmall",
     "ResultNotJson",
     "ResultTooLarge",
     "RetentionNotSet",
     "RetentionTooShort",
+    "RolesMissing",
     "ScheduleExists",
     "ScheduleNotFound",
     "SchemaMismatch",
@@ -415,6 +446,7 @@ __all__ = [
     "ServerStillRuns",
     "SettingError",
     "StandInNotStarted",
+    "SwapNotDone",
     "TableNotFound",
     "TablesInTheWay",
     "TablesInUse",
@@ -432,6 +464,7 @@ __all__ = [
     "WalDamaged",
     "WalMissing",
     "WorkUnderWay",
+    "WorkersConnected",
     "WritesNotHeld",
     "WrongLimit",
     "WrongMajorVersion",

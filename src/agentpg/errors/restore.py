@@ -31,3 +31,96 @@ class RestoreRefused(Refused):
     """A restore that would harm what is there, or can't succeed."""
 
     hint = N_("Nothing was changed.")
+
+
+class RestoreKindUnknown(RestoreRefused):
+    """A backup of a whole cluster does not go into a database."""
+
+    sentence = N_("the backup {name} is of kind {kind}, which is not restored into a database")
+    hint = N_("`agentpg backup recover` recovers a whole cluster into a new data folder.")
+
+
+class RestoreTargetExists(RestoreRefused):
+    """A database of the name is there."""
+
+    sentence = N_("there is a database {database} already on {target}")
+    hint = N_(
+        "Give another name with --into, or say --replace to swap it with the restored one; the "
+        "old one is kept."
+    )
+
+
+class RestoreTargetMissing(RestoreRefused):
+    """What is to be replaced is not there."""
+
+    sentence = N_("there is no database {database} on {target}")
+    hint = N_("Leave --replace out to restore into a new database.")
+
+
+class RestoreTargetInUse(RestoreRefused):
+    """Somebody is connected to what is to be replaced."""
+
+    sentence = N_("the database {database} is in use: {sessions}")
+    hint = N_(
+        "End these sessions, or say --end-connections to let the swap end them. Nothing was "
+        "changed."
+    )
+
+
+class WorkersConnected(RestoreRefused):
+    """Workers are connected to what is to be replaced."""
+
+    sentence = N_("{number} workers are connected to the database {database}")
+    hint = N_(
+        "Stop them, or say --with-workers: they lose their connections in the moment of the swap "
+        "and go on with the restored database. Nothing was changed."
+    )
+
+
+class RestoreTooSmall(RestoreRefused):
+    """The server's disk has no room."""
+
+    sentence = N_(
+        "the disk of {target} has {free} bytes left, and the restore takes about {needed}"
+    )
+    hint = N_("Make room first. Nothing was changed.")
+
+
+class RestoreServerTooOld(RestoreRefused):
+    """The server is of an older major version than the source."""
+
+    sentence = N_("the backup is of PostgreSQL {source}, and {target} is PostgreSQL {found}")
+    hint = N_("Restore into a server of version {source} or newer. Nothing was changed.")
+
+
+class RolesMissing(RestoreRefused):
+    """Roles that own something in the backup are not there."""
+
+    sentence = N_("the server {target} lacks roles that the backup needs: {roles}")
+    hint = N_("Create them, or say --create-roles. Nothing was changed.")
+
+
+class NothingToUndo(RestoreRefused):
+    """No database is kept that was replaced."""
+
+    sentence = N_("no database is kept that {database} was restored over")
+    hint = N_(
+        "Only a restore with --replace can be undone, until `--forget-old` drops the old one."
+    )
+
+
+class RestoreNotRight(BackupError):
+    """What was restored is not what the source held; it is kept apart."""
+
+    sentence = N_("what was restored is not what the source held: {reason}")
+    hint = N_(
+        "It was dropped, and nothing else was changed. `agentpg backup drill` says all that "
+        "differs; --no-verify restores without comparing."
+    )
+
+
+class SwapNotDone(BackupError):
+    """Sessions kept coming, so that the databases could not be renamed."""
+
+    sentence = N_("the databases were not swapped: {reason}")
+    hint = N_("The old database is in its place. Stop what connects to it, and try again.")

@@ -51,12 +51,13 @@ class Leash:
         self,
         command: Sequence[str | Path],
         environment: Mapping[str, str],
+        behind: Sequence[str | Path] = (),
     ) -> None:
         self.program = Path(command[0]).name
         self._secrets = [value for name, value in environment.items() if name == "PGPASSWORD"]
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _LEASH, "sh", *map(str, command)],
+            ["/bin/sh", "-c", _LEASH, "sh", *map(str, (*behind, *command))],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -140,8 +141,12 @@ def run_tool(
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     look: Callable[[], None] | None = None,
+    behind: Sequence[str | Path] = (),
 ) -> str:
-    """Run a program to its end; what it said last. Raises ToolFailed."""
-    with Leash(command, environment) as leash:
+    """Run a program to its end; what it said last. Raises ToolFailed.
+
+    `behind` is what runs it, such as `nice`.
+    """
+    with Leash(command, environment, behind) as leash:
         leash.wait(look)
         return leash.said

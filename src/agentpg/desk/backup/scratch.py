@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -115,19 +115,14 @@ class ScratchServer:
         self._options = options or ScratchOptions()
 
     def __enter__(self) -> Self:
-        with _said(self._parent):
-            self._parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            remove_left_servers(self._parent)
-            _require_room(self._parent, self._options)
-            self.folder, self._held = _locked_folder(self._parent)
-            # The server's account passes through; what it may read is its own inside.
-            self.folder.chmod(0o711)
+        self._stack = ExitStack()
+        held = scratch_folder(self._parent, self._options.needed_bytes)
+        self.folder = self._stack.enter_context(held)
         self.account = choose_account(self.data)
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove_server(self.folder)
-        os.close(self._held)
+        self._stack.close()
 
     @property
     def data(self) -> Path:
@@ -203,6 +198,28 @@ class ScratchServer:
         return gently() if self._options.gently else []
 
 
+@contextmanager
+def scratch_folder(parent: Path, needed_bytes: int = 0) -> Iterator[Path]:
+    """A folder that is held while this lasts, and removed with what runs in it.
+
+    What killed runs left below `parent` is removed first. Raises ScratchTooSmall and
+    FileNotWritten.
+    """
+    parent = parent.absolute()
+    with _said(parent):
+        parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        remove_left_servers(parent)
+        _require_room(parent, needed_bytes)
+        folder, held = _locked_folder(parent)
+        # The server's account passes through; what it may read is its own inside.
+        folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        remove_server(folder)
+        os.close(held)
+
+
 def gently() -> list[str | Path]:
     """What runs the program behind it at a low priority for processor and disk."""
     found = shutil.which("ionice")
@@ -235,10 +252,10 @@ def remove_server(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _require_room(parent: Path, options: ScratchOptions) -> None:
+def _require_room(parent: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(parent).free
-    if free < options.needed_bytes:
-        raise ScratchTooSmall(folder=parent, free=free, needed=options.needed_bytes)
+    if free < needed_bytes:
+        raise ScratchTooSmall(folder=parent, free=free, needed=needed_bytes)
 
 
 def _socket_folder(folder: Path, account: Account) -> Path:

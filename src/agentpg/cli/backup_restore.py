@@ -1,0 +1,273 @@
+"""`agentpg backup restore`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentpg.cli import figures
+from agentpg.cli.command import Command
+from agentpg.cli.output import json_option, plain
+from agentpg.cli.session import Session
+from agentpg.cli.values import MOMENT
+from agentpg.errors import UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.cli.progress import Measure, NoMeasure
+    from agentpg.desk.backup.restoring import Restored, RestorePlan, Work
+    from agentpg.desk.backup.unfinished import Unfinished
+
+_UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
+_TARGETS = ("to_time", "to_lsn", "to_name")
+_WORDS = {
+    "hold": N_("held until somebody releases them"),
+    "keep": N_("as they were; workers will run them"),
+    "fail": N_("ended as failed"),
+}
+
+
+@click.command(
+    "restore",
+    cls=Command,
+    examples="""
+        # Into a new database beside the present one.
+        agentpg backup restore --into agentic_ai_again
+        # In the place of the present one, which is kept.
+        agentpg backup restore 20260301T120000Z-dump --replace --with-workers
+        # Back to the one before.
+        agentpg backup restore --undo
+        # When all is well, let go of what was kept.
+        agentpg backup restore --forget-old
+        # The whole cluster, as it was at a moment.
+        agentpg backup restore --to-time '2026-03-03 14:03'
+        # Another server, with a role that may create databases.
+        agentpg --dsn postgresql://postgres@db2.example/postgres backup restore --into agentic_ai
+    """,
+)
+@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.option("--into", metavar="DATABASE", help="The new database; with --replace, the old one.")
+@click.option("--replace", is_flag=True, help="Swap it with the database that is there.")
+@click.option(
+    "--unfinished",
+    type=click.Choice(_UNFINISHED),
+    default="hold",
+    show_default=True,
+    help="What becomes of tasks that had not ended.",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), help="How many connections restore it.")
+@click.option("--no-verify", is_flag=True, help="Compare nothing with the manifest.")
+@click.option("--create-roles", is_flag=True, help="Make missing roles, without passwords.")
+@click.option("--end-connections", is_flag=True, help="End sessions of the database at the swap.")
+@click.option("--with-workers", is_flag=True, help="The same, those of workers included.")
+@click.option("--undo", is_flag=True, help="Put back what the last --replace replaced.")
+@click.option("--forget-old", is_flag=True, help="Drop the databases that were kept.")
+@click.option("--to-time", type=MOMENT, help="As `agentpg backup recover` does.")
+@click.option("--to-lsn", metavar="LSN", help="The same.")
+@click.option("--to-name", metavar="NAME", help="The same.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def restore(
+    ctx: click.Context, /, name: str | None, undo: bool, forget_old: bool, **said: Any
+) -> None:
+    """Restore a backup of kind dump or sql into a database.
+
+    The plan is shown first. The database is filled under another name, compared with what the
+    source held, and gets its name when it is whole; --replace swaps it with the present one in
+    one moment and keeps that. Owner, grants and settings are those of the source. Tasks that
+    had not ended are held, so that nothing runs twice.
+    """
+    if undo and forget_old:
+        raise UsageError(N_("--undo and --forget-old exclude each other"))
+    session: Session = ctx.obj
+    target = {option: said.pop(option) for option in _TARGETS}
+    if any(target.values()):
+        _recover(ctx, name, target, said)
+    elif undo or forget_old:
+        _put_right(session, forget_old=forget_old, **said)
+    else:
+        _restore(session, name, **said)
+
+
+def _recover(
+    ctx: click.Context, name: str | None, target: dict[str, Any], said: dict[str, Any]
+) -> None:
+    """Hand a moment of the WAL to whom it concerns: it is always of the whole cluster."""
+    from agentpg.cli.backup_recover import recover
+
+    into = Path(said["into"]) if said["into"] else None
+    shared = {option: said[option] for option in ("replace", "yes", "as_json")}
+    force = said["with_workers"] or said["end_connections"]
+    ctx.invoke(recover, name=name, into=into, force=force, **target, **shared)
+
+
+def _restore(
+    session: Session,
+    name: str | None,
+    *,
+    into: str | None,
+    replace: bool,
+    unfinished: Unfinished,
+    jobs: int | None,
+    no_verify: bool,
+    create_roles: bool,
+    end_connections: bool,
+    with_workers: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from agentpg.desk.backup.keys import seal_for_opening
+    from agentpg.desk.backup.records import choose_backup
+    from agentpg.desk.backup.restoring import RestoreOptions, open_restore
+
+    backup = choose_backup(session.repository, name)
+    present = session.restore_database.name()
+    options = RestoreOptions(
+        into=into or (present if replace else f"{backup.source.database}_restored"),
+        replace=replace,
+        jobs=jobs or session.settings.backup_jobs,
+        unfinished=unfinished,
+        verify=not no_verify,
+        create_roles=create_roles,
+        end_connections=end_connections,
+        with_workers=with_workers,
+        pg_bin=session.settings.pg_bin,
+        parent=session.home / "scratch",
+    )
+    seal = seal_for_opening(session.settings, session.repository, backup)
+    server = session.restore_database
+    with open_restore(server, backup, session.repository, seal, options) as one:
+        with session.out.measure(session.translate(N_("Restoring"))) as measure:
+            plan = one.plan(_teller(session, measure))
+        if not as_json:
+            _show_plan(session, plan)
+        if not yes and not _agreed(session, N_("Go ahead?")):
+            session.out.note(session.translate(N_("Nothing was changed.")))
+            return
+        with session.out.measure(session.translate(N_("Restoring"))) as measure:
+            done = one.run(plan, _teller(session, measure))
+    _show_done(session, done, unfinished, as_json)
+
+
+def _put_right(
+    session: Session,
+    *,
+    forget_old: bool,
+    into: str | None,
+    end_connections: bool,
+    with_workers: bool,
+    yes: bool,
+    as_json: bool,
+    **_: object,
+) -> None:
+    """Swap back, or drop what was kept."""
+    from agentpg.desk.backup.restoring import neutral
+    from agentpg.desk.backup.swapping import drop_databases, kept_databases
+    from agentpg.desk.backup.swapping import undo as put_back
+
+    server = neutral(session.restore_database)
+    name = into or session.restore_database.name()
+    kept = kept_databases(server, name)
+    if not as_json:
+        session.out.facts([(N_("database"), name), (N_("kept"), ", ".join(kept) or None)])
+    if forget_old:
+        if kept and not yes and not _agreed(session, N_("Drop what was kept for good?")):
+            session.out.note(session.translate(N_("Nothing was changed.")))
+            return
+        drop_databases(server, kept)
+        document: dict[str, object] = {"database": name, "dropped": kept}
+    else:
+        if not yes and not _agreed(session, N_("Put the database back that was there before?")):
+            session.out.note(session.translate(N_("Nothing was changed.")))
+            return
+        back, undone = put_back(server, name, end=end_connections or with_workers)
+        document = {"database": name, "put_back": back, "kept": undone}
+    if as_json:
+        session.out.json(document)
+    else:
+        session.out.facts([(key, value) for key, value in _in_words(document)])
+
+
+def _in_words(document: dict[str, object]) -> list[tuple[str, object]]:
+    names = {"put_back": N_("put back"), "kept": N_("kept now as"), "dropped": N_("dropped")}
+    return [
+        (names[key], ", ".join(value) or None if isinstance(value, tuple) else value)
+        for key, value in document.items()
+        if key in names
+    ]
+
+
+def _agreed(session: Session, question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
+        )
+    return click.confirm(session.translate(question), err=True)
+
+
+def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Work], None]:
+    def tell(work: Work) -> None:
+        measure.call(session.translate(work.name))
+        measure.reach(work.done_bytes, work.total_bytes)
+
+    return tell
+
+
+def _show_plan(session: Session, plan: RestorePlan) -> None:
+    backup, options = plan.backup, plan.options
+    free = None if plan.free_bytes is None else figures.size(plan.free_bytes)
+    session.out.facts(
+        [
+            (N_("backup"), f"{backup.name} ({figures.size(backup.size_bytes)})"),
+            (N_("moment"), backup.taken_at),
+            (N_("server"), f"{plan.target}, PostgreSQL {plan.server_version // 10000}"),
+            (N_("database"), options.into),
+            (N_("filled as"), plan.staging),
+            *([(N_("old one kept as"), plan.kept)] if plan.kept else []),
+            (N_("room"), f"{figures.size(plan.needed_bytes)} / {free or figures.UNKNOWN}"),
+            (N_("roles to make"), ", ".join(plan.missing_roles) or False),
+            (N_("sessions to end"), len(plan.sessions)),
+            (N_("unfinished tasks"), session.translate(_WORDS[options.unfinished])),
+            *([(N_("left by killed restores"), ", ".join(plan.left))] if plan.left else []),
+        ]
+    )
+
+
+def _show_done(session: Session, done: Restored, choice: Unfinished, as_json: bool) -> None:
+    if as_json:
+        session.out.json(plain(done))
+        return
+    from agentpg.cli.backup_drill import show_checks
+
+    session.out.line()
+    if done.checks:
+        show_checks(session, done.checks)
+        session.out.line()
+    session.out.facts(
+        [
+            (N_("restored"), done.database),
+            *([(N_("old one kept as"), done.kept)] if done.kept else []),
+            (N_("unfinished tasks"), done.unfinished),
+            (N_("time"), done.whole),
+        ]
+    )
+    if done.unfinished and choice == "hold":
+        session.out.line(
+            session.translate(
+                N_(
+                    "They are held: `agentpg task list --held` shows them, `agentpg task release` "
+                    "lets them run."
+                )
+            )
+        )
+    if done.kept:
+        session.out.line(
+            session.translate(
+                N_("`agentpg backup restore --undo` swaps back; --forget-old drops the old one.")
+            )
+        )

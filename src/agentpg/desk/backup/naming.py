@@ -1,0 +1,110 @@
+"""How the databases of a restore are called, and roles and databases in the text of a dump.
+
+NAME_restoring_20261128_140355   being filled; left by what was killed if nobody is at it
+NAME_before_20261128_140355      what was replaced then
+NAME_undone_20261128_140355      what was put back for it again
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from agentpg.db import identifier
+
+Stage = Literal["restoring", "before", "undone"]
+
+_LONGEST_NAME = 63
+_MOMENT = r"\d{8}_\d{6}"
+_IDENTIFIER = r'("(?:[^"]|"")+"|[^\s",;]+)'
+
+# The line above each object in what pg_dump and pg_restore write.
+_OBJECT = re.compile(r"^-- (?:Data for )?Name: .*; Type: ([^;]*); Schema: .*; Owner: (.*)$")
+_DATA = re.compile(r"^COPY .* FROM stdin;$")
+_END_OF_DATA = "\\."
+_GRANTEE = re.compile(rf"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*\b(?:TO|FROM) {_IDENTIFIER}")
+_GRANTOR = re.compile(rf"^ALTER DEFAULT PRIVILEGES FOR ROLE {_IDENTIFIER}")
+_ROLE = re.compile(rf"^(?:CREATE ROLE|ALTER ROLE|GRANT {_IDENTIFIER} TO) {_IDENTIFIER}")
+_PASSWORD = re.compile(r" PASSWORD '[^']*'")
+_DATABASE = re.compile(rf"^CREATE DATABASE {_IDENTIFIER} ", re.MULTILINE)
+
+
+def staged(name: str, stage: Stage, moment: datetime) -> str:
+    """What a database is called in one stage of a restore."""
+    suffix = f"_{stage}_{moment.astimezone(UTC):%Y%m%d_%H%M%S}"
+    room = _LONGEST_NAME - len(suffix)
+    return name.encode()[:room].decode(errors="ignore") + suffix
+
+
+def is_staged(name: str, *stages: Stage, of: str | None = None) -> bool:
+    """Whether a database is in one of these stages, and there because of the database `of`."""
+    found = re.fullmatch(rf"(.+)_({'|'.join(stages)})_{_MOMENT}", name)
+    return found is not None and (of is None or of.startswith(found[1]))
+
+
+def roles_in(lines: Iterable[str]) -> set[str]:
+    """The roles that own something, or are granted something, in the text of a dump."""
+    found: set[str] = set()
+    kind = ""
+    for line in _without_data(lines):
+        said = _OBJECT.match(line)
+        if said is not None:
+            kind = said[1]
+            found.add(said[2].strip())
+        elif kind in ("ACL", "DEFAULT ACL"):
+            found |= {_plain(m[1]) for p in (_GRANTEE, _GRANTOR) if (m := p.match(line))}
+    return found - {"", "-", "PUBLIC"}
+
+
+def database_statements(script: str, name: str) -> str:
+    """What makes the database in the output of pg_restore --create, for another name.
+
+    The name stands at the same place in each statement, at the beginning of a line.
+    """
+    found = _DATABASE.search(script)
+    if found is None:
+        return ""
+    before = re.compile(
+        rf"^((?:(?:CREATE|ALTER|COMMENT ON) |ALTER ROLE {_IDENTIFIER} IN |"
+        rf"(?:GRANT|REVOKE) [^;\n]* ON |SECURITY LABEL [^;\n]* ON )DATABASE )"
+        rf"{re.escape(found[1])}(?=\s)",
+        re.MULTILINE,
+    )
+    renamed = before.sub(lambda m: m[1] + identifier(name), script)
+    lines = renamed.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("\\"))
+
+
+def role_statements(script: str, only: set[str] | None) -> str:
+    """What makes roles in the output of pg_dumpall --globals-only, without passwords.
+
+    Where only some are made, nothing changes that is there: what others may stays as it is.
+    """
+    lines = [
+        _PASSWORD.sub("", line)
+        for line in script.splitlines(keepends=True)
+        if not line.startswith("\\")
+    ]
+    if only is None:
+        return "".join(lines)
+    return "".join(
+        line for line in lines if (m := _ROLE.match(line)) is not None and _plain(m[2]) in only
+    )
+
+
+def _without_data(lines: Iterable[str]) -> Iterator[str]:
+    in_data = False
+    for line in lines:
+        text = line.rstrip("\n")
+        if in_data:
+            in_data = text != _END_OF_DATA
+        elif _DATA.match(text):
+            in_data = True
+        else:
+            yield text
+
+
+def _plain(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

@@ -1,0 +1,197 @@
+"""Whether a restored database is what the source was: every check that a drill makes.
+
+A check that could not be made says so, and is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentpg import schema as schemas
+from agentpg.db import (
+    Connection,
+    Database,
+    Fragment,
+    ServerError,
+    Statements,
+    connect,
+    driver_errors,
+    environment_of,
+    identifier,
+    server_message,
+)
+from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.model import Backup, Check, Difference, Outcome
+from agentpg.desk.backup.programs import Programs
+from agentpg.errors import AgentpgError, BinariesMissing, ToolFailed
+from agentpg.language import N_
+
+_NOT_INSTALLED = N_("the extension amcheck is not installed beside this server")
+_NO_SCHEMA = N_("this database has no tables of agentpg")
+_NOT_PROVED = N_("{number} constraints were never proved for all rows: {names}")
+_INVALID = N_("{number} indexes are not valid: {names}")
+_ORPHANS = N_("rows name others that are not there")
+_BEHIND = N_("sequences would give numbers that are taken")
+_DIFFERS = N_("the schema is not what this release expects")
+_MOST_NAMES = 5
+
+# pg_amcheck tells what it found where other programs write their results.
+_ALOUD = ("sh", "-c", 'exec "$@" >&2', "sh")
+_CORRUPT = 2
+
+# What the guide shows, in the order of the guide.
+GUIDE = (
+    "guide_pending_tasks",
+    "guide_agent_statistics",
+    "guide_failed_tasks",
+    "guide_plan",
+    "guide_vacuum",
+    "guide_connections",
+    "guide_database_size",
+    "guide_table_sizes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is looked at: a restored database, with the programs of its server."""
+
+    backup: Backup
+    database: Database
+    programs: Programs
+
+    def checks(self) -> Iterator[Check]:
+        """All checks that need no manifest, one after the other."""
+        for name, look in self._looks():
+            yield self._looked(name, look)
+
+    def _looks(self) -> Sequence[tuple[str, Callable[[], Check]]]:
+        return (
+            ("indexes", self._amcheck),
+            ("constraints", lambda: self._asked(_constraints)),
+            ("foreign keys", lambda: self._asked(_foreign_keys)),
+            ("sequences", self.sequences),
+            ("schema", self._schema),
+            ("queries of the guide", self._guide),
+        )
+
+    def sequences(self) -> Check:
+        """Whether every sequence is ahead of the column that it serves."""
+        return self._asked(_sequences)
+
+    def _looked(self, name: str, look: Callable[[], Check]) -> Check:
+        try:
+            with driver_errors(self.database.target()):
+                return look()
+        except (AgentpgError, ServerError) as error:
+            return Check(name=name, outcome="unknown", reason=str(error))
+
+    def _asked(self, look: Callable[[Connection[Any], Statements], Check]) -> Check:
+        with connect(self.database, "agentpg backup drill") as connection:
+            return look(connection, Statements("restore", self.database.schema))
+
+    def _amcheck(self) -> Check:
+        """Whether the indexes, and what the tables have, are as they should be inside."""
+        with connect(self.database, "agentpg backup drill") as connection:
+            sql = Statements("restore", self.database.schema)
+            if not connection.execute(sql["has_amcheck"]).fetchall():
+                return Check(name="indexes", outcome="unknown", reason=_NOT_INSTALLED)
+        try:
+            tool = self.programs.tool("pg_amcheck")
+        except BinariesMissing as error:
+            return Check(name="indexes", outcome="unknown", reason=str(error))
+        command: list[str | Path] = [tool, "--install-missing=pg_catalog", "--heapallindexed"]
+        command += ["--no-password", self.database.name()]
+        try:
+            run_tool(command, environment_of(self.database.dsn), behind=_ALOUD)
+        except ToolFailed as error:
+            outcome: Outcome = "failed" if error.values["code"] == _CORRUPT else "unknown"
+            return Check(name="indexes", outcome=outcome, reason=str(error.values["reason"]))
+        return Check(name="indexes", outcome="passed")
+
+    def _schema(self) -> Check:
+        """What `agentpg schema verify` says."""
+        with connect(self.database, "agentpg backup drill") as connection:
+            sql = Statements("restore", self.database.schema)
+            if not _has_tasks(connection, sql, self.database.schema):
+                return Check(name="schema", outcome="passed", reason=_NO_SCHEMA)
+        wrong = [d for d in schemas.verify(self.database) if d.kind != "extra"]
+        differences = tuple(
+            Difference(subject=d.object, expected=d.expected or "", found=d.found or "")
+            for d in wrong
+        )
+        if wrong:
+            return Check(name="schema", outcome="failed", reason=_DIFFERS, differences=differences)
+        return Check(name="schema", outcome="passed")
+
+    def _guide(self) -> Check:
+        """Whether the guide's queries run as they are written, by the search_path alone."""
+        name = "queries of the guide"
+        with connect(self.database, "agentpg backup drill") as connection:
+            sql = Statements("restore", self.database.schema)
+            if not _has_tasks(connection, sql, self.database.schema):
+                return Check(name=name, outcome="passed", reason=_NO_SCHEMA)
+            failed = []
+            for query in GUIDE:
+                try:
+                    connection.execute(sql[query], {"schema": self.database.schema})
+                except ServerError as error:
+                    said = server_message(error)
+                    failed.append(Difference(subject=query, expected="", found=said))
+        if failed:
+            return Check(
+                name=name, outcome="failed", reason=failed[0].found, differences=tuple(failed)
+            )
+        return Check(name=name, outcome="passed")
+
+
+def _has_tasks(connection: Connection[Any], sql: Statements, schema: str) -> bool:
+    [(there,)] = connection.execute(sql["has_tasks"], {"schema": schema}).fetchall()
+    return bool(there)
+
+
+def _constraints(connection: Connection[Any], sql: Statements) -> Check:
+    unproved = [row[0] for row in connection.execute(sql["unproved_constraints"], {})]
+    invalid = [row[0] for row in connection.execute(sql["invalid_indexes"], {})]
+    for sentence, names in ((_NOT_PROVED, unproved), (_INVALID, invalid)):
+        if names:
+            listed = ", ".join(names[:_MOST_NAMES])
+            reason = sentence.format(number=len(names), names=listed)
+            return Check(name="constraints", outcome="failed", reason=reason)
+    return Check(name="constraints", outcome="passed")
+
+
+def _foreign_keys(connection: Connection[Any], sql: Statements) -> Check:
+    broken = []
+    for name, child, parent, joined, given in connection.execute(
+        sql["foreign_keys"], {}
+    ).fetchall():
+        parts = {"child": child, "parent": parent, "joined": joined, "given": given}
+        statement = sql.compose("orphans", **{n: Fragment(text) for n, text in parts.items()})
+        [(rows,)] = connection.execute(statement, {}).fetchall()
+        if rows:
+            subject = f"{name} on {child}"
+            broken.append(Difference(subject=subject, expected="0", found=str(rows)))
+    if not broken:
+        return Check(name="foreign keys", outcome="passed")
+    return Check(name="foreign keys", outcome="failed", reason=_ORPHANS, differences=tuple(broken))
+
+
+def _sequences(connection: Connection[Any], sql: Statements) -> Check:
+    behind = []
+    for sequence, schema, table, column in connection.execute(sql["owned_sequences"]).fetchall():
+        statement = sql.compose(
+            "sequence_is_behind",
+            sequence=Fragment(sequence),
+            table=Fragment(identifier(schema, table)),
+            column=column,
+        )
+        if (True,) in connection.execute(statement, {"sequence": sequence}).fetchall():
+            place = f"{schema}.{table}.{column}"
+            behind.append(Difference(subject=sequence, expected=place, found=""))
+    if not behind:
+        return Check(name="sequences", outcome="passed")
+    return Check(name="sequences", outcome="failed", reason=_BEHIND, differences=tuple(behind))

@@ -1,0 +1,234 @@
+-- Restoring a backup: databases made, looked at, swapped, and made fit to work with.
+
+-- name: create_database
+-- A new database for a backup that says nothing of the database itself.
+CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8';
+
+-- name: set_search_path
+-- What unqualified names mean in it.
+ALTER DATABASE {database} SET search_path = {schema}, public;
+
+-- name: give_database
+-- Let the database belong to whom its schema belongs to.
+ALTER DATABASE {database} OWNER TO {owner};
+
+-- name: schema_owner
+-- Whom the installation's schema belongs to.
+SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = %(schema)s;
+
+-- name: size
+-- How large the database is.
+SELECT pg_database_size(current_database());
+
+-- name: server_facts
+-- The server's version, and whether the role may make databases.
+SELECT current_setting('server_version_num')::int, rolsuper OR rolcreatedb
+FROM pg_roles
+WHERE rolname = current_user;
+
+-- name: databases
+-- The databases of the server.
+SELECT datname::text FROM pg_database ORDER BY datname;
+
+-- name: roles
+-- The roles of the server.
+SELECT rolname::text FROM pg_roles;
+
+-- name: create_role
+-- A role without rights, which what it owns needs.
+CREATE ROLE {role} NOLOGIN;
+
+-- name: sessions
+-- Who is connected to a database: process, role, application.
+SELECT pid, coalesce(usename::text, ''), coalesce(application_name, '')
+FROM pg_stat_activity
+WHERE datname = %(database)s AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+ORDER BY pid;
+
+-- name: is_being_restored
+-- Whether the session that fills this database is there; it is called like the database.
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(database)s);
+
+-- name: end_sessions
+-- End the sessions of a database.
+SELECT count(pg_terminate_backend(pid))
+FROM pg_stat_activity
+WHERE datname = %(database)s AND pid <> pg_backend_pid();
+
+-- name: rename_database
+-- Give a database another name; nobody may be connected to it.
+ALTER DATABASE {database} RENAME TO {new};
+
+-- name: drop_database
+-- Remove a database with all that is in it.
+DROP DATABASE IF EXISTS {database} WITH (FORCE);
+
+-- name: analyze
+-- Statistics for the planner, which no backup has.
+ANALYZE;
+
+-- name: has_tasks
+-- Whether this database has the engine's tables.
+SELECT to_regclass(format('%%I.tasks', %(schema)s::text)) IS NOT NULL;
+
+-- name: close_executions
+-- The executions that were under way, and their calls, are lost: their workers are of another time.
+WITH lost AS (
+    UPDATE {schema}.agent_executions e
+    SET execution_end = now(), outcome = 'lost',
+        error_message = 'the database was restored from a backup'
+    FROM {schema}.tasks t
+    WHERE t.id = e.task_id AND t.status = 'running' AND e.execution_end IS NULL
+    RETURNING e.task_id
+)
+UPDATE {schema}.llm_requests
+SET status = 'lost', ended_at = now(), error_message = 'the database was restored from a backup'
+WHERE status = 'open' AND task_id IN (SELECT task_id FROM lost);
+
+-- name: end_workers
+-- No worker of that time works here.
+UPDATE {schema}.workers SET ended_at = now(), ended_how = 'lost', running = 0
+WHERE ended_at IS NULL;
+
+-- name: hold_unfinished
+-- Nothing runs again before somebody has looked; what was held already keeps its reason.
+UPDATE {schema}.tasks
+SET status = CASE WHEN status = 'running' THEN 'pending' ELSE status END,
+    worker = NULL,
+    held_reason = coalesce(held_reason, %(reason)s)
+WHERE status IN ('pending', 'running', 'waiting');
+
+-- name: fail_unfinished
+-- What had not ended then ends now.
+UPDATE {schema}.tasks
+SET status = 'failed', worker = NULL, held_reason = NULL, finished_at = now(),
+    error_message = %(reason)s
+WHERE status IN ('pending', 'running', 'waiting');
+
+-- name: leave_out_ticks
+-- What schedules missed between the backup and now has run then, or is not wanted any more.
+UPDATE {schema}.schedules SET next_at = NULL
+WHERE next_at < now();
+
+-- name: owned_sequences
+-- The sequences that give a column its numbers.
+SELECT s.oid::regclass::text, n.nspname::text, c.relname::text, a.attname::text
+FROM pg_depend AS d
+JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_class AS c ON c.oid = d.refobjid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE
+    d.classid = 'pg_class'::regclass
+    AND d.refclassid = 'pg_class'::regclass
+    AND d.deptype IN ('a', 'i')
+    AND c.relkind IN ('r', 'p')
+    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype);
+
+-- name: sequence_is_behind
+-- Whether a sequence that counts up would give a number that its column has.
+SELECT coalesce(
+    (SELECT max({column}) FROM {table})
+    > CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END, false
+)
+FROM {sequence} AS s
+WHERE (SELECT seqincrement > 0 FROM pg_sequence WHERE seqrelid = %(sequence)s::regclass);
+
+-- name: unproved_constraints
+-- Constraints of which the server itself does not know that every row keeps them.
+SELECT format('%%s on %%s', conname, conrelid::regclass)
+FROM pg_constraint
+WHERE NOT convalidated AND conrelid <> 0
+ORDER BY 1;
+
+-- name: invalid_indexes
+-- Indexes that queries do not use because they are not whole.
+SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1;
+
+-- name: foreign_keys
+-- Every foreign key, with what is needed to look for rows that break it.
+SELECT
+    conname::text,
+    conrelid::regclass::text,
+    confrelid::regclass::text,
+    (
+        SELECT string_agg(format('f.%%I = p.%%I', a.attname, b.attname), ' AND ')
+        FROM unnest(conkey, confkey) AS k (mine, theirs)
+        JOIN pg_attribute AS a ON a.attrelid = conrelid AND a.attnum = k.mine
+        JOIN pg_attribute AS b ON b.attrelid = confrelid AND b.attnum = k.theirs
+    ),
+    (
+        SELECT string_agg(format('f.%%I IS NOT NULL', a.attname), ' AND ')
+        FROM unnest(conkey) AS k (mine)
+        JOIN pg_attribute AS a ON a.attrelid = conrelid AND a.attnum = k.mine
+    )
+FROM pg_constraint
+WHERE contype = 'f' AND convalidated AND conparentid = 0
+ORDER BY conrelid::regclass::text, conname;
+
+-- name: orphans
+-- How many rows of one table have no row that their foreign key names.
+SELECT count(*)
+FROM {child} AS f
+WHERE {given} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {joined});
+
+-- name: guide_pending_tasks
+-- The guide's queries, as they are written there: the state of tasks.
+SELECT agent_name, task_type, status, created_at
+FROM tasks
+WHERE status = 'pending'
+ORDER BY created_at DESC;
+
+-- name: guide_agent_statistics
+-- Performance statistics of agents.
+SELECT
+    agent_name,
+    COUNT(*) as total_executions,
+    AVG(duration_seconds) as avg_duration,
+    SUM(llm_total_tokens) as total_tokens
+FROM agent_executions
+WHERE execution_start >= CURRENT_DATE - INTERVAL '7 days'
+GROUP BY agent_name;
+
+-- name: guide_failed_tasks
+-- Failed tasks.
+SELECT id, agent_name, task_type, error_message, created_at
+FROM tasks
+WHERE status = 'failed'
+ORDER BY created_at DESC
+LIMIT 10;
+
+-- name: guide_plan
+-- The plan of a query.
+EXPLAIN ANALYZE
+SELECT * FROM tasks WHERE agent_name = 'ReportAgent';
+
+-- name: guide_vacuum
+-- The guide's maintenance.
+VACUUM ANALYZE tasks;
+
+-- name: guide_connections
+-- The number of active connections.
+SELECT count(*) FROM pg_stat_activity;
+
+-- name: guide_database_size
+-- The size of the database; the guide says its name.
+SELECT pg_size_pretty(pg_database_size(current_database()));
+
+-- name: guide_table_sizes
+-- The sizes of the tables; the guide says the schema's name.
+SELECT
+    schemaname,
+    tablename,
+    pg_size_pretty(pg_total_relation_size(schemaname||'.'||tablename)) as size
+FROM pg_tables
+WHERE schemaname = %(schema)s
+ORDER BY pg_total_relation_size(schemaname||'.'||tablename) DESC;
+
+-- name: has_amcheck
+-- Whether the extension that looks into indexes can be made.
+SELECT FROM pg_available_extensions WHERE name = 'amcheck';
+
+-- name: count_unfinished
+-- How many tasks have not ended.
+SELECT count(*) FROM {schema}.tasks WHERE status IN ('pending', 'running', 'waiting');

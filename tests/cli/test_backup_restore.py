@@ -1,0 +1,96 @@
+"""`agentpg backup drill` and `restore`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database, connect
+from agentpg.desk.backup.swapping import drop_databases, kept_databases
+from tests.cli.conftest import Call
+from tests.servers import PG_BIN
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the version under test."""
+    monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
+
+
+@pytest.fixture
+def server(installed: Database, superuser_dsn: Callable[..., str]) -> Database:
+    """The server as its superuser, with a backup of the installation."""
+    return Database(superuser_dsn(installed.name()))
+
+
+@pytest.fixture
+def made(call: Call, server: Database) -> str:
+    """The name of a backup."""
+    called = call("backup", "create", "--json")
+    assert called.code == 0, called.err
+    return str(json.loads(called.out)["name"])
+
+
+@pytest.fixture
+def into(server: Database) -> Iterator[str]:
+    """A database to restore into, which goes with what was kept."""
+    name = f"cli_{secrets.token_hex(4)}"
+    yield name
+    drop_databases(server, [name, *kept_databases(server, name)])
+
+
+def test_a_drill_tells_what_it_found(call: Call, made: str, home: Path) -> None:
+    called = call("backup", "drill", "--json")
+    document = json.loads(called.out)
+    assert called.code == {"passed": 0, "unknown": 6}[document["outcome"]]
+    assert document["backup"] == made
+    assert document["restore"] > 0
+    shown = call("backup", "drill", made).out
+    for word in ("restore", "passed", "PostgreSQL"):
+        assert word in shown
+    assert len(json.loads(call("backup", "show", made, "--json").out)["drills"]) == 2
+    data = max((home / "backups/backups" / made / "data").iterdir(), key=lambda p: p.stat().st_size)
+    data.write_bytes(data.read_bytes()[:-1])
+    called = call("backup", "drill")
+    assert called.code == 1
+    assert data.name in called.out
+
+
+def test_the_plan_is_shown_and_asked_about(
+    call: Call, made: str, server: Database, into: str
+) -> None:
+    arguments = ("--dsn", server.dsn, "backup", "restore", made, "--into", into)
+    called = call(*arguments)
+    assert called.code == 2
+    assert "--yes" in called.err
+    assert f"{into}_restoring_" in called.out
+    called = call(*arguments, "--yes")
+    assert called.code == 0, called.err
+    with connect(server.renamed(into)) as connection:
+        assert connection.execute("SELECT count(*) FROM tasks").fetchone() is not None
+    assert call(*arguments, "--yes").code == 4
+
+
+def test_it_is_replaced_put_back_and_forgotten(
+    call: Call, made: str, server: Database, into: str
+) -> None:
+    with connect(server) as connection:
+        connection.execute(f"CREATE DATABASE {into}".encode())
+    first = ("--dsn", server.renamed(into).dsn, "backup", "restore")
+    called = call(*first, "--replace", "--yes", "--json")
+    assert called.code == 0, called.err
+    kept = json.loads(called.out)["kept"]
+    called = call(*first, "--undo", "--yes")
+    assert (called.code, kept in called.out) == (0, True), called.err
+    assert call(*first, "--undo", "--yes").code == 4
+    called = call(*first, "--forget-old", "--yes", "--json")
+    assert len(json.loads(called.out)["dropped"]) == 1
+    assert kept_databases(server, into) == ()
+
+
+def test_options_that_exclude_each_other(call: Call) -> None:
+    assert call("backup", "restore", "--undo", "--forget-old").code == 2
