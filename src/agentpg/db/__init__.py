@@ -3,7 +3,7 @@
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, DataError, IntegrityError
 from psycopg import DatabaseError as ServerError
 from psycopg.conninfo import make_conninfo
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row
 from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
@@ -48,6 +48,7 @@ __all__ = [
     "Lasting",
     "LockNotAvailable",
     "Pool",
+    "QueryCanceled",
     "ServerError",
     "Statements",
     "SteadyConnection",

@@ -71,8 +71,8 @@ def compare_contents(expected: Manifest, found: Manifest) -> Check:
 
 def compare_sequences(expected: Manifest, found: Manifest) -> Check:
     """No sequence may be behind where it stood, nor behind its columns unless it was so."""
-    differences = []
-    round_again = []
+    differences: list[Difference] = []
+    round_again: list[Difference] = []
     for name, position in expected.sequences.items():
         now = found.sequences.get(name)
         if now is None:
@@ -229,7 +229,8 @@ def _compare_things(
     found: Manifest,
     told: set[str] | frozenset[str] = frozenset(),
 ) -> Check:
-    sure, in_words = [], []
+    sure: list[Difference] = []
+    in_words: list[Difference] = []
     for key in sorted({*one, *other}):
         thing = one.get(key) or other[key]
         if key in one and key in other:
@@ -250,9 +251,7 @@ def _compare_things(
     return Check(name=name, outcome="passed")
 
 
-def _goes_with_another(
-    thing: Thing, one: Mapping[str, Thing], other: Mapping[str, Thing]
-) -> bool:
+def _goes_with_another(thing: Thing, one: Mapping[str, Thing], other: Mapping[str, Thing]) -> bool:
     """Whether what it belongs to is itself on one side only."""
     return thing.belongs_to is not None and (thing.belongs_to in one) != (thing.belongs_to in other)
 

@@ -23,8 +23,8 @@ order once it is restored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -34,9 +34,9 @@ from agentpg.db import (
     Connection,
     Database,
     Fragment,
+    QueryCanceled,
     ServerError,
     Statements,
-    driver_errors,
     literal,
     server_message,
     snapshot,
@@ -45,6 +45,8 @@ from agentpg.desk.backup.manifest import Contents, Sums
 
 # How many bytes of the whole are done.
 Progress = Callable[[int, int], None]
+
+_AGAIN_SECONDS = 0.1
 
 # A row whose text is longer than a value can be: too long for a limit, or for memory.
 _TOO_LONG = ("54000", "XX000")
@@ -115,22 +117,24 @@ def read_contents(
 
 def _share(work: _Work, connections: Sequence[Connection[Any]]) -> None:
     with ThreadPoolExecutor(len(connections)) as pool:
-        runs = [pool.submit(_run, work, connection, connections) for connection in connections]
-    for run in runs:
-        run.result()
-
-
-def _run(work: _Work, connection: Connection[Any], all_of_them: Sequence[Connection[Any]]) -> None:
-    try:
-        with driver_errors(connection=connection):
-            work.run(connection)
-    except BaseException:
-        if not work.over:
+        runs = {pool.submit(work.run, connection): connection for connection in connections}
+        try:
+            wait(runs, return_when=FIRST_EXCEPTION)
+        finally:
             work.over = True
-            for other in all_of_them:
-                if other is not connection:
-                    other.cancel()
-            raise
+            _end_all(runs)
+    failed = [error for run in runs if (error := run.exception()) is not None]
+    if failed:
+        raise next((e for e in failed if not isinstance(e, QueryCanceled)), failed[0])
+
+
+def _end_all(runs: Mapping[Future[None], Connection[Any]]) -> None:
+    """A request that comes between two statements ends none, so it is repeated."""
+    going_on: Iterable[Future[None]] = [run for run in runs if not run.done()]
+    while going_on:
+        for run in going_on:
+            runs[run].cancel()
+        _, going_on = wait(going_on, timeout=_AGAIN_SECONDS)
 
 
 class _Work:
@@ -167,12 +171,11 @@ class _Work:
 def _read_table(connection: Connection[Any], sql: Statements, table: Listed) -> Read:
     try:
         with connection.transaction():
-            row = connection.execute(_statement(sql, table), {}).fetchone()
+            [row] = connection.execute(_statement(sql, table), {}).fetchall()
     except ServerError as error:
         if error.sqlstate not in _TOO_LONG:
             raise
         return Read(_contents(table, None, server_message(error)), ())
-    assert row is not None
     rows, xor, total, *limits = row
     furthest = [
         (sequence, column, limit)

@@ -187,8 +187,9 @@ class Manifest:
             roles=by_key(said.each("roles", Thing)),
             not_proved=tuple(said.value("not_proved", list)),
         )
-        if manifest.catalogue_hash != said.value("catalogue_hash", str):
-            raise RecordDamaged(_NOT_A_MANIFEST.format(key="catalogue_hash"), name=backup)
+        for key in ("rows", "catalogue_hash"):
+            if document.get(key) != getattr(manifest, key):
+                raise RecordDamaged(_NOT_A_MANIFEST.format(key=key), name=backup)
         return manifest
 
 

@@ -141,9 +141,7 @@ def _positions(connection: Connection[Any], sql: Statements) -> dict[str, Positi
     return dict(sorted(positions.items()))
 
 
-def _with_columns(
-    sequences: Mapping[str, Position], read: Sequence[Read]
-) -> dict[str, Position]:
+def _with_columns(sequences: Mapping[str, Position], read: Sequence[Read]) -> dict[str, Position]:
     columns: dict[str, dict[str, int]] = {name: {} for name in sequences}
     for one in read:
         for sequence, column, value in one.furthest:
