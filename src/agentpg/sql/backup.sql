@@ -62,7 +62,7 @@ WHERE oid = ANY(%(tables)s::oid []);
 
 -- name: catalogue
 -- What changes with every table, index, view, sequence, type, function and constraint.
-SELECT string_agg(format('%%s %%s', objects, sums), ' ')
+SELECT string_agg(concat_ws(' ', objects, sums), ' ')
 FROM (
     SELECT count(*) AS objects, sum(hashtextextended(xmin::text, oid::bigint)) AS sums
     FROM pg_class

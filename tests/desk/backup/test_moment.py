@@ -1,0 +1,28 @@
+"""Whether others changed the schema meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentpg.db import Database, Statements, connect
+from agentpg.desk.backup.moment import catalogue_of
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE extra (a int)",
+        "ALTER TABLE tasks SET (fillfactor = 70)",
+        "DROP INDEX tasks_status_idx",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TYPE mood AS ENUM ('a')",
+        "ALTER TABLE users ADD CHECK (true)",
+    ],
+)
+def test_catalogue_changes_with_every_object(database: Database, change: str) -> None:
+    sql = Statements("backup", database.schema)
+    with connect(database) as connection:
+        before = catalogue_of(connection, sql)
+        assert catalogue_of(connection, sql) == before
+        connection.execute(change.encode())
+        assert catalogue_of(connection, sql) != before
