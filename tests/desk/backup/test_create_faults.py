@@ -92,7 +92,7 @@ def test_killed_itself_it_leaves_no_backup_and_the_next_cleans_up(
 def test_a_killed_pg_dump_is_named_and_leaves_nothing(
     noisy: Database, make: Make, kind: str
 ) -> None:
-    making = make(noisy, "--kind", kind)
+    making = make(noisy, "--kind", kind, "--compression", "gzip:9")
     eventually(lambda: copying(noisy, "noise1"))
     # The first of them started the others.
     os.kill(min(making.tools()), signal.SIGKILL)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +14,14 @@ import pytest
 from agentpg.db import Database, connect, environment_of
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup
 from agentpg.desk.backup.folder import Folder
+from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.records import list_backups, read_backup
+from agentpg.desk.backup.repository import MANIFEST
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import CompressionUnknown, WorkUnderWay
+from tests.desk.backup.making import fill_with_noise
 from tests.servers import PG_BIN
 
 Options = Callable[..., CreateOptions]
@@ -24,6 +29,10 @@ Options = Callable[..., CreateOptions]
 
 def _files(folder: Folder, backup: Backup) -> Path:
     return folder.root / "backups" / backup.name
+
+
+def _manifest(folder: Folder, backup: Backup) -> Manifest:
+    return Manifest.parse(json.loads((_files(folder, backup) / MANIFEST).read_bytes()))
 
 
 def _tool(name: str, database: Database, *arguments: str | Path, **more: object) -> None:
@@ -50,6 +59,13 @@ def test_a_dump_holds_one_moment_and_restores(
     assert backup.begun_at <= backup.taken_at <= backup.ended_at
     assert backup.details["globals"] is True
     assert backup.source.system_identifier.isdigit()
+    manifest = _manifest(folder, backup)
+    assert (manifest.taken_at, manifest.lsn) == (backup.taken_at, backup.lsn)
+    notes = manifest.tables["agentic_ai.notes"].sums
+    assert notes is not None
+    assert notes.rows == 1000
+    assert (backup.tables, backup.rows) == (len(manifest.tables), manifest.rows)
+    assert manifest.sequences["agentic_ai.notes_id_seq"].last == 1000
     assert told[-1].done_bytes == told[-1].total_bytes > 0
     on_disk = {p for p in _files(folder, backup).rglob("*") if p.is_file()}
     recorded = {_files(folder, backup) / file.path for file in backup.files}
@@ -110,3 +126,28 @@ def test_a_compression_that_is_none_is_refused(
 
 def _ignore(step: Step) -> None:
     del step
+
+
+def test_what_is_written_meanwhile_is_not_in_it(
+    filled: Database, empty_database: Database, folder: Folder, options: Options
+) -> None:
+    fill_with_noise(filled, megabytes=8)
+    over = threading.Event()
+    writer = threading.Thread(target=_write_until, args=(filled, over))
+    writer.start()
+    try:
+        backup = create_backup(filled, folder, options(compression="gzip:9"), _ignore)
+    finally:
+        over.set()
+        writer.join()
+    data = _files(folder, backup) / "data"
+    _tool("pg_restore", empty_database, "--no-owner", "--dbname=", "--exit-on-error", data)
+    rows = _manifest(folder, backup).tables["agentic_ai.notes"].sums
+    assert rows is not None
+    assert rows.rows == len(_texts(empty_database)) < len(_texts(filled))
+
+
+def _write_until(database: Database, over: threading.Event) -> None:
+    with connect(database) as connection:
+        while not over.is_set():
+            connection.execute("INSERT INTO notes (text) VALUES ('meanwhile')")

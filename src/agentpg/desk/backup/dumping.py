@@ -7,26 +7,28 @@ more.
 
 from __future__ import annotations
 
-import time
+import errno
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agentpg.db import Database, Statements, environment_of
 from agentpg.desk.backup.creating import Job, Made, Step
+from agentpg.desk.backup.filling import Filling
 from agentpg.desk.backup.leash import Leash, run_tool
+from agentpg.desk.backup.manifest import Manifest
+from agentpg.desk.backup.metering import Meter
 from agentpg.desk.backup.moment import Disturbed, Moment, catalogue_of, hold_moment
-from agentpg.desk.backup.repository import GLOBALS
+from agentpg.desk.backup.repository import GLOBALS, MANIFEST
 from agentpg.desk.backup.stage import Stage
-from agentpg.errors import FileNotWritten, RepositoryFull, TablesInUse, ToolFailed
+from agentpg.desk.backup.taking import take_outline
+from agentpg.errors import TablesInUse, ToolFailed
 from agentpg.language import N_
 from agentpg.settings import hide_password
 
 Command = Callable[[Moment], Sequence[str | Path]]
-
-_LOOK_SECONDS = 0.25
-_LOOK_AT_OTHERS_SECONDS = 1.0
 
 # What pg_dump says in its own words where it did not get a table.
 _NO_LOCK = ("could not obtain lock on relation", "LOCK TABLE")
@@ -43,22 +45,32 @@ def dump_moment(job: Job, stage: Stage, command: Command, compression: str) -> M
     the errors of the database.
     """
     try:
-        moment = _Try(job, stage).run(command)
+        manifest = _Try(job, stage).run(command)
     except Disturbed as first:
         job.tell(Step(note=_AGAIN, values=(("reason", _disturbance(job, first)),)))
         stage.clear()
         try:
-            moment = _Try(job, stage).run(command)
+            manifest = _Try(job, stage).run(command)
         except Disturbed as second:
             raise TablesInUse(_disturbance(job, second)) from None
+    write_manifest(stage, manifest)
     return Made(
-        taken_at=moment.taken_at,
-        lsn=moment.lsn,
+        taken_at=manifest.taken_at,
+        lsn=manifest.lsn,
         compression=compression,
-        tables=len(moment.tables),
-        rows=0,
+        tables=len(manifest.tables),
+        rows=manifest.rows,
         details={"jobs": job.options.jobs, **write_globals(job, stage)},
     )
+
+
+def write_manifest(stage: Stage, manifest: Manifest) -> None:
+    """Write the manifest into the stage. Raises RepositoryFull."""
+    text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
+    try:
+        (stage.folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise stage.error(error) from error
 
 
 def dump_options(job: Job, moment: Moment) -> list[str]:
@@ -113,18 +125,33 @@ class _Try:
     job: Job
     stage: Stage
 
-    def run(self, command: Command) -> Moment:
-        with hold_moment(self.job.database, self.job.options.lock_wait) as moment:
+    def run(self, command: Command) -> Manifest:
+        database = self.job.database
+        with hold_moment(database, self.job.options.lock_wait) as moment:
             meter = Meter(self.job, moment)
-            with Leash(command(moment), tool_environment(self.job.database)) as leash:
-                try:
-                    leash.wait(meter.look)
-                except ToolFailed as error:
-                    refuse_no_room(error, self.stage)
-                    self._require_undisturbed(error, moment)
-                    raise
-            meter.end()
-            return moment
+            # Sequences are no part of a snapshot: read before, they can't be ahead of the dump.
+            outline = take_outline(moment.connection, database.schema)
+            with (
+                Filling(moment, outline, meter.read) as filling,
+                Leash(command(moment), tool_environment(database)) as leash,
+            ):
+                self._wait(leash, moment, meter, filling)
+                manifest = filling.wait(meter.look)
+            meter.ended()
+            return replace(manifest, taken_at=moment.taken_at, lsn=moment.lsn)
+
+    def _wait(self, leash: Leash, moment: Moment, meter: Meter, filling: Filling) -> None:
+        def look() -> None:
+            filling.raise_failure()
+            meter.look()
+
+        try:
+            leash.wait(look)
+        except ToolFailed as error:
+            refuse_no_room(error, self.stage)
+            self._require_undisturbed(error, moment)
+            raise
+        meter.copied()
 
     def _require_undisturbed(self, error: ToolFailed, moment: Moment) -> None:
         """Raise Disturbed where others were the reason, or what the server says if it is gone."""
@@ -135,39 +162,6 @@ class _Try:
             reason = _SCHEMA_CHANGED if changed else said.partition("\n")[0]
             # They wait for our locks until this try has ended, so now they can be seen.
             raise Disturbed(reason, _in_the_way(self.job)) from error
-
-
-class Meter:
-    """Tells how far a dump is, by what each of its connections has copied so far."""
-
-    def __init__(self, job: Job, moment: Moment) -> None:
-        self._job = job
-        self._sql = Statements("backup", job.database.schema)
-        self._tables = {table.oid: table for table in moment.tables}
-        self._total = moment.size_bytes
-        self._part: dict[int, float] = {}
-        self._next = 0.0
-
-    def look(self) -> None:
-        """Ask the server, once a second, and tell."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _LOOK_AT_OTHERS_SECONDS
-        copying = dict(self._job.connection.execute(self._sql["copying"]).fetchall())
-        for oid in self._part:
-            # What was copied and is no longer has been copied whole.
-            self._part[oid] = 1.0
-        for oid, rows in copying.items():
-            table = self._tables.get(oid)
-            if table is not None:
-                self._part[oid] = min(rows / table.rows, 0.99) if table.rows else 0.0
-        done = sum(self._tables[oid].size_bytes * part for oid, part in self._part.items())
-        self._job.tell(Step(done_bytes=int(done), total_bytes=self._total))
-
-    def end(self) -> None:
-        """All has been copied."""
-        self._job.tell(Step(done_bytes=self._total, total_bytes=self._total))
 
 
 def _disturbance(job: Job, error: Disturbed) -> str:
@@ -189,6 +183,4 @@ def refuse_no_room(error: ToolFailed, stage: Stage) -> None:
     """Raise the error of a full disk, where the program itself met one and not the server."""
     lines = [line for line in str(error.values["said"]).splitlines() if _NO_ROOM in line]
     if any("ERROR:" not in line for line in lines):
-        if stage.in_place:
-            raise RepositoryFull(_NO_ROOM, place=stage.repository.place) from None
-        raise FileNotWritten(_NO_ROOM, path=stage.folder) from None
+        raise stage.error(OSError(errno.ENOSPC, _NO_ROOM)) from None

@@ -26,7 +26,7 @@ from agentpg.desk.backup.folder import repository_error
 from agentpg.desk.backup.model import StoredFile
 from agentpg.desk.backup.records import key_of
 from agentpg.desk.backup.repository import BEGUN, KEY, SEALED, Repository
-from agentpg.errors import FileNotWritten
+from agentpg.errors import AgentpgError, FileNotWritten
 
 _HASHERS = 2
 
@@ -64,6 +64,12 @@ class Stage:
     def size_bytes(self) -> int:
         """What has been written so far."""
         return sum(_size(path) for path in self._paths())
+
+    def error(self, error: OSError) -> AgentpgError:
+        """What the system says of this stage, as one of our errors."""
+        if self.in_place:
+            return repository_error(error, self.repository.place)
+        return FileNotWritten(error.strerror or str(error), path=self.folder)
 
     def clear(self) -> None:
         """Remove all that was made, for another try."""

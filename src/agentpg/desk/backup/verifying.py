@@ -16,12 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.model import Backup, Check, Difference, Outcome, StoredFile
 from agentpg.desk.backup.plain import ends_whole
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.records import key_of
 from agentpg.desk.backup.repository import BEGUN, GLOBALS, MANIFEST, RECORD, SEALED, Repository
-from agentpg.errors import AgentpgError, RepositoryError, SealDamaged, ToolFailed
+from agentpg.errors import AgentpgError, RecordDamaged, RepositoryError, SealDamaged, ToolFailed
 from agentpg.language import N_
 from agentpg.settings import environment_with
 
@@ -31,6 +32,7 @@ _TOC = "data/toc.dat"
 _DAMAGED_FILES = N_("{number} of {files} files are not as they were written")
 _NO_GLOBALS = N_("roles and tablespaces are missing: {reason}")
 _NO_END = N_("it lacks pg_dump's closing line")
+_NO_MANIFEST = N_("there is none, so its content can't be compared")
 _OTHER = N_("it is that of another backup")
 
 Read = Callable[[int], None]
@@ -164,20 +166,22 @@ def _look_at_end(opener: Opener, path: Path) -> Check:
 
 def _check_manifest(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:
     """Whether the manifest can be read, and is of this backup."""
-    for file in backup.files:
-        if file.path.removesuffix(SEALED) == MANIFEST and file.path not in bad:
-            yield _look("manifest", backup, opener, file.path, _look_at_manifest(backup))
+    there = [file.path for file in backup.files if file.path.removesuffix(SEALED) == MANIFEST]
+    if not there:
+        yield Check(name="manifest", outcome="unknown", reason=_NO_MANIFEST)
+    for path in there:
+        if path not in bad:
+            yield _look("manifest", backup, opener, path, _look_at_manifest(backup))
 
 
 def _look_at_manifest(backup: Backup) -> Look:
     def look(opener: Opener, path: Path) -> Check:
         del opener
         try:
-            document = json.loads(path.read_bytes())
-            same = document["lsn"] == backup.lsn
-        except (ValueError, KeyError, TypeError) as error:
+            manifest = Manifest.parse(json.loads(path.read_bytes()), backup.name)
+        except (ValueError, AttributeError, RecordDamaged) as error:
             return Check(name="manifest", outcome="failed", reason=str(error))
-        if same:
+        if (manifest.lsn, manifest.taken_at) == (backup.lsn, backup.taken_at):
             return Check(name="manifest", outcome="passed")
         return Check(name="manifest", outcome="failed", reason=_OTHER)
 
