@@ -33,6 +33,7 @@ AgentpgError                    exit 1   failed
 │   ├── HandlerNotImportable             runs in a process, which can't find it
 │   ├── ClientUnknown                    run.wrap() of what it can't record
 │   ├── CompressionUnknown               one that backups can't have
+│   │   └── CompressionNotBuilt           this pg_dump was built without it
 │   ├── RetentionNotSet                  nothing says how long history is kept
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
@@ -75,6 +76,7 @@ AgentpgError                    exit 1   failed
  │   ├── WorkUnderWay                     only one may do this at a time
  │   ├── PoolerInBetween                  a backup needs a session of its own
  │   ├── PermissionDenied                 the role may not do this
+ │   │   └── TablesNotReadable             a backup would lack them
  │   ├── KeyBesideBackups                 the key lies in the repository
  │   ├── NotSealed                        nothing says for whom to seal a backup
  │   ├── FolderInTheWay                   a folder that is to be made is there
@@ -143,6 +145,7 @@ AgentpgError                    exit 1   failed
 │       │   ├── BucketRefused                 the key is wrong, or has no rights
 │       │   └── BucketUntrusted               its certificate
 │       ├── RepositoryFull
+│       │   └── RepositoryTooSmall        for what a backup takes
 │       └── ObjectMissing
 ├── StandInNotStarted
 ├── EmbeddedServerError                  the private server does not start or stop
@@ -163,6 +166,7 @@ from agentpg.errors.backup import (
     BackupError,
     BackupNotFound,
     BackupNotWhole,
+    CompressionNotBuilt,
     CompressionUnknown,
     NoBackups,
     ObjectMissing,
@@ -172,8 +176,10 @@ from agentpg.errors.backup import (
     RecordTooNew,
     RepositoryError,
     RepositoryFull,
+    RepositoryTooSmall,
     RepositoryUnavailable,
     TablesInUse,
+    TablesNotReadable,
     ToolFailed,
 )
 from agentpg.errors.base import AgentpgError
@@ -343,6 +349,7 @@ __all__ = [
     "CallInLoop",
     "ClientUnknown",
     "ClusterInUse",
+    "CompressionNotBuilt",
     "CompressionUnknown",
     "CopyDamaged",
     "CronNeverTrue",
@@ -412,6 +419,7 @@ __all__ = [
     "ReplicationRefused",
     "RepositoryError",
     "RepositoryFull",
+    "RepositoryTooSmall",
     "RepositoryUnavailable",
     "RepositoryUnknown",
     "RestoreKindUnknown",
@@ -450,6 +458,7 @@ __all__ = [
     "TableNotFound",
     "TablesInTheWay",
     "TablesInUse",
+    "TablesNotReadable",
     "TablespaceUnmapped",
     "TargetNotReached",
     "TargetOutOfRange",

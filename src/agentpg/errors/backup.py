@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentpg.errors.base import AgentpgError
-from agentpg.errors.refused import Refused
+from agentpg.errors.refused import PermissionDenied, Refused
 from agentpg.errors.unavailable import DatabaseUnavailable
 from agentpg.errors.usage import UsageError
 from agentpg.language import N_
@@ -30,6 +30,15 @@ class RepositoryFull(RepositoryError):
 
     sentence = N_("the backup repository {place} is full: {reason}")
     hint = N_("Make room, or let `agentpg backup prune` show what old backups take.")
+
+
+class RepositoryTooSmall(RepositoryFull):
+    """It has not as much room as a backup takes, by what the last one took."""
+
+    sentence = N_(
+        "the backup repository {place} has {free_mb} MB left, and this backup takes about "
+        "{needed_mb} MB"
+    )
 
 
 class ObjectMissing(RepositoryError):
@@ -96,6 +105,13 @@ class TablesInUse(BackupError):
     )
 
 
+class TablesNotReadable(PermissionDenied):
+    """A backup would lack tables or sequences that the role may not read."""
+
+    sentence = N_("the database role may not read {names}")
+    hint = N_("Set AGENTPG_DSN_BACKUP to a role that may, such as one in pg_read_all_data.")
+
+
 class PoolerInBetween(Refused):
     """A backup needs a session of its own, and a pooler in between gives none."""
 
@@ -110,8 +126,14 @@ class CompressionUnknown(UsageError):
     hint = N_("Use gzip with a level from 1 to 9, as in gzip:6, or none.")
 
 
-class BackupNotWhole(BackupError):
-    """What was made does not end as it should."""
+class CompressionNotBuilt(CompressionUnknown):
+    """A compression that this pg_dump was not built with."""
 
-    sentence = N_("the backup {name} is not whole: {reason}")
+    sentence = N_("pg_dump {version} cannot compress by {method}: it was not built with that")
+
+
+class BackupNotWhole(BackupError):
+    """A plain backup without pg_dump's closing line."""
+
+    sentence = N_("the file {file} of the backup {name} lacks pg_dump's closing line")
     hint = N_("Nothing of it was kept. Try again, and look at the server's log and the disk.")

@@ -39,6 +39,30 @@ WHERE
     AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY c.oid;
 
+-- name: not_readable
+-- Tables and sequences that a dump would read and this role may not; up to five of them.
+SELECT concat_ws('.', quote_ident(n.nspname), quote_ident(c.relname))
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE
+    c.relkind IN ('r', 'p', 'S')
+    AND c.relpersistence <> 't'
+    AND n.nspname <> 'information_schema'
+    AND n.nspname !~ '^pg_'
+    AND NOT (
+        has_schema_privilege(n.oid, 'USAGE')
+        AND CASE c.relkind
+            WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')
+            ELSE has_table_privilege(c.oid, 'SELECT')
+        END
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    )
+ORDER BY 1
+LIMIT 5;
+
 -- name: lock_tables
 -- Keep tables from being changed, rewritten or emptied, before a snapshot of them is taken.
 LOCK TABLE {tables} IN ACCESS SHARE MODE;
@@ -74,7 +98,7 @@ FROM (
     UNION ALL
     SELECT count(*), sum(hashtextextended(xmin::text, oid::bigint))
     FROM pg_type
-    WHERE oid >= 16384 AND typrelid = 0
+    WHERE oid >= 16384 AND typrelid = 0 AND typcategory <> 'A'
     UNION ALL
     SELECT count(*), sum(hashtextextended(xmin::text, oid::bigint))
     FROM pg_constraint

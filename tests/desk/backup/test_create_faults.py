@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database, connect
+from agentpg.db import Database, Statements, connect
+from agentpg.desk.backup.moment import catalogue_of
 from agentpg.desk.backup.records import find_backups, list_backups
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.making import Making, command_lines, copying, fill_with_noise
+from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
@@ -191,6 +193,28 @@ def test_who_needs_a_table_meanwhile_is_named_and_it_is_tried_again(
     assert len(list_backups(making.folder)) == 1
 
 
+def test_what_was_altered_meanwhile_makes_it_try_again(database: Database) -> None:
+    with connect(database) as connection:
+        sql = Statements("backup", database.schema)
+        for change in (
+            "CREATE VIEW seen AS SELECT 1 AS one",
+            "CREATE OR REPLACE VIEW seen AS SELECT 1 AS one, 2 AS two",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+            "CREATE TYPE mood AS ENUM ('good')",
+            "ALTER TABLE tasks ADD CONSTRAINT c CHECK (priority < 2000)",
+            "DROP VIEW seen",
+        ):
+            before = catalogue_of(connection, sql)
+            assert catalogue_of(connection, sql) == before
+            connection.execute(change.encode())
+            assert catalogue_of(connection, sql) != before, change
+        before = catalogue_of(connection, sql)
+        for harmless in ("ANALYZE", "CREATE TEMP TABLE passing (id int)", "VACUUM tasks"):
+            connection.execute(harmless.encode())
+        assert catalogue_of(connection, sql) == before
+
+
 def test_who_holds_a_table_is_named(noisy: Database, make: Make) -> None:
     with connect(noisy, "the nightly job", autocommit=False) as connection:
         connection.execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
@@ -238,3 +262,47 @@ def test_no_password_is_anywhere(
 def _run(database: Database, statement: str) -> None:
     with connect(database) as connection:
         connection.execute(statement.encode())
+
+
+def test_a_role_that_may_not_read_all_is_told_what(
+    noisy: Database, make: Make, superuser_dsn: Callable[..., str]
+) -> None:
+    with connect(noisy) as connection:
+        place = f"port={connection.info.port} dbname={connection.info.dbname}"
+    role = f"stranger_{os.getpid()}"
+    with connect(Database(superuser_dsn())) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
+    try:
+        dsn = f"host=127.0.0.1 {place} user={role} password=x"
+        making = make(noisy, AGENTPG_DSN_BACKUP=dsn)
+        assert making.ends() == 4
+    finally:
+        with connect(Database(superuser_dsn())) as connection:
+            connection.execute(f"DROP ROLE {role}".encode())
+    assert "may not read agentic_ai.agent_executions" in making.said
+    assert "pg_read_all_data" in making.said
+    assert making.has_left() == []
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+def test_a_pooler_that_keeps_no_session_is_refused(database: Database, make: Make) -> None:
+    with pgbouncer(database) as pooler:
+        making = make(pooler.database)
+        assert making.ends() == 4
+    assert "AGENTPG_DSN_BACKUP" in making.said
+    assert making.has_left() == []
+
+
+def test_the_stage_of_a_killed_run_is_removed_by_the_next(noisy: Database, make: Make) -> None:
+    sealing = {"AGENTPG_BACKUP_PASSPHRASE": "correct horse"}
+    killed = make(noisy, **sealing)
+    eventually(lambda: copying(noisy, "noise1"))
+    killed.tell(signal.SIGKILL)
+    killed.ends()
+    assert any((killed.home / "stages").rglob("*.gz"))
+    eventually(lambda: not killed.tools(), message="its programs end")
+    after = make(noisy, "--compression", "gzip:1", **sealing)
+    assert after.ends() == 0
+    assert list((after.home / "stages").iterdir()) == []
+    [backup] = list_backups(after.folder)
+    assert all(file.path.endswith(".age") for file in backup.files)

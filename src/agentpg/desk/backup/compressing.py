@@ -10,7 +10,7 @@ import re
 import subprocess
 
 from agentpg.desk.backup.programs import Programs
-from agentpg.errors import CompressionUnknown
+from agentpg.errors import CompressionNotBuilt, CompressionUnknown
 from agentpg.language import N_
 from agentpg.settings import environment_with
 
@@ -25,7 +25,6 @@ _USUAL_LEVEL = {"gzip": 6, "zstd": 3, "lz4": 1}
 _FORM = re.compile(r"(gzip|zstd|lz4)(?::(\d{1,2}))?")
 
 _NOT_KNOWN = N_("there is no such method or level")
-_NOT_BUILT = N_("pg_dump {version} was not built with it")
 
 
 def choose_compression(wanted: str, programs: Programs) -> str:
@@ -45,7 +44,7 @@ def choose_compression(wanted: str, programs: Programs) -> str:
     if level not in _LEVELS[method]:
         raise CompressionUnknown(_NOT_KNOWN, method=wanted)
     if not _has_method(programs, method):
-        raise CompressionUnknown(_NOT_BUILT.format(version=programs.version), method=wanted)
+        raise CompressionNotBuilt(method=wanted, version=programs.version)
     return f"{method}:{level}"
 
 

@@ -32,7 +32,7 @@ from agentpg.desk.backup.records import (
 from agentpg.desk.backup.repository import Repository
 from agentpg.desk.backup.stage import Sealing, Stage, open_stage, remove_left_stages
 from agentpg.desk.turn import UNDISTURBED, turn
-from agentpg.errors import AgentpgError, PoolerInBetween, RepositoryFull
+from agentpg.errors import AgentpgError, PoolerInBetween, RepositoryTooSmall
 from agentpg.language import N_
 
 # The module of each kind that can be made; it has a function `make`, a `Maker`.
@@ -42,12 +42,11 @@ MAKERS: dict[Kind, str] = {
     "base": "agentpg.desk.backup.base",
 }
 
-_TOO_LITTLE = N_("it has {free} bytes left, and this backup takes about {needed}")
-
 # A backup like the last one may be somewhat larger. Of a first one it is only known that the
 # best compression leaves a good part of a table.
 _RESERVE = 1.1
 _LEAST_SHARE = 0.05
+_MEGABYTE = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +239,11 @@ def _require_room(
     free = repository.free_bytes()
     needed = _needed_bytes(repository, source, source_bytes, options.kind)
     if free is not None and free < needed:
-        raise RepositoryFull(_TOO_LITTLE.format(free=free, needed=needed), place=repository.place)
+        raise RepositoryTooSmall(
+            place=repository.place,
+            free_mb=f"{free / _MEGABYTE:,.0f}",
+            needed_mb=f"{needed / _MEGABYTE:,.0f}",
+        )
 
 
 def _needed_bytes(repository: Repository, source: Source, source_bytes: int, kind: Kind) -> int:

@@ -34,7 +34,7 @@ Command = Callable[[Moment], Sequence[str | Path]]
 _NO_LOCK = ("could not obtain lock on relation", "LOCK TABLE")
 _NO_ROOM = "No space left on device"
 
-_SCHEMA_CHANGED = N_("the schema was changed meanwhile")
+_SCHEMA_CHANGED = "the schema was changed meanwhile"
 _AGAIN = N_("It is tried once more: {reason}.")
 
 

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from agentpg.errors import ToolFailed
-from agentpg.language import N_
 from agentpg.settings import hide_password
 
 # The pipe comes as standard input. A job in the background reads nothing unless told to.
@@ -40,8 +39,6 @@ _PATIENCE_SECONDS = 10.0
 
 # A shell reports a program that a signal ended as 128 and the signal.
 _SIGNALLED = 128
-
-_ENDED_BY_SIGNAL = N_("it was ended by {signal}")
 
 
 class Leash:
@@ -100,7 +97,7 @@ class Leash:
         lines = [self.said] if self._said else []
         number = -code if code < 0 else code - _SIGNALLED
         if number in signal.valid_signals():
-            lines.append(_ENDED_BY_SIGNAL.format(signal=signal.Signals(number).name))
+            lines.append(f"ended by {signal.Signals(number).name}")
         return "; ".join(lines) or f"exit code {code}"
 
     def _code(self) -> int | None:

@@ -24,7 +24,7 @@ from agentpg.db import (
     identifier,
     snapshot,
 )
-from agentpg.language import N_
+from agentpg.errors import TablesNotReadable
 
 # Tables in one LOCK statement.
 _AT_ONCE = 500
@@ -33,8 +33,7 @@ _AT_ONCE = 500
 # What LOCK says of a table or a schema that was dropped since it was listed.
 _GONE = ("42P01", "3F000")
 
-_LOCKED_BY_OTHERS = N_("a table could not be locked within {seconds} s")
-_CHANGED = N_("tables were made, dropped or renamed meanwhile")
+_CHANGED = "tables were made, dropped or renamed meanwhile"
 
 
 class Disturbed(Exception):
@@ -88,6 +87,7 @@ def hold_moment(database: Database, lock_wait: timedelta) -> Iterator[Moment]:
         milliseconds = str(round(lock_wait.total_seconds() * 1000))
         connection.execute(sql["go_on_waiting"])
         connection.execute(sql["wait_for_locks"], {"milliseconds": milliseconds})
+        _require_readable(connection, sql)
         listed.extend(connection.execute(sql["tables"]))
 
     with snapshot(database, "agentpg backup", prepare) as connection:
@@ -102,6 +102,12 @@ def hold_moment(database: Database, lock_wait: timedelta) -> Iterator[Moment]:
         yield Moment(connection, name, taken_at.astimezone(UTC), lsn, tables, catalogue)
 
 
+def _require_readable(connection: Connection[Any], sql: Statements) -> None:
+    names = [name for (name,) in connection.execute(sql["not_readable"])]
+    if names:
+        raise TablesNotReadable(names=", ".join(names))
+
+
 def catalogue_of(connection: Connection[Any], sql: Statements) -> str:
     """A text that changes with every object that is made, altered or dropped."""
     [(text,)] = connection.execute(sql["catalogue"]).fetchall()
@@ -114,7 +120,7 @@ def _disturbance_said(lock_wait: timedelta) -> Iterator[None]:
         yield
     except LockNotAvailable:
         seconds = f"{lock_wait.total_seconds():g}"
-        raise Disturbed(_LOCKED_BY_OTHERS.format(seconds=seconds)) from None
+        raise Disturbed(f"no lock on a table within {seconds} s") from None
     except ServerError as error:
         if error.sqlstate not in _GONE:
             raise

@@ -30,7 +30,6 @@ _END_BYTES = 4096
 _PIECE = 1024**2
 
 _GZIP_ONLY = N_("a file for psql is compressed by gzip or not at all")
-_NO_END = N_("{file} lacks pg_dump's closing line")
 
 
 def make(job: Job, stage: Stage) -> Made:
@@ -54,7 +53,7 @@ def make(job: Job, stage: Stage) -> Made:
 
     made = dump_moment(job, stage, command, compression)
     if not ends_whole(path):
-        raise BackupNotWhole(_NO_END.format(file=name), name=stage.name)
+        raise BackupNotWhole(file=name, name=stage.name)
     return made
 
 

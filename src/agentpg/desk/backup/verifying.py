@@ -29,8 +29,8 @@ from agentpg.settings import environment_with
 _PIECE = 1024**2
 _TOC = "data/toc.dat"
 
-_DAMAGED_FILES = N_("{number} of {files} files are not as they were written")
-_NO_GLOBALS = N_("roles and tablespaces are missing: {reason}")
+_DAMAGED_FILES = N_("these files are not as they were written")
+_NO_GLOBALS = N_("roles and tablespaces are missing")
 _NO_END = N_("it lacks pg_dump's closing line")
 _NO_MANIFEST = N_("there is none, so its content can't be compared")
 _OTHER = N_("it is that of another backup")
@@ -105,8 +105,9 @@ def _check_files(backup: Backup, opener: Opener) -> Check:
     ]
     if not differences:
         return Check(name="files", outcome="passed")
-    reason = _DAMAGED_FILES.format(number=len(differences), files=len(backup.files))
-    return Check(name="files", outcome="failed", reason=reason, differences=tuple(differences))
+    return Check(
+        name="files", outcome="failed", reason=_DAMAGED_FILES, differences=tuple(differences)
+    )
 
 
 def _check_file(
@@ -197,8 +198,9 @@ def _check_globals(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Ch
     if backup.details["globals"] and there:
         yield Check(name="globals", outcome="passed")
         return
-    reason = _NO_GLOBALS.format(reason=backup.details.get("globals_missing", "–"))
-    yield Check(name="globals", outcome="unknown", reason=reason)
+    said = str(backup.details.get("globals_missing", ""))
+    difference = Difference(subject=GLOBALS, expected=N_("roles"), found=said or N_("missing"))
+    yield Check(name="globals", outcome="unknown", reason=_NO_GLOBALS, differences=(difference,))
 
 
 def _look(name: str, backup: Backup, opener: Opener, path: str, look: Look) -> Check:
