@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database, Statements, connect
-from agentpg.desk.backup.moment import catalogue_of
+from agentpg.db import Database, connect
 from agentpg.desk.backup.records import find_backups, list_backups
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.making import Making, command_lines, copying, fill_with_noise
@@ -191,28 +190,6 @@ def test_who_needs_a_table_meanwhile_is_named_and_it_is_tried_again(
     assert "It is tried once more" in making.said
     assert work in making.said
     assert len(list_backups(making.folder)) == 1
-
-
-def test_what_was_altered_meanwhile_makes_it_try_again(database: Database) -> None:
-    with connect(database) as connection:
-        sql = Statements("backup", database.schema)
-        for change in (
-            "CREATE VIEW seen AS SELECT 1 AS one",
-            "CREATE OR REPLACE VIEW seen AS SELECT 1 AS one, 2 AS two",
-            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-            "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
-            "CREATE TYPE mood AS ENUM ('good')",
-            "ALTER TABLE tasks ADD CONSTRAINT c CHECK (priority < 2000)",
-            "DROP VIEW seen",
-        ):
-            before = catalogue_of(connection, sql)
-            assert catalogue_of(connection, sql) == before
-            connection.execute(change.encode())
-            assert catalogue_of(connection, sql) != before, change
-        before = catalogue_of(connection, sql)
-        for harmless in ("ANALYZE", "CREATE TEMP TABLE passing (id int)", "VACUUM tasks"):
-            connection.execute(harmless.encode())
-        assert catalogue_of(connection, sql) == before
 
 
 def test_who_holds_a_table_is_named(noisy: Database, make: Make) -> None:

@@ -26,3 +26,13 @@ def test_catalogue_changes_with_every_object(database: Database, change: str) ->
         assert catalogue_of(connection, sql) == before
         connection.execute(change.encode())
         assert catalogue_of(connection, sql) != before
+
+
+def test_it_stays_with_what_is_no_change(database: Database) -> None:
+    sql = Statements("backup", database.schema)
+    with connect(database) as connection:
+        connection.execute("CREATE TYPE mood AS ENUM ('a')")
+        before = catalogue_of(connection, sql)
+        for harmless in ("ANALYZE", "VACUUM tasks", "CREATE TEMP TABLE passing (id int)"):
+            connection.execute(harmless.encode())
+        assert catalogue_of(connection, sql) == before
