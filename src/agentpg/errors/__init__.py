@@ -34,6 +34,7 @@ AgentpgError                    exit 1   failed
 │   ├── ClientUnknown                    run.wrap() of what it can't record
 │   ├── CompressionUnknown               one that backups can't have
 │   │   └── CompressionNotBuilt           this pg_dump was built without it
+│   ├── PgbackrestTypeUnknown            neither full, diff nor incr
 │   ├── RetentionNotSet                  nothing says how long history is kept
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
@@ -59,6 +60,8 @@ AgentpgError                    exit 1   failed
 │   ├── FileNotOurs                      a file in the way was written by somebody else
 │   ├── WorkUnderWay                     only one may do this at a time
 │   ├── PoolerInBetween                  a backup needs a session of its own
+│   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
+│   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
 │   ├── RestoreRefused                   a restore that would harm what is there
 │   │   ├── RestoreKindUnknown            a backup of a whole cluster
 │   │   ├── RestoreTargetExists
@@ -118,6 +121,11 @@ AgentpgError                    exit 1   failed
 │   ├── BackupNotWhole                   what was made does not end as it should
 │   ├── RestoreNotRight                  what was restored differs
 │   ├── SwapNotDone
+│   ├── PgbackrestMissing                it is not installed
+│   ├── PgbackrestTooOld                 it does not know the server's version
+│   ├── PgbackrestOutOfReach             it can't work from here
+│   ├── PgbackrestBackupGone             it has no longer what a record refers to
+│   ├── PointNotReached                  a recovery ended before its point
 │   ├── ScratchError                     the private server that a backup is restored into
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
 │   │   └── ScratchNotStarted             (exit 6)
@@ -214,6 +222,16 @@ from agentpg.errors.failed import (
     TaskNotFound,
     WaitTimedOut,
     WrongState,
+)
+from agentpg.errors.pgbackrest import (
+    PgbackrestBackupGone,
+    PgbackrestMissing,
+    PgbackrestNotArchiving,
+    PgbackrestNotSealed,
+    PgbackrestOutOfReach,
+    PgbackrestTooOld,
+    PgbackrestTypeUnknown,
+    PointNotReached,
 )
 from agentpg.errors.recovery import (
     ArchiveOutOfReach,
@@ -409,6 +427,14 @@ __all__ = [
     "PayloadNotParsed",
     "PayloadTooLarge",
     "PermissionDenied",
+    "PgbackrestBackupGone",
+    "PgbackrestMissing",
+    "PgbackrestNotArchiving",
+    "PgbackrestNotSealed",
+    "PgbackrestOutOfReach",
+    "PgbackrestTooOld",
+    "PgbackrestTypeUnknown",
+    "PointNotReached",
     "PoolerInBetween",
     "ProgramsMissing",
     "RecordDamaged",

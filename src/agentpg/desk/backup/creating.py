@@ -40,6 +40,7 @@ MAKERS: dict[Kind, str] = {
     "dump": "agentpg.desk.backup.dump",
     "sql": "agentpg.desk.backup.plain",
     "base": "agentpg.desk.backup.base",
+    "pgbackrest": "agentpg.desk.backup.pgbackrest",
 }
 
 # A backup like the last one may be somewhat larger. Of a first one it is only known that the

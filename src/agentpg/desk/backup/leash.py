@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
+from agentpg.embedded.account import Account
 from agentpg.errors import ToolFailed
 from agentpg.settings import hide_password
 
@@ -42,14 +43,19 @@ _SIGNALLED = 128
 
 
 class Leash:
-    """One program at work; a context that ends it, where it has not ended, with all it started."""
+    """One program at work; a context that ends it, where it has not ended, with all it started.
+
+    It runs as `account`, or as this process's own.
+    """
 
     def __init__(
         self,
         command: Sequence[str | Path],
         environment: Mapping[str, str],
         behind: Sequence[str | Path] = (),
+        account: Account | None = None,
     ) -> None:
+        switched = account if account is not None and account.switched else None
         self.program = Path(command[0]).name
         self._secrets = [value for name, value in environment.items() if name == "PGPASSWORD"]
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
@@ -61,6 +67,10 @@ class Leash:
             # What the programs say is read by us, and shown in English.
             env={**environment, "LC_ALL": "C"},
             start_new_session=True,
+            cwd="/" if switched else None,
+            user=switched.uid if switched else None,
+            group=switched.gid if switched else None,
+            extra_groups=[] if switched else None,
         )
         self._rope = cast(IO[bytes], self._process.stdin)
         self._voice = cast(IO[bytes], self._process.stderr)

@@ -1,0 +1,221 @@
+"""Backups of kind pgbackrest: made, chained, verified, recovered to their exact moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentpg.desk.backup.creating import Step
+from agentpg.desk.backup.folder import Folder
+from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest, verify_in_pgbackrest
+from agentpg.desk.backup.pgbackrest_recovery import prepare_pgbackrest, recover_pgbackrest
+from agentpg.desk.backup.pgbackrest_stanza import find_stanza, require_known
+from agentpg.desk.backup.records import list_backups, remove_backup
+from agentpg.embedded.binaries import find_binaries
+from agentpg.errors import (
+    PgbackrestNotArchiving,
+    PgbackrestOutOfReach,
+    PgbackrestTooOld,
+    PgbackrestTypeUnknown,
+    ToolFailed,
+)
+from tests.desk.backup.archived_server import (
+    DEBIAN,
+    ArchivedServer,
+    archived_server,
+    needs_debian,
+    needs_pgbackrest,
+)
+from tests.servers import OwnServers
+from tests.waiting import eventually
+
+pytestmark = [needs_pgbackrest, needs_debian]
+
+
+@pytest.fixture
+def archived(own_server: OwnServers) -> Iterator[ArchivedServer]:
+    with archived_server(own_server) as server:
+        yield server
+
+
+def _labels(archived: ArchivedServer, backup: Backup) -> list[str]:
+    stanza = find_stanza(archived.repository, backup.source.system_identifier)
+    return [kept.label for kept in stanza.kept()]
+
+
+def test_full_and_what_builds_on_it_are_chained_and_whole(archived: ArchivedServer) -> None:
+    told: list[Step] = []
+    full = archived.backup("full", told.append)
+    archived.run("INSERT INTO agentic_ai.notes (text) VALUES ('later')")
+    incremental = archived.backup("incr")
+    differential = archived.backup("diff")
+    assert list_backups(archived.repository) == [full, incremental, differential]
+    assert [b.details["type"] for b in (full, incremental, differential)] == [
+        "full",
+        "incr",
+        "diff",
+    ]
+    assert full.details["needs"] == []
+    assert incremental.details["needs"] == differential.details["needs"] == [full.name]
+    assert incremental.details["label"].startswith(f"{full.details['label']}_")
+    assert told[-1].done_bytes == told[-1].total_bytes > 0
+    for backup in (full, incremental, differential):
+        checks = verify_in_pgbackrest(archived.repository, backup)
+        assert [(c.name, c.outcome) for c in checks] == [
+            ("files", "passed"),
+            ("wal", "passed"),
+            ("pages", "passed"),
+        ]
+
+
+def test_it_is_recovered_to_its_moment_and_not_beyond(
+    archived: ArchivedServer, own_server: OwnServers
+) -> None:
+    archived.run("INSERT INTO agentic_ai.notes (text) VALUES ('before')")
+    backup = archived.backup()
+    archived.run("INSERT INTO agentic_ai.notes (text) VALUES ('after')")
+    archived.run("SELECT pg_switch_wal()")
+    data = archived.root / "scratch"
+    account = prepare_pgbackrest(backup, archived.repository, data)
+    log = archived.root / "recovery.log"
+    recover_pgbackrest(backup, data, account, find_binaries(str(DEBIAN)), log)
+    assert f'restore point "{backup.details["mark"]}"' in log.read_text()
+    settings = (data / "postgresql.auto.conf").read_text()
+    assert "recovery_target" not in settings
+    assert "restore_command" not in settings
+    assert _notes(data) == {"before"}
+
+
+def test_what_is_damaged_is_named_although_it_exits_well(archived: ArchivedServer) -> None:
+    backup = archived.backup()
+    repo = _repo(archived, backup)
+    bundle = max((repo / "backup").rglob("bundle/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(bundle.read_bytes())
+    content[len(content) // 2] ^= 1
+    bundle.write_bytes(bytes(content))
+    checks = {c.name: c for c in verify_in_pgbackrest(archived.repository, backup)}
+    assert checks["files"].outcome == "failed"
+    assert backup.details["label"] in checks["files"].reason
+    assert checks["wal"].outcome == "passed"
+
+
+def test_missing_wal_is_named(archived: ArchivedServer) -> None:
+    backup = archived.backup()
+    for _ in range(3):
+        archived.run("SELECT pg_logical_emit_message(true, 'test', 'x')")
+        archived.run("SELECT pg_switch_wal()")
+    archived.backup("incr")
+    segments = sorted((_repo(archived, backup) / "archive").rglob("0*-*.zst"))
+    segments[-3].unlink()
+    checks = {c.name: c for c in verify_in_pgbackrest(archived.repository, backup)}
+    assert checks["wal"].outcome == "failed", checks
+
+
+def test_a_removed_one_leaves_pgbackrest_too(archived: ArchivedServer) -> None:
+    first, second = archived.backup(), archived.backup()
+    assert len(_labels(archived, first)) == 2
+    remove_from_pgbackrest(archived.repository, first)
+    remove_backup(archived.repository, first.name)
+    assert _labels(archived, second) == [second.details["label"]]
+    checks = verify_in_pgbackrest(archived.repository, first)
+    assert [c.outcome for c in checks] == ["failed"]
+    assert [c.outcome for c in verify_in_pgbackrest(archived.repository, second)] == ["passed"] * 3
+
+
+def test_what_was_killed_is_no_backup_and_goes_with_the_next(archived: ArchivedServer) -> None:
+    kept = archived.backup()
+    process = _backup_elsewhere(archived)
+    # Killed when pgBackRest has a backup and nobody has written its record yet.
+    eventually(lambda: len(_labels(archived, kept)) == 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list_backups(archived.repository) == [kept]
+    after = archived.backup()
+    assert list_backups(archived.repository) == [kept, after]
+    assert _labels(archived, kept) == [kept.details["label"], after.details["label"]]
+
+
+def test_a_failing_archive_is_named_and_leaves_nothing(archived: ArchivedServer) -> None:
+    system = archived.backup().source.system_identifier
+    stanza = find_stanza(archived.repository, system)
+    archived.run("ALTER SYSTEM SET archive_command = 'false'")
+    archived.run("SELECT pg_reload_conf()")
+    eventually(lambda: archived.run("SHOW archive_command") == [("false",)])
+    with pytest.raises(PgbackrestNotArchiving, match="archive_command is false"):
+        archived.backup()
+    assert len(stanza.kept()) == 1
+    assert len(list_backups(archived.repository)) == 1
+
+
+def test_a_wrong_type_is_refused(archived: ArchivedServer) -> None:
+    with pytest.raises(PgbackrestTypeUnknown, match="half"):
+        archived.backup("half")
+    assert list_backups(archived.repository) == []
+
+
+def test_a_foreign_error_is_told_in_its_own_words(archived: ArchivedServer) -> None:
+    backup = archived.backup()
+    stanza = find_stanza(archived.repository, backup.source.system_identifier)
+    with pytest.raises(ToolFailed, match="backup set 20000101-000000F is not valid"):
+        stanza.run("restore", "--set=20000101-000000F", f"--pg1-path={archived.root / 'none'}")
+
+
+def test_an_old_release_and_a_new_server_do_not_go_together() -> None:
+    require_known("2.45", 15)
+    require_known("2.58.0", 18)
+    with pytest.raises(PgbackrestTooOld, match=r"2\.45 knows PostgreSQL up to 15.* has 16"):
+        require_known("2.45", 16)
+
+
+def test_a_repository_that_is_not_there_is_out_of_reach(folder: Folder) -> None:
+    with pytest.raises(PgbackrestOutOfReach, match="pgbackrest/7300"):
+        find_stanza(folder, "7300")
+
+
+def _repo(archived: ArchivedServer, backup: Backup) -> Path:
+    return archived.repository.root / "pgbackrest" / backup.source.system_identifier / "repo"
+
+
+def _notes(data: Path) -> set[object]:
+    """Which of the two notes a recovered folder has; read by a single-user server."""
+    owner = data.stat()
+    command = [str(DEBIAN / "postgres"), "--single", "-D", str(data), "agentic_ai"]
+    query = "SELECT text FROM agentic_ai.notes WHERE text IN ('before', 'after')\n"
+    switched = os.geteuid() == 0
+    answer = subprocess.run(
+        command,
+        input=query,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        user=owner.st_uid if switched else None,
+        group=owner.st_gid if switched else None,
+    )
+    assert answer.returncode == 0, answer.stderr
+    said = answer.stdout
+    return {text for text in ("before", "after") if f'"{text}"' in said}
+
+
+def _backup_elsewhere(archived: ArchivedServer) -> subprocess.Popen[bytes]:
+    """A process that makes a backup, and is held up when pgBackRest is done: a table is taken."""
+    script = f"""
+from pathlib import Path
+from agentpg.db import Database
+from agentpg.desk.backup import pgbackrest
+from agentpg.desk.backup.creating import CreateOptions, create_backup
+from agentpg.desk.backup.folder import open_folder
+database = Database({archived.database.dsn!r}, "agentic_ai")
+options = CreateOptions(
+    kind="pgbackrest", stages=Path({str(archived.root / "stages")!r}), pg_bin={str(DEBIAN)!r}
+)
+create_backup(database, open_folder(Path({str(archived.repository.root)!r})), options, print)
+"""
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
