@@ -15,6 +15,7 @@ from agentpg import errors
 from agentpg.cli.command import Group, help_page
 from agentpg.cli.root import root
 from agentpg.desk import markdown
+from agentpg.desk.backup.findings import CHECKS
 from agentpg.desk.meanings import Meanings, our_meanings
 from agentpg.quantities import format_duration, format_size
 from agentpg.settings import Settings, variable_of
@@ -45,6 +46,7 @@ def generate() -> dict[str, str]:
         "settings.md": _page("Settings", _settings()),
         "tables.md": _page("Tables", _tables()),
         "errors.md": _page("Errors", _errors()),
+        "findings.md": _page("Findings", _findings()),
     }
 
 
@@ -194,6 +196,32 @@ def _errors() -> Iterator[str]:
     drawing = (errors.__doc__ or "").split("\n\n")[1]
     yield "They are one tree, so that a whole branch can be caught:"
     yield markdown.block(drawing, "text")
+
+
+def _findings() -> Iterator[str]:
+    yield (
+        "What `agentpg doctor` and `agentpg status` say, by code. Each check says ok where all "
+        "is well, and unknown where it could not look, with the reason; unknown is never ok. "
+        "[Exit codes](exit-codes.md) of `agentpg doctor`: 5 for findings, else 6 for unknown ones."
+    )
+    yield "## Backups"
+    rows = [
+        (
+            check.code,
+            _prose(check.title),
+            ", ".join(check.levels),
+            _prose(check.threshold),
+            check.contact,
+        )
+        for check in CHECKS
+    ]
+    yield markdown.table(
+        ("Code", "What is looked at", "Levels", "Threshold, warning / critical", "Ask"), rows
+    )
+    yield (
+        "Names in parentheses are [settings](settings.md). With each finding come its numbers, and "
+        "the command or the SQL that helps: `agentpg doctor backup --json` has them all."
+    )
 
 
 def _kinds(kind: type[errors.AgentpgError]) -> Iterator[type[errors.AgentpgError]]:

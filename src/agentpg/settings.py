@@ -341,6 +341,30 @@ class Settings(BaseSettings):
         description="Of how many months that have a backup the last one is kept.",
         json_schema_extra={"unit": "months", "secret": False},
     )
+    backup_age_warning: Duration = _option(
+        timedelta(hours=26),
+        "From which age of the last backup on there is a warning: a nightly one and two hours.",
+        "duration",
+    )
+    backup_age_critical: Duration = _option(
+        timedelta(hours=50), "From which age on it is critical: one night was missed.", "duration"
+    )
+    backup_drill_warning: Duration = _option(
+        timedelta(days=8),
+        "How long after the last drill that passed there is a warning: a weekly one and a day.",
+        "duration",
+    )
+    backup_drill_critical: Duration = _option(
+        timedelta(days=31), "How long after it that is critical.", "duration"
+    )
+    backup_rto: OptionalDuration = _option(
+        None, "How long a restore may take. Empty: nobody has said.", "duration"
+    )
+    backup_rpo: OptionalDuration = _option(
+        None,
+        "How much work may be lost with the server, as time. Empty: nobody has said.",
+        "duration",
+    )
     openai_base_url: str = _foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

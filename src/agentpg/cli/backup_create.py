@@ -12,7 +12,7 @@ from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
 from agentpg.cli.values import DURATION
-from agentpg.errors import NotSealed
+from agentpg.errors import NotSealed, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.sealing import Seal
 
 # Those that can be made; spelled here so that `--help` loads nothing.
-KINDS: tuple[Kind, ...] = ("dump", "sql", "base")
+KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
 
 
 @click.command(
@@ -43,7 +43,14 @@ KINDS: tuple[Kind, ...] = ("dump", "sql", "base")
     type=click.Choice(KINDS),
     default="dump",
     show_default=True,
-    help="A dump with several connections, one SQL file, or the files of the whole cluster.",
+    help="A dump with several connections, one SQL file, or the whole cluster: base by "
+    "PostgreSQL's own programs, pgbackrest by pgBackRest.",
+)
+@click.option(
+    "--type",
+    "scope",
+    type=click.Choice(["full", "diff", "incr"]),
+    help="What pgBackRest copies: all, what changed since the last full one, or since the last.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many connections a dump reads with.")
 @click.option(
@@ -72,6 +79,7 @@ KINDS: tuple[Kind, ...] = ("dump", "sql", "base")
 def create(
     session: Session,
     kind: Kind,
+    scope: str | None,
     jobs: int | None,
     compression: str | None,
     lock_wait: timedelta | None,
@@ -87,6 +95,8 @@ def create(
     """
     from agentpg.desk.backup.creating import CreateOptions, create_backup
 
+    if scope is not None and kind != "pgbackrest":
+        raise UsageError(N_("--type is for --kind pgbackrest alone"))
     settings = session.settings
     # A file for psql is as it is written unless the call itself says otherwise.
     usual = "" if kind == "sql" else settings.backup_compression
@@ -99,6 +109,7 @@ def create(
         pg_bin=settings.pg_bin,
         stages=session.home / "stages",
         seal=_seal(session, encrypt),
+        more={} if scope is None else {"type": scope},
     )
     database = session.cluster_database if kind == "base" else session.backup_database
     title = session.translate(N_("Making the backup"))

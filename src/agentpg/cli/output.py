@@ -31,7 +31,7 @@ from uuid import UUID
 import click
 
 from agentpg.cli import figures
-from agentpg.cli.wrapping import cell_width
+from agentpg.cli.wrapping import cell_width, cut, wrap
 from agentpg.language import N_, Translate
 
 if TYPE_CHECKING:
@@ -170,6 +170,26 @@ class Output:
         from rich.text import Text
 
         self._console.print(Text(self.translate(text), style="bold"))
+
+    def stated(
+        self, lead: str, state: str, text: str, *, width: int = 0, lines: int | None = None
+    ) -> None:
+        """A paragraph that begins with a state in its colour: `lead`, state, translated text.
+
+        What does not fit into so many `lines` is left out.
+        """
+        from rich.text import Text
+
+        width = width or self.width
+        said = wrap(f"{state}: {visible(text)}", width, first=f"{lead} ", rest="    ")
+        if lines is not None and len(said) > lines:
+            said = [*said[: lines - 1], f"{cut(said[lines - 1], width - 1)}…"]
+        for number, line in enumerate(said):
+            shown = Text(line)
+            if number == 0:
+                begin = len(lead) + 1
+                shown.stylize(_STATE_STYLES.get(state, ""), begin, begin + len(state))
+            self._console.print(shown)
 
     def table(
         self, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str = ""

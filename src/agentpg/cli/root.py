@@ -48,6 +48,7 @@ NOUNS = {
     "backup": Noun(
         "backup", "backup", N_("Make backups, prove them, restore them, remove old ones.")
     ),
+    "doctor": Noun("doctor", "doctor", N_("Look for what is wrong, and say what to do about it.")),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 

@@ -18,11 +18,23 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.db import Database
+    from agentpg.desk.finding import Finding
+    from agentpg.settings import Settings
     from agentpg.tasks.lookup import WorkerRow
     from agentpg.tasks.overview import Activity, ServerFacts
 
 _MOST_WORKERS = 10
 _MOST_UNKNOWN = 5
+_MOST_FINDINGS = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Backups:
+    """The last backup that a drill proved, and what the doctor says of backups."""
+
+    last_proved: str | None
+    proved_at: datetime | None
+    findings: list[Finding]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class Found:
     version: int | None
     activity: Activity | None
     problem: AgentpgError | None
+    backups: Backups
 
 
 @click.command(
@@ -54,7 +67,7 @@ def status(session: Session, as_json: bool) -> int:
     Exits with 3 where the server cannot be reached, and with 4 where the schema is missing
     or of another version.
     """
-    found = _find(session.database)
+    found = _find(session.database, session.settings)
     if as_json:
         session.out.json(_document(found))
     else:
@@ -66,7 +79,7 @@ def status(session: Session, as_json: bool) -> int:
     return found.problem.exit_code
 
 
-def _find(database: Database) -> Found:
+def _find(database: Database, settings: Settings) -> Found:
     from agentpg.db import connect, driver_errors
     from agentpg.schema import check_version, released_migrations
     from agentpg.tasks.overview import activity, server_facts
@@ -77,9 +90,24 @@ def _find(database: Database) -> Found:
         try:
             check_version(database)
         except Refused as problem:
-            return Found(*place, server, None, None, problem)
+            return Found(*place, server, None, None, problem, _find_backups(database, settings))
         found = activity(connection, database.schema)
-    return Found(*place, server, released_migrations()[-1].version, found, None)
+    version = released_migrations()[-1].version
+    return Found(*place, server, version, found, None, _find_backups(database, settings))
+
+
+def _find_backups(database: Database, settings: Settings) -> Backups:
+    from agentpg.desk.backup.facts import Catalogue
+    from agentpg.desk.doctor.backup import look
+    from agentpg.desk.finding import at_or_above
+
+    facts, findings = look(database, settings)
+    passed = facts.catalogue.last_passed if isinstance(facts.catalogue, Catalogue) else None
+    return Backups(
+        last_proved=passed[0].backup.name if passed else None,
+        proved_at=passed[1].ended_at if passed else None,
+        findings=at_or_above(findings, "warning"),
+    )
 
 
 def _document(found: Found) -> dict[str, object]:
@@ -104,17 +132,39 @@ def _document(found: Found) -> dict[str, object]:
         "nobody_knows": activity.nobody_knows if activity else None,
         "schedules": activity.schedules if activity else None,
         "paused": activity.paused if activity else None,
+        "backups": {
+            "last_proved": found.backups.last_proved,
+            "proved_at": found.backups.proved_at,
+            "findings": [finding.document() for finding in found.backups.findings],
+        },
     }
 
 
 def _show(out: Output, found: Found) -> None:
     out.facts(_server_lines(out, found))
-    if found.activity is None:
-        return
+    if found.activity is not None:
+        out.line()
+        _show_tasks(out, found.activity, found.server.now)
+        out.line()
+        _show_workers(out, found.activity, found.server.now)
     out.line()
-    _show_tasks(out, found.activity, found.server.now)
-    out.line()
-    _show_workers(out, found.activity, found.server.now)
+    _show_backups(out, found.backups)
+
+
+def _show_backups(out: Output, backups: Backups) -> None:
+    """The worst of it; `agentpg doctor backup` says what to do."""
+    out.heading(N_("Backups"))
+    proved = out.translate(N_("none yet"))
+    if backups.last_proved:
+        ago = out.translate(N_("{time} ago")).format(time=figures.age(backups.proved_at))
+        proved = f"{backups.last_proved}, {ago}"
+    out.facts([(N_("last proved"), proved)], indent=2)
+    for finding in backups.findings[:_MOST_FINDINGS]:
+        out.stated(f"  {finding.code}", finding.level, finding.message(out.translate), lines=1)
+    left = len(backups.findings) - _MOST_FINDINGS
+    if left > 0:
+        more = out.translate(N_("and {number} more: agentpg doctor backup")).format(number=left)
+        out.line(f"  {more}")
 
 
 def _server_lines(out: Output, found: Found) -> Iterator[tuple[str, object]]:

@@ -10,6 +10,11 @@ def cell_width(text: str) -> int:
     return cell_len(text)
 
 
+def cut(text: str, width: int) -> str:
+    """As much of `text` as takes at most so many columns."""
+    return chop_cells(text, max(width, 1))[0] if text else ""
+
+
 def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
     """The lines of `text`, broken at spaces; `first` and `rest` begin the lines.
 

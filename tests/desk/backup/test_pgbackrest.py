@@ -69,7 +69,7 @@ def test_full_and_what_builds_on_it_are_chained_and_whole(archived: ArchivedServ
     for backup in (full, incremental, differential):
         checks = verify_in_pgbackrest(archived.repository, backup)
         assert [(c.name, c.outcome) for c in checks] == [
-            ("files", "passed"),
+            ("kept", "passed"),
             ("wal", "passed"),
             ("pages", "passed"),
         ]
@@ -101,8 +101,8 @@ def test_what_is_damaged_is_named_although_it_exits_well(archived: ArchivedServe
     content[len(content) // 2] ^= 1
     bundle.write_bytes(bytes(content))
     checks = {c.name: c for c in verify_in_pgbackrest(archived.repository, backup)}
-    assert checks["files"].outcome == "failed"
-    assert backup.details["label"] in checks["files"].reason
+    assert checks["kept"].outcome == "failed"
+    assert backup.details["label"] in checks["kept"].reason
     assert checks["wal"].outcome == "passed"
 
 
@@ -121,8 +121,8 @@ def test_missing_wal_is_named(archived: ArchivedServer) -> None:
 def test_a_removed_one_leaves_pgbackrest_too(archived: ArchivedServer) -> None:
     first, second = archived.backup(), archived.backup()
     assert len(_labels(archived, first)) == 2
-    remove_from_pgbackrest(archived.repository, first)
     remove_backup(archived.repository, first.name)
+    remove_from_pgbackrest(archived.repository, first)
     assert _labels(archived, second) == [second.details["label"]]
     checks = verify_in_pgbackrest(archived.repository, first)
     assert [c.outcome for c in checks] == ["failed"]

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from datetime import UTC
 
 from agentpg.desk.backup.creating import Job, Made, Step
+from agentpg.desk.backup.dumping import write_globals
 from agentpg.desk.backup.holding import exact_moment
 from agentpg.desk.backup.model import Backup, Check, Difference
 from agentpg.desk.backup.pgbackrest_stanza import Kept, Server, Stanza, find_stanza, make_stanza
@@ -91,10 +92,10 @@ def remove_left(repository: Repository, stanza: Stanza) -> list[str]:
 
 
 def remove_from_pgbackrest(repository: Repository, backup: Backup) -> None:
-    """Remove what a backup's record refers to, and the WAL that nothing needs any more.
+    """Remove what a backup's record referred to, and the WAL that nothing needs any more.
 
-    Call it before the record goes. pgBackRest keeps its last full backup whatever is asked; that
-    goes with the next one.
+    The record is gone before. pgBackRest keeps its last full backup whatever is asked; that goes
+    with the next one.
     """
     stanza = find_stanza(repository, backup.source.system_identifier)
     label = str(backup.details["label"])
@@ -118,7 +119,7 @@ def verify_in_pgbackrest(repository: Repository, backup: Backup) -> tuple[Check,
     kept = next((one for one in stanza.kept() if one.label == label), None)
     if kept is None:
         gone = PgbackrestBackupGone(label=label, name=backup.name)
-        return (Check(name="files", outcome="failed", reason=str(gone)),)
+        return (Check(name="kept", outcome="failed", reason=str(gone)),)
     missing = missing_wal(stanza, kept, int(backup.details["segment_bytes"]))
     return (_set_check(said, label), _wal_check(said, missing), _page_check(kept))
 
@@ -198,6 +199,7 @@ def _prove(job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server) -
             "floors": dict(server.floors),
             "held_seconds": named.held.total_seconds(),
             "held_up_seconds": named.held_up.total_seconds(),
+            **write_globals(job, stage),
         },
     )
 
@@ -223,14 +225,14 @@ def _set_check(said: str, label: str) -> Check:
         if found is not None and found[1] == label:
             counts = _bad_counts(lines[place + 1] if place + 1 < len(lines) else "")
             if found[2] == "valid" and not counts:
-                return Check(name="files", outcome="passed")
+                return Check(name="kept", outcome="passed")
             return Check(
-                name="files",
+                name="kept",
                 outcome="failed",
                 reason=_SAYS.format(said=line.strip()),
                 differences=counts,
             )
-    return Check(name="files", outcome="unknown", reason=_SILENT)
+    return Check(name="kept", outcome="unknown", reason=_SILENT)
 
 
 def _wal_check(said: str, missing: Sequence[str]) -> Check:

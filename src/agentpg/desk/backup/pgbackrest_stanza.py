@@ -139,7 +139,7 @@ class Stanza:
         """Run one command to its end; `look` is given its last lines. Raises ToolFailed."""
         words = self._words(command, "--log-level-console=off", *arguments)
         environment = {"PATH": environment_with().get("PATH", ""), **self.environment}
-        with Leash(words, environment, self.account) as leash:
+        with Leash(words, environment, account=self.account) as leash:
             try:
                 leash.wait(None if look is None else lambda: look(leash.said))
             except ToolFailed as error:
@@ -266,6 +266,9 @@ def _account_of(server: Server) -> Account:
         running = (data / "postmaster.pid").is_file()
     except OSError:
         running, owner = False, -1
+    if server.data.startswith("/proc/"):
+        # The account reaches it through a descriptor of its own, which pgBackRest has not.
+        raise PgbackrestOutOfReach(_CLOSED.format(folder=data))
     if not running:
         raise PgbackrestOutOfReach(_ELSEWHERE.format(folder=data))
     account = choose_account(data)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from agentpg.desk.backup.model import Backup, Drill, Outcome, Source
+from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest
 from agentpg.desk.backup.records import find_backups, read_drills, remove_backup
 from agentpg.desk.backup.repository import Repository
 from agentpg.language import N_
@@ -102,6 +103,9 @@ def apply_plan(repository: Repository, plan: Plan, told: Told) -> None:
     """Remove what goes, the oldest first; each is gone whole before the next."""
     for backup in plan.going:
         remove_backup(repository, backup.name)
+        if backup.kind == "pgbackrest":
+            # Without its record it is none; if this ends here, the next backup removes it.
+            remove_from_pgbackrest(repository, backup)
         told(backup)
 
 

@@ -18,11 +18,19 @@ from typing import BinaryIO
 from agentpg.desk.backup.leash import run_tool
 from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.model import Backup, Check, Difference, Outcome, StoredFile
+from agentpg.desk.backup.pgbackrest import verify_in_pgbackrest
 from agentpg.desk.backup.plain import ends_whole
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.records import key_of
 from agentpg.desk.backup.repository import BEGUN, GLOBALS, MANIFEST, RECORD, SEALED, Repository
-from agentpg.errors import AgentpgError, RecordDamaged, RepositoryError, SealDamaged, ToolFailed
+from agentpg.errors import (
+    AgentpgError,
+    BackupError,
+    RecordDamaged,
+    RepositoryError,
+    SealDamaged,
+    ToolFailed,
+)
 from agentpg.language import N_
 from agentpg.settings import environment_with
 
@@ -83,8 +91,19 @@ def verify_backup(backup: Backup, opener: Opener) -> Verification:
         *_check_structure(backup, opener, bad),
         *_check_manifest(backup, opener, bad),
         *_check_globals(backup, opener, bad),
+        *_check_kept(backup, opener),
     ]
     return Verification(backup=backup.name, checks=tuple(checks))
+
+
+def _check_kept(backup: Backup, opener: Opener) -> Iterator[Check]:
+    """What pgBackRest keeps of it, where it does."""
+    if backup.kind != "pgbackrest":
+        return
+    try:
+        yield from verify_in_pgbackrest(opener.repository, backup)
+    except BackupError as error:
+        yield Check(name="pgbackrest", outcome="unknown", reason=str(error))
 
 
 def _check_files(backup: Backup, opener: Opener) -> Check:

@@ -1,0 +1,118 @@
+"""`agentpg doctor`: what is wrong, how sure that is, what to type, whom to call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.command import Command
+from agentpg.cli.output import Output, json_option
+from agentpg.cli.session import Session
+from agentpg.cli.wrapping import wrap
+from agentpg.desk.doctor.rooms import ROOMS
+from agentpg.desk.finding import LEVELS, Finding, at_or_above
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.finding import Level, Remedy
+
+FINDINGS, UNCHECKED = 5, 6
+
+_WIDEST = 100
+
+
+@click.command(
+    "doctor",
+    cls=Command,
+    examples="""
+        agentpg doctor
+        agentpg doctor backup
+        # What was looked at and is well, too.
+        agentpg doctor backup --all
+        # In a script: 0 well, 5 findings, 6 something could not be looked at.
+        agentpg doctor --fail-on critical --json > findings.json
+    """,
+)
+@click.argument("rooms", nargs=-1, type=click.Choice(list(ROOMS)), help="What to look at.")
+@click.option("--all", "show_all", is_flag=True, help="Show what is well, too.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["info", "warning", "critical"]),
+    default="warning",
+    show_default=True,
+    help="The lowest level that counts as a finding.",
+)
+@json_option
+@click.pass_obj
+def doctor(
+    session: Session, rooms: tuple[str, ...], show_all: bool, fail_on: Level, as_json: bool
+) -> int:
+    """Look for what is wrong, and say what to do about it.
+
+    Exits with 5 where there are findings of the level of --fail-on or above, and else with 6
+    where something could not be looked at: that is never taken for good news.
+    """
+    from agentpg.desk.doctor.rooms import examine
+
+    found = examine(session.database, session.settings, rooms)
+    findings = [finding for room in found.values() for finding in room]
+    if as_json:
+        session.out.json(_document(session, found))
+    else:
+        _show(session.out, findings, show_all=show_all)
+    return exit_code(findings, fail_on)
+
+
+def exit_code(findings: Sequence[Finding], fail_on: Level) -> int:
+    """5 for findings at or above a level, else 6 where something is unknown, else 0."""
+    certain = [finding for finding in findings if finding.level != "unknown"]
+    if at_or_above(certain, fail_on):
+        return FINDINGS
+    return UNCHECKED if len(certain) < len(findings) else 0
+
+
+def _document(session: Session, found: dict[str, list[Finding]]) -> dict[str, object]:
+    return {
+        "target": session.database.target(),
+        "levels": _counts([finding for room in found.values() for finding in room]),
+        "rooms": {name: [one.document() for one in room] for name, room in found.items()},
+    }
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    counted = Counter(finding.level for finding in findings)
+    return {level: counted[level] for level in reversed(LEVELS) if counted[level]}
+
+
+def _show(out: Output, findings: Sequence[Finding], *, show_all: bool) -> None:
+    shown = at_or_above(findings, "ok" if show_all else "info")
+    for finding in shown:
+        show_finding(out, finding)
+    if shown:
+        out.line()
+    out.line(", ".join(f"{level} {number}" for level, number in _counts(findings).items()))
+
+
+def show_finding(out: Output, finding: Finding) -> None:
+    """One finding with its remedies, folded to the width of the terminal."""
+    width = min(out.width, _WIDEST)
+    out.stated(finding.code, finding.level, finding.message(out.translate), width=width)
+    for remedy in finding.remedies if finding.level != "ok" else ():
+        for line in _remedy_lines(out, remedy, width):
+            out.line(line)
+    if finding.level != "ok":
+        whom = out.translate(N_("ask the {contact}")).format(contact=finding.contact)
+        limits = out.translate(N_("threshold")) + f": {finding.threshold}"
+        for line in wrap(f"{limits}; {whom}", width, first="    ", rest="    "):
+            out.line(line)
+
+
+def _remedy_lines(out: Output, remedy: Remedy, width: int) -> Iterator[str]:
+    yield from wrap(out.translate(remedy.sentence), width, first="  → ", rest="    ")
+    # To be copied: never folded.
+    for text in (remedy.command, remedy.sql):
+        if text:
+            yield f"      {text}"

@@ -1,0 +1,25 @@
+"""The doctor's room for backups: findings B01 to B18."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentpg.db import Database
+from agentpg.desk.backup.facts import Facts
+from agentpg.desk.backup.findings import find
+from agentpg.desk.backup.looking import look_at_backups
+from agentpg.desk.backup.policy import policy_of
+from agentpg.desk.finding import Finding
+from agentpg.settings import Settings
+
+
+def examine(database: Database, settings: Settings) -> Sequence[Finding]:
+    """Look at the backups as the role that makes them, and judge."""
+    return look(database, settings)[1]
+
+
+def look(database: Database, settings: Settings) -> tuple[Facts, Sequence[Finding]]:
+    """The same, with the facts that it was judged by."""
+    database = Database(settings.dsn_backup or database.dsn, database.schema)
+    facts = look_at_backups(database, settings)
+    return facts, find(facts, policy_of(settings))

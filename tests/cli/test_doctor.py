@@ -1,0 +1,104 @@
+"""`agentpg doctor`: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agentpg.cli.doctor import exit_code
+from agentpg.cli.wrapping import cell_width
+from agentpg.db import Database
+from agentpg.desk.finding import Finding, Level
+from tests.cli.conftest import Call
+from tests.desk.backup.watched import Watched
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def watched(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
+    """The database of the test, with an empty repository and a key for new backups."""
+    place = tmp_path / "repository"
+    for name, value in {
+        "DSN": database.dsn,
+        "BACKUP_REPOSITORY": str(place),
+        "BACKUP_RECIPIENTS": "age1" + "q" * 58,
+    }.items():
+        monkeypatch.setenv(f"AGENTPG_{name}", value)
+    return Watched(database, place)
+
+
+def test_without_a_backup_it_says_what_to_do(call: Call, watched: Watched) -> None:
+    called = call("doctor", "backup")
+    assert called.code == 5
+    assert "B01 critical: there is no backup" in called.out
+    assert "      agentpg backup create\n" in called.out
+    assert "B10" not in called.out, "what is well is not shown"
+
+
+def test_what_is_well_is_shown_when_asked_for(call: Call, watched: Watched) -> None:
+    called = call("doctor", "--all")
+    assert [code for code in (f"B{n:02}" for n in range(1, 19)) if code not in called.out] == []
+
+
+def test_what_could_not_be_looked_at_ends_with_6(call: Call, watched: Watched) -> None:
+    watched.healthy()
+    # The role may not see where the data is; pages without checksums are a warning.
+    called = call("doctor", "backup", "--fail-on", "critical")
+    assert called.code == 6
+    assert "B15 unknown" in called.out
+
+
+def test_json_has_numbers_and_remedies(call: Call, watched: Watched) -> None:
+    watched.backup(60 * HOUR)
+    called = call("doctor", "backup", "--json")
+    document = json.loads(called.out)
+    assert called.code == 5
+    [first, *_] = document["rooms"]["backup"]
+    assert (first["code"], first["level"]) == ("B01", "critical")
+    assert first["evidence"]["age_seconds"] == pytest.approx(216_000, abs=60)
+    assert first["remedies"][0]["command"] == "agentpg backup create"
+    assert document["levels"]["critical"] >= 1
+    assert next(iter(document["levels"])) == "critical"
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_the_terminal(
+    call: Call, watched: Watched, monkeypatch: pytest.MonkeyPatch, lang: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    watched.backup(60 * HOUR)
+    called = call("--lang", lang, "doctor", "--all")
+    assert called.code == 5
+    too_long = [line for line in called.out.splitlines() if cell_width(line) > columns]
+    # Commands and SQL are to be copied, and stay in one line.
+    assert [line for line in too_long if not line.startswith("      ")] == []
+    if lang == "ko":
+        assert "백업" in called.out
+        assert "B01 critical" in called.out
+
+
+def test_a_room_that_is_none_is_wrong_usage(call: Call) -> None:
+    assert call("doctor", "kitchen").code == 2
+
+
+@pytest.mark.parametrize(
+    ("levels", "fail_on", "code"),
+    [
+        ([], "warning", 0),
+        (["ok", "info"], "warning", 0),
+        (["info"], "info", 5),
+        (["warning"], "critical", 0),
+        (["unknown"], "critical", 6),
+        (["unknown", "warning"], "warning", 5),
+        (["unknown", "warning"], "critical", 6),
+        (["unknown", "critical"], "critical", 5),
+    ],
+)
+def test_findings_win_over_what_is_unknown(levels: list[Level], fail_on: Level, code: int) -> None:
+    findings = [Finding(code="B01", level=one, subject="", sentence="") for one in levels]
+    assert exit_code(findings, fail_on) == code
