@@ -21,11 +21,13 @@ class Cable:
     `cuts` says how many connections are cut, each once `cut_after` bytes went up through it
     (or came down, with `downwards`). `answers` are what the next connections get at once,
     instead of the server. `bytes_per_second` slows both ways. `watched` is called with all
-    that goes up, connection by connection.
+    that goes up, connection by connection. A `tunnel` is the proxy through which programs that
+    read HTTPS_PROXY go, whatever host they ask for.
     """
 
-    def __init__(self, to_port: int) -> None:
+    def __init__(self, to_port: int, *, tunnel: bool = False) -> None:
         self.to_port = to_port
+        self._tunnel = tunnel
         self.cut_after: int | None = None
         self.cuts = 0
         self.cut = 0
@@ -77,6 +79,9 @@ class Cable:
         if self.answers:
             _answer(near, self.answers.pop(0))
             return
+        if self._tunnel:
+            _head(near)
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         try:
             far = socket.create_connection(("127.0.0.1", self.to_port), 30)
         except OSError:
@@ -127,13 +132,17 @@ def _answer(near: socket.socket, answer: bytes) -> None:
     """Read the request's head and body as far as it is there, and say this to it."""
     with near, suppress(OSError):
         near.settimeout(10)
-        head = b""
-        while b"\r\n\r\n" not in head and (piece := near.recv(_PIECE)):
-            head += piece
+        _head(near)
         near.sendall(answer)
         near.shutdown(socket.SHUT_WR)
         while near.recv(_PIECE):
             pass
+
+
+def _head(near: socket.socket) -> None:
+    head = b""
+    while b"\r\n\r\n" not in head and (piece := near.recv(_PIECE)):
+        head += piece
 
 
 def _reset(one: socket.socket) -> None:

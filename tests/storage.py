@@ -18,6 +18,12 @@ from tests.waiting import eventually
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "a-secret-that-nobody-may-see"
 
+# Large objects are kept on disk, and no part of a host's name is taken for a bucket.
+_BEHAVIOUR = {
+    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(4 * 1024**2),
+    "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "1",
+}
+
 
 class Storage:
     """One server with buckets; with `certificate` and `key` it speaks TLS only."""
@@ -36,7 +42,7 @@ class Storage:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(4 * 1024**2)},
+                env={**os.environ, **_BEHAVIOUR},
             )
         self.port = eventually(self._find_port, 60, "the storage does not start")
         self.scheme = "https" if certificate else "http"

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.agents.standin import StandIn
 from agentpg.db import Database, connect
 from agentpg.embedded.binaries import find_binaries
+from tests.cable import Cable
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
 from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
+from tests.storage import Storage
 
 # Run by tests of their own: tests/guide, and the benchmarks' small form.
 _ELSEWHERE = ("docs/guide/operations.", "benchmarks/")
@@ -30,6 +34,8 @@ _FIXTURES = {
     "an existing server": "with_server",
     "a model": "with_model",
     "a pooler": "with_pooler",
+    "a bucket": "with_bucket",
+    "the program age": "with_age",
 }
 
 
@@ -115,6 +121,31 @@ def with_model() -> Iterator[dict[str, str]]:
             "ANTHROPIC_BASE_URL": standin.anthropic_url,
             "ANTHROPIC_API_KEY": "sk-ant-of-the-page",
         }
+
+
+@pytest.fixture
+def with_bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A storage at https://storage.example:9000, as on the page, with the bucket `backups`."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("storage.example", "127.0.0.1")
+    paths = {name: tmp_path / f"storage-{name}.pem" for name in ("ca", "server", "key")}
+    authority.cert_pem.write_to_path(str(paths["ca"]))
+    certificate.cert_chain_pems[0].write_to_path(str(paths["server"]))
+    certificate.private_key_pem.write_to_path(str(paths["key"]))
+    storage = Storage(tmp_path, certificate=paths["server"], key=paths["key"])
+    storage.client(verify=str(paths["ca"])).create_bucket(Bucket="backups")
+    proxy = Cable(storage.port, tunnel=True)
+    yield {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "AWS_CA_BUNDLE": str(paths["ca"])}
+    proxy.close()
+    storage.close()
+
+
+@pytest.fixture
+def with_age() -> dict[str, str]:
+    """The program that reads sealed files too."""
+    if shutil.which("age") is None:
+        pytest.skip("the program age is not installed")
+    return {}
 
 
 @pytest.mark.parametrize("page", [p for p in pages() if _is_played(p)], ids=lambda page: page.name)
