@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import socket
@@ -391,6 +392,20 @@ def test_the_keys_of_the_vendor_s_tools_are_used(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     settings = storage.settings(bucket_name, backup_s3_access_key="", backup_s3_secret_key="")
     assert list(open_repository(settings).objects("")) == []
+
+
+def test_the_log_holds_no_secret(
+    storage: Storage, bucket_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = "a-token-that-nobody-may-see"
+    bucket = open_bucket(storage.settings(bucket_name, backup_s3_token=token))
+    bucket.write("backups/a/begun.json", b"{}")
+    assert bucket.read("backups/a/begun.json") == b"{}"
+    assert "urllib3" in caplog.text
+    assert token not in caplog.text
+    assert SECRET_KEY not in caplog.text
+    assert token not in repr(bucket)
 
 
 def test_what_cannot_be_removed_is_named(far_bucket: Bucket, cable: Cable) -> None:

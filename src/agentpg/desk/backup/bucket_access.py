@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def connect(access: Access, attempts: int) -> Any:
         verify=access.ca_file or None,
         config=config,
     )
+    # What it tells at `debug` holds the token of each request.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     return client
 
