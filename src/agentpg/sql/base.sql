@@ -66,12 +66,14 @@ SELECT coalesce(
     'process ' || a.pid || ' ('
     || concat_ws(', ', a.usename, nullif(a.application_name, ''), a.state, left(a.query, 60))
     || ', since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF') || ')',
-    'prepared transaction ' || p.gid,
-    'process ' || l.pid
+    'process ' || l.pid,
+    'prepared transaction ' || (
+        SELECT string_agg(gid, ', ') FROM pg_prepared_xacts WHERE database = current_database()
+    ),
+    '–'
 ) AS writer
 FROM pg_locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction
 WHERE l.locktype = 'relation' AND l.granted AND l.relation >= 16384
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND l.mode IN (

@@ -128,14 +128,17 @@ def make(job: Job, stage: Stage) -> Made:
     )
 
 
-def verify_copy(programs: Programs, folder: Path) -> None:
+def verify_copy(programs: Programs, folder: Path, files: Path | None = None) -> None:
     """Let pg_verifybackup compare a copy, tar files or unpacked, with its list of files.
+
+    `files` is the list where it does not lie in the folder.
 
     Raises ToolFailed with what it found. WAL is not looked at here: each file of it has a
     checksum of its own, and a recovery reads it.
     """
-    command = (programs.tool("pg_verifybackup"), "--no-parse-wal", "--quiet", folder)
-    run_tool(command, {})
+    command: list[str | Path] = [programs.tool("pg_verifybackup"), "--no-parse-wal", "--quiet"]
+    command += [f"--manifest-path={files}"] if files else []
+    run_tool([*command, folder], {})
 
 
 def untar(archive: Path, target: Path) -> None:

@@ -152,11 +152,12 @@ def _unpack_all(
 
 def _untar(stream: BinaryIO, path: str, target: Path) -> None:
     content = unpacking(stream, path)
-    with tarfile.open(fileobj=content, mode="r|", bufsize=_BLOCK) as tar:
+    with checked(path), tarfile.open(fileobj=content, mode="r|", bufsize=_BLOCK) as tar:
         tar.extractall(target, filter="tar")
-    # Only what was read to its end has had its checksum compared.
-    while content.read(_BLOCK):
-        pass
+    with checked(path):
+        # Only what was read to its end has had its checksum compared.
+        while content.read(_BLOCK):
+            pass
 
 
 def _copy_wal(stream: BinaryIO, path: str, folder: Path) -> None:
