@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ def test_a_full_archive_is_told_and_goes_on_when_there_is_room(
 
 def _fill_up(filler: Path) -> None:
     """Leave no byte free."""
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(65536))
 
