@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database, connect
+from agentpg.db import Database, connect, snapshot
+from agentpg.desk.backup.comparing import compare
 from agentpg.desk.backup.creating import CreateOptions, create_backup
+from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.holding import Patience, exact_moment
+from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.records import find_backups
 from agentpg.desk.backup.scratch import SERVER, ScratchServer
+from agentpg.desk.backup.taking import take_manifest
 from agentpg.desk.backup.targets import Copy
 from agentpg.errors import AgentpgError, CopyDamaged, ReplicationRefused, ToolFailed, WritesNotHeld
 from tests.desk.backup.clusters import Cluster, make_cluster
@@ -191,3 +196,33 @@ def test_writes_wait_only_for_a_moment(cluster: Cluster, ledgers: Ledger) -> Non
             longest = max(longest, named.held)
         ledgers.grown(1)
     assert longest < timedelta(seconds=2)
+
+
+def test_a_drill_compares_the_recovered_cluster_with_the_manifest(
+    cluster: Cluster, ledgers: Ledger, tmp_path: Path
+) -> None:
+    ledgers.grown()
+    backup = cluster.back_up()
+    assert backup.tables
+    assert backup.rows
+    tmp_path.chmod(0o711)
+    programs = find_programs(PG_BIN, backup.source.server_version // 10_000, *SERVER)
+    with ScratchServer(programs, tmp_path / "scratch", scratch_options(backup)) as scratch:
+        prepare_base(scratch, backup, cluster.folder, None, programs)
+        scratch.start()
+        recovered = Database(scratch.dsn(backup.source.database), SCHEMA)
+        with snapshot(recovered) as connection:
+            found = take_manifest(connection, SCHEMA, unlogged=False)
+    expected = Manifest.parse(
+        json.loads(cluster.folder.read(f"backups/{backup.name}/manifest.json"))
+    )
+    checks = compare(expected, found)
+    assert [check for check in checks if check.outcome != "passed"] == []
+    drill = run_drill(
+        cluster.folder,
+        backup.name,
+        DrillOptions(parent=tmp_path / "drills", pg_bin=PG_BIN),
+        lambda stage: None,
+    )
+    assert [check for check in drill.checks if check.outcome == "failed"] == []
+    assert "restore" in {check.name for check in drill.checks if check.outcome == "passed"}

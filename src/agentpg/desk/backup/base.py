@@ -21,18 +21,25 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentpg.db import Connection, Database, Statements, connect, dict_row, driver_errors
+from agentpg.db import Connection, Database, Statements, connect, dict_row, driver_errors, snapshot
 from agentpg.desk.backup.creating import Job, Made, Step
-from agentpg.desk.backup.dumping import refuse_no_room, tool_environment, write_globals
+from agentpg.desk.backup.dumping import (
+    refuse_no_room,
+    tool_environment,
+    write_globals,
+    write_manifest,
+)
 from agentpg.desk.backup.holding import Named, exact_moment
 from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.manifest import Manifest, Position
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.stage import Stage
+from agentpg.desk.backup.taking import take_manifest, take_outline
 from agentpg.desk.backup.targets import Copy
 from agentpg.desk.backup.wal import Segment, lsn_number, pack
 from agentpg.errors import (
@@ -115,8 +122,11 @@ def make(job: Job, stage: Stage) -> Made:
     data.mkdir(mode=0o700)
     copied = _copy(job, stage, data / COPY)
     _verify(job, data / COPY)
+    sequences = _read_sequences(job.database)
     with exact_moment(job.database, stage.name) as named:
         _bring_wal(job, stage, cluster, copied, named.lsn, data / WAL)
+        manifest = _take_manifest(job, named, sequences)
+    write_manifest(stage, manifest)
     pack(data / COPY / "pg_wal.tar", data / COPY / "pg_wal.tar.zst")
     (data / COPY / "pg_wal.tar").unlink()
     details = _details(cluster, copied, named).document()
@@ -124,6 +134,8 @@ def make(job: Job, stage: Stage) -> Made:
         taken_at=named.at.astimezone(UTC),
         lsn=named.lsn,
         compression=COMPRESSION,
+        tables=len(manifest.tables),
+        rows=manifest.rows,
         details={**details, **write_globals(job, stage)},
     )
 
@@ -184,6 +196,37 @@ def _bring_wal(
     for path in sorted(work.iterdir()):
         pack(path, folder / f"{path.name.removesuffix('.partial')}.zst")
     shutil.rmtree(work)
+
+
+def _read_sequences(database: Database) -> Mapping[str, Position]:
+    """Where the sequences are now.
+
+    They are no part of a snapshot: read after the moment, they could be ahead of what is
+    recovered to it.
+    """
+    with snapshot(database, "agentpg backup") as connection:
+        return take_outline(connection, database.schema, unlogged=False).manifest.sequences
+
+
+def _take_manifest(job: Job, named: Named, sequences: Mapping[str, Position]) -> Manifest:
+    """What the moment holds, the rows of unlogged tables left out, as they are in a recovery."""
+    found = take_manifest(
+        named.connection,
+        job.database.schema,
+        progress=lambda done, total: job.tell(Step(done_bytes=done, total_bytes=total)),
+        unlogged=False,
+    )
+    earlier = {
+        name: replace(one, last=sequences[name].last, called=sequences[name].called)
+        for name, one in found.sequences.items()
+        if name in sequences
+    }
+    return replace(
+        found,
+        sequences={**found.sequences, **earlier},
+        taken_at=named.at.astimezone(UTC),
+        lsn=named.lsn,
+    )
 
 
 def _verify(job: Job, folder: Path) -> None:

@@ -74,6 +74,18 @@ def bring(backup: Backup, repository: Repository, seal: Seal | None, work: Path)
     return Brought(near, work)
 
 
+def bring_manifest(
+    backup: Backup, repository: Repository, seal: Seal | None, work: Path
+) -> Brought:
+    """Bring the manifest alone, where there is one."""
+    near = work / "backup"
+    near.mkdir(mode=0o700)
+    for file in backup.files:
+        if file.path.removesuffix(SEALED) == MANIFEST:
+            _bring_one(repository, key_of(backup.name, file.path), near / MANIFEST, seal)
+    return Brought(near, work)
+
+
 def _bring_one(repository: Repository, key: str, target: Path, seal: Seal | None) -> None:
     if seal is None or not key.endswith(SEALED):
         repository.fetch(key, target)

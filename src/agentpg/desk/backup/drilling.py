@@ -15,10 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentpg.db import Database, Statements, connect, driver_errors
-from agentpg.desk.backup.bringing import bring
+from agentpg.desk.backup.bringing import bring, bring_manifest
 from agentpg.desk.backup.loading import Loader, loading_programs
 from agentpg.desk.backup.matching import compare_contents
 from agentpg.desk.backup.model import Backup, Check, Drill
+from agentpg.desk.backup.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.proving import Proof
 from agentpg.desk.backup.records import read_backup, write_drill
@@ -26,7 +27,14 @@ from agentpg.desk.backup.repository import Repository
 from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
 from agentpg.desk.backup.sealing import Seal
 from agentpg.desk.backup.verifying import Opener, verify_backup
-from agentpg.errors import AgentpgError, RestoreKindUnknown, ToolFailed
+from agentpg.errors import (
+    AgentpgError,
+    CopyDamaged,
+    RecoveryFailed,
+    RestoreKindUnknown,
+    ToolFailed,
+    WalDamaged,
+)
 from agentpg.language import N_
 
 _FILES = N_("Reading the backup")
@@ -102,6 +110,9 @@ class _Run:
         yield from (files := self._files(seal))
         if any(check.outcome == "failed" for check in files):
             return
+        if self.backup.kind == "base":
+            yield from self._recovered(seal)
+            return
         if self.backup.kind not in ("dump", "sql"):
             raise RestoreKindUnknown(name=self.backup.name, kind=self.backup.kind)
         yield from self._restored(seal)
@@ -126,10 +137,10 @@ class _Run:
         major = self.backup.source.server_version // 10_000
         server = find_programs(self.options.pg_bin, major, *SERVER)
         near = 0 if self.repository.folder("backups") and not seal else self.backup.size_bytes
-        scratch_options = ScratchOptions(
+        room = ScratchOptions(
             content_bytes=self.backup.source_bytes + near, gently=self.options.gently
         )
-        with ScratchServer(server, self.options.parent, scratch_options) as scratch:
+        with ScratchServer(server, self.options.parent, room) as scratch:
             scratch.start()
             self.server_version = server_version_of(scratch.dsn())
             begun = time.monotonic()
@@ -149,6 +160,30 @@ class _Run:
             self.tell(Stage(_COMPARING))
             database = loader.database(self.backup.source.database)
             yield from compare_contents(loader.brought, database)
+            yield from Proof(self.backup, database, server).checks()
+
+    def _recovered(self, seal: Seal | None) -> Iterator[Check]:
+        """A whole cluster, recovered to the backup's moment."""
+        major = self.backup.source.server_version // 10_000
+        server = find_programs(self.options.pg_bin, major, *SERVER, "pg_verifybackup")
+        for_it = scratch_options(self.backup, gently=self.options.gently)
+        with ScratchServer(server, self.options.parent, for_it) as scratch:
+            self.tell(Stage(_RESTORING))
+            begun = time.monotonic()
+            try:
+                prepare_base(scratch, self.backup, self.repository, seal, server)
+            except (CopyDamaged, RecoveryFailed, ToolFailed, WalDamaged) as error:
+                yield Check(name="restore", outcome="failed", reason=str(error))
+                return
+            scratch.start()
+            self.server_version = server_version_of(scratch.dsn())
+            self.restore = timedelta(seconds=time.monotonic() - begun)
+            yield Check(name="restore", outcome="passed")
+            self.tell(Stage(_COMPARING))
+            source = self.backup.source
+            database = Database(scratch.dsn(source.database), source.schema)
+            brought = bring_manifest(self.backup, self.repository, seal, scratch.folder)
+            yield from compare_contents(brought, database)
             yield from Proof(self.backup, database, server).checks()
 
     def _load(self, loader: Loader) -> Check:
