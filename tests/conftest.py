@@ -14,6 +14,7 @@ import pytest
 from agentpg.db import Database
 from agentpg.embedded.binaries import find_binaries
 from tests.cable import Cable
+from tests.places import write_to_memory
 from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
 from tests.storage import Storage
 
@@ -22,13 +23,15 @@ _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_"
 
 def pytest_configure() -> None:
     """Let SIGTERM end the run the way Ctrl-C does, so that servers are stopped."""
+    write_to_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
-    """Which PostgreSQL the tests run on."""
+    """Which PostgreSQL the tests run on, and where they write."""
     binaries = find_binaries(PG_BIN)
-    return f"PostgreSQL {binaries.version} in {binaries.folder}"
+    where = tempfile.gettempdir()
+    return f"PostgreSQL {binaries.version} in {binaries.folder}; temporary files in {where}"
 
 
 @pytest.fixture(autouse=True)
