@@ -124,6 +124,21 @@ def test_check_says_which_database_answers(call: Call, empty_database: Database)
     assert found["schema"] == "agentic_ai"
 
 
+def test_check_judges_how_long_history_is_kept(
+    call: Call, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTPG_RETENTION_COMPLETED", "30d")
+    monkeypatch.setenv("AGENTPG_RETENTION_FAILED", "1h")
+    called = call("--dsn", empty_database.dsn, "config", "check")
+    assert called.code == 2
+    assert called.err == (
+        "agentpg: failed tasks cannot be kept for 1h only: the longest retry takes 216min\n"
+        "hint: Set AGENTPG_RETENTION_FAILED to 216min or more, for so long a task may be tried.\n"
+    )
+    monkeypatch.setenv("AGENTPG_RETENTION_FAILED", "216min")
+    assert call("--dsn", empty_database.dsn, "config", "check").code == 0
+
+
 def test_check_without_a_database_is_wrong_usage(call: Call) -> None:
     called = call("config", "check")
     assert called.code == 2

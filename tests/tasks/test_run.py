@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentpg.errors import HandlerStopped
+from agentpg.errors import HandlerStopped, WrongArgument
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.run import Run
 from tests.tasks.claimed import attempt_of, claimed
@@ -53,8 +53,9 @@ def test_a_run_that_must_stop_says_so() -> None:
 
 @pytest.mark.parametrize("said", ["half", None, (1, 2), 10**400])
 def test_progress_that_is_no_number_is_the_handlers_own_fault(said: Any) -> None:
-    with pytest.raises(TypeError, match="progress is a number from 0 to 1, not"):
+    with pytest.raises(WrongArgument, match="progress is a number from 0 to 1, not") as raised:
         run_of().progress(said)
+    assert isinstance(raised.value, TypeError)
 
 
 def run_of() -> Run:

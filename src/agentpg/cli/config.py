@@ -83,7 +83,9 @@ def check(session: Session, as_json: bool) -> None:
     the database does not answer.
     """
     from agentpg.db import connect
+    from agentpg.desk.retention import policy_of
 
+    policy_of(session.settings)
     database = session.database
     with connect(database, "agentpg config check") as connection:
         version = connection.info.server_version

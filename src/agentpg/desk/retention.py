@@ -59,14 +59,24 @@ class Policy:
 def policy_of(
     settings: Settings, older_than: timedelta | None = None, *, adopted: bool = False
 ) -> Policy:
-    """The policy of the settings; `older_than` stands for all three periods."""
-    given = older_than is not None
-    return Policy(
-        completed=older_than if given else settings.retention_completed,
-        failed=older_than if given else settings.retention_failed,
-        cancelled=older_than if given else settings.retention_cancelled,
-        adopted=adopted or settings.retention_adopted,
-    )
+    """The policy of the settings; `older_than` stands for all three periods.
+
+    Raises RetentionTooShort, with the name of the setting where it is one.
+    """
+    adopted = adopted or settings.retention_adopted
+    if older_than is not None:
+        return Policy(
+            completed=older_than, failed=older_than, cancelled=older_than, adopted=adopted
+        )
+    try:
+        return Policy(
+            completed=settings.retention_completed,
+            failed=settings.retention_failed,
+            cancelled=settings.retention_cancelled,
+            adopted=adopted,
+        )
+    except RetentionTooShort as error:
+        raise error.of_setting() from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 AgentpgError                    exit 1   failed
 ├── UsageError                  exit 2   wrong usage
+│   ├── WrongArgument                    a call was given what it can't use
 │   ├── SettingError                     a setting has a wrong name or value
 │   │   ├── WrongValue
 │   │   └── RepositoryUnknown             no place that backups can lie in
@@ -343,6 +344,7 @@ from agentpg.errors.usage import (
     SettingError,
     UsageError,
     VariableMissing,
+    WrongArgument,
     WrongLimit,
     WrongValue,
     ZoneUnknown,
@@ -500,6 +502,7 @@ __all__ = [
     "WalMissing",
     "WorkUnderWay",
     "WorkersConnected",
+    "WrongArgument",
     "WritesNotHeld",
     "WrongLimit",
     "WrongMajorVersion",

@@ -12,6 +12,12 @@ class UsageError(AgentpgError, ValueError):
     exit_code = 2
 
 
+class WrongArgument(UsageError, TypeError):
+    """A call was given a value that it cannot use; `reason` says what it wants."""
+
+    sentence = N_("{what} is {reason}, not {value}")
+
+
 class SettingError(UsageError):
     """A setting has a wrong name or value."""
 
@@ -232,6 +238,16 @@ class RetentionTooShort(UsageError):
     hint = N_(
         "A task with the defaults may be tried for {longest}; keep what ended at least as long."
     )
+
+    def of_setting(self) -> RetentionTooShort:
+        """The same where a setting says so."""
+        return RetentionTooShort(
+            hint=N_("Set {variable} to {longest} or more, for so long a task may be tried."),
+            variable=f"AGENTPG_RETENTION_{self.values['status']}".upper(),
+            status=self.values["status"],
+            period=self.values["period"],
+            longest=self.values["longest"],
+        )
 
 
 class ArchiveNotRead(UsageError):

@@ -33,7 +33,16 @@ from agentpg.errors import (
     TaskNotFound,
     WaitTimedOut,
 )
+from agentpg.language import N_
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.arguments import (
+    instance_of,
+    number_of_rows,
+    optional_seconds,
+    optional_text,
+    task_id_of,
+    text_of,
+)
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import Gathering
 from agentpg.tasks.lifecycle import (
@@ -67,7 +76,8 @@ class Client:
             task = client.wait(task_id)
 
     `client.schedules` adds, steers and reads schedules. Every method raises
-    DatabaseUnavailable or one of its kinds when the server cannot be reached.
+    DatabaseUnavailable or one of its kinds when the server cannot be reached, and
+    WrongArgument for a value that it cannot use.
     """
 
     def __init__(
@@ -145,6 +155,8 @@ class Client:
         self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
+        for task in tasks:
+            instance_of(NewTask, "task", task, N_("a NewTask"))
         if connection is None and is_plain(tasks):
             return [self._submit_plain(tasks[0])]
         batches = submissions(tasks, self._settings.payload_limit)
@@ -159,9 +171,10 @@ class Client:
 
     def get(self, task_id: UUID) -> Task:
         """The task as it is now. Raises TaskNotFound."""
+        wanted = task_id_of(task_id)
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
-            cursor.execute(self._lookup["get_task"], {"id": task_id})
+            cursor.execute(self._lookup["get_task"], {"id": wanted})
             task = cursor.fetchone()
         if task is None:
             raise TaskNotFound(task_id=task_id)
@@ -177,52 +190,58 @@ class Client:
         limit: int = 100,
     ) -> list[Task]:
         """The newest tasks that match, the newest first."""
+        wanted = {
+            "agent_name": optional_text("agent_name", agent_name),
+            "task_type": optional_text("task_type", task_type),
+            "status": optional_text("status", status),
+            "held": None if held is None else instance_of(bool, "held", held, N_("a bool")),
+            "limit": number_of_rows("limit", limit),
+        }
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
-            cursor.execute(
-                self._lookup["list_tasks"],
-                {
-                    "agent_name": agent_name,
-                    "task_type": task_type,
-                    "status": status,
-                    "held": held,
-                    "limit": limit,
-                },
-            )
+            cursor.execute(self._lookup["list_tasks"], wanted)
             return cursor.fetchall()
 
     def executions(self, task_id: UUID) -> list[Execution]:
         """The tries of a task, in order."""
+        wanted = {"id": task_id_of(task_id)}
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Execution))
-            cursor.execute(self._lookup["executions"], {"id": task_id})
+            cursor.execute(self._lookup["executions"], wanted)
             return cursor.fetchall()
 
     def llm_requests(self, task_id: UUID) -> list[LlmRequest]:
         """The calls to language models of a task, in order."""
+        wanted = {"id": task_id_of(task_id)}
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
-            cursor.execute(self._lookup["llm_requests"], {"id": task_id})
+            cursor.execute(self._lookup["llm_requests"], wanted)
             return cursor.fetchall()
 
     def progress(self, task_id: UUID) -> Progress | None:
         """How far the newest attempt of a task says it is; None if it has not said."""
+        wanted = {"id": task_id_of(task_id)}
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Progress))
-            cursor.execute(self._lookup["progress"], {"id": task_id})
+            cursor.execute(self._lookup["progress"], wanted)
             return cursor.fetchone()
 
     def events(
         self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
     ) -> list[TaskEvent]:
         """The log lines that are kept with a task, in order; `after` is the last one known."""
+        if after is not None:
+            instance_of(TaskEvent, "after", after, N_("a TaskEvent"))
         since = (after.attempt, after.number) if after is not None else (0, 0)
+        wanted = {
+            "id": task_id_of(task_id),
+            "attempt": since[0],
+            "number": since[1],
+            "limit": number_of_rows("limit", limit),
+        }
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(TaskEvent))
-            cursor.execute(
-                self._lookup["task_events"],
-                {"id": task_id, "attempt": since[0], "number": since[1], "limit": limit},
-            )
+            cursor.execute(self._lookup["task_events"], wanted)
             return cursor.fetchall()
 
     def wait(self, task_id: UUID, *, timeout: timedelta | None = None, check: bool = True) -> Task:
@@ -231,17 +250,15 @@ class Client:
         Raises TaskFailed if it ended otherwise than completed, unless `check` is False, and
         WaitTimedOut when it has not ended within `timeout` (by default it waits for ever).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
+        patience = optional_seconds("timeout", timeout)
+        deadline = None if patience is None else time.monotonic() + patience
         look = _FIRST_LOOK
         while True:
             task = self.get(task_id)
             if task.finished:
                 return _checked(task) if check else task
             if deadline is not None and time.monotonic() >= deadline:
-                assert timeout is not None  # noqa: S101 - it made the deadline
-                raise WaitTimedOut(
-                    task_id=task_id, status=task.status, seconds=f"{timeout.total_seconds():g}"
-                )
+                raise WaitTimedOut(task_id=task_id, status=task.status, seconds=f"{patience:g}")
             time.sleep(look)
             look = min(look * 1.5, _LONGEST_LOOK)
 
@@ -265,6 +282,7 @@ class Client:
 
         Raises TaskNotFound, and WrongState if it is not pending.
         """
+        text_of("reason", reason)
         return self._steer("hold", task_id, "held", reason=reason)
 
     def release(self, task_id: UUID) -> str:
@@ -276,8 +294,9 @@ class Client:
 
         It holds from the next claim of each worker on. What runs goes on.
         """
+        wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
         with self._pool.connection() as connection:
-            connection.execute(self._limits["set"], limit.parameters())
+            connection.execute(self._limits["set"], wanted)
             connection.execute(self._limits["tell"], {"channel": self._work_channel})
 
     def remove_limit(
@@ -287,7 +306,11 @@ class Client:
 
         Raises LimitNotFound.
         """
-        which = limit_key(agent_name, task_type, key)
+        which = limit_key(
+            text_of("agent_name", agent_name),
+            optional_text("task_type", task_type),
+            optional_text("key", key),
+        )
         with self._pool.connection() as connection:
             cursor = connection.execute(self._limits["remove"], which)
             found = cursor.fetchone()
@@ -299,9 +322,10 @@ class Client:
 
     def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
         """All limits, or those of one agent."""
+        wanted = {"agent_name": optional_text("agent_name", agent_name)}
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(DeclaredLimit))
-            cursor.execute(self._limits["list"], {"agent_name": agent_name})
+            cursor.execute(self._limits["list"], wanted)
             return cursor.fetchall()
 
     def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
@@ -367,16 +391,14 @@ class Client:
         return conflict_or_ids(parameters["ids"], inserted, first, parameters)
 
     def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
+        values = {
+            "id": task_id_of(task_id),
+            "reason": optional_text("reason", reason),
+            "channel": self._channel,
+            "work_channel": self._work_channel,
+        }
         with self._pool.connection() as connection:
-            cursor = connection.execute(
-                self._lifecycle[statement],
-                {
-                    "id": task_id,
-                    "reason": reason,
-                    "channel": self._channel,
-                    "work_channel": self._work_channel,
-                },
-            )
+            cursor = connection.execute(self._lifecycle[statement], values)
             row = cursor.fetchone()
         if row is None:
             raise wrong_state(task_id, (self.get(task_id)).status, action)
@@ -386,8 +408,9 @@ class Client:
 def _database(database: Database | str | None, settings: Settings) -> Database:
     if isinstance(database, Database):
         return database
-    if isinstance(database, str):
-        return Database(database, settings.schema_name)
+    if database is not None:
+        dsn = text_of("database", database)
+        return Database(dsn, settings.schema_name)
     found = configured(settings)
     if found is None:
         raise NoDatabase

@@ -31,7 +31,16 @@ from agentpg.errors import (
     TaskNotFound,
     WaitTimedOut,
 )
+from agentpg.language import N_
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.arguments import (
+    instance_of,
+    number_of_rows,
+    optional_seconds,
+    optional_text,
+    task_id_of,
+    text_of,
+)
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import AsyncGathering
 from agentpg.tasks.lifecycle import (
@@ -65,7 +74,8 @@ class AsyncClient:
             task = await client.wait(task_id)
 
     `client.schedules` adds, steers and reads schedules. Every method raises
-    DatabaseUnavailable or one of its kinds when the server cannot be reached.
+    DatabaseUnavailable or one of its kinds when the server cannot be reached, and
+    WrongArgument for a value that it cannot use.
     """
 
     def __init__(
@@ -145,6 +155,8 @@ class AsyncClient:
         self, tasks: Sequence[NewTask], *, connection: AsyncConnection[Any] | None = None
     ) -> list[UUID]:
         """Submit many tasks, all or none, and return their ids in the same order."""
+        for task in tasks:
+            instance_of(NewTask, "task", task, N_("a NewTask"))
         if connection is None and is_plain(tasks):
             return [await self._submit_plain(tasks[0])]
         batches = submissions(tasks, self._settings.payload_limit)
@@ -159,9 +171,10 @@ class AsyncClient:
 
     async def get(self, task_id: UUID) -> Task:
         """The task as it is now. Raises TaskNotFound."""
+        wanted = task_id_of(task_id)
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
-            await cursor.execute(self._lookup["get_task"], {"id": task_id})
+            await cursor.execute(self._lookup["get_task"], {"id": wanted})
             task = await cursor.fetchone()
         if task is None:
             raise TaskNotFound(task_id=task_id)
@@ -177,52 +190,58 @@ class AsyncClient:
         limit: int = 100,
     ) -> list[Task]:
         """The newest tasks that match, the newest first."""
+        wanted = {
+            "agent_name": optional_text("agent_name", agent_name),
+            "task_type": optional_text("task_type", task_type),
+            "status": optional_text("status", status),
+            "held": None if held is None else instance_of(bool, "held", held, N_("a bool")),
+            "limit": number_of_rows("limit", limit),
+        }
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
-            await cursor.execute(
-                self._lookup["list_tasks"],
-                {
-                    "agent_name": agent_name,
-                    "task_type": task_type,
-                    "status": status,
-                    "held": held,
-                    "limit": limit,
-                },
-            )
+            await cursor.execute(self._lookup["list_tasks"], wanted)
             return await cursor.fetchall()
 
     async def executions(self, task_id: UUID) -> list[Execution]:
         """The tries of a task, in order."""
+        wanted = {"id": task_id_of(task_id)}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Execution))
-            await cursor.execute(self._lookup["executions"], {"id": task_id})
+            await cursor.execute(self._lookup["executions"], wanted)
             return await cursor.fetchall()
 
     async def llm_requests(self, task_id: UUID) -> list[LlmRequest]:
         """The calls to language models of a task, in order."""
+        wanted = {"id": task_id_of(task_id)}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
-            await cursor.execute(self._lookup["llm_requests"], {"id": task_id})
+            await cursor.execute(self._lookup["llm_requests"], wanted)
             return await cursor.fetchall()
 
     async def progress(self, task_id: UUID) -> Progress | None:
         """How far the newest attempt of a task says it is; None if it has not said."""
+        wanted = {"id": task_id_of(task_id)}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Progress))
-            await cursor.execute(self._lookup["progress"], {"id": task_id})
+            await cursor.execute(self._lookup["progress"], wanted)
             return await cursor.fetchone()
 
     async def events(
         self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
     ) -> list[TaskEvent]:
         """The log lines that are kept with a task, in order; `after` is the last one known."""
+        if after is not None:
+            instance_of(TaskEvent, "after", after, N_("a TaskEvent"))
         since = (after.attempt, after.number) if after is not None else (0, 0)
+        wanted = {
+            "id": task_id_of(task_id),
+            "attempt": since[0],
+            "number": since[1],
+            "limit": number_of_rows("limit", limit),
+        }
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(TaskEvent))
-            await cursor.execute(
-                self._lookup["task_events"],
-                {"id": task_id, "attempt": since[0], "number": since[1], "limit": limit},
-            )
+            await cursor.execute(self._lookup["task_events"], wanted)
             return await cursor.fetchall()
 
     async def wait(
@@ -233,17 +252,15 @@ class AsyncClient:
         Raises TaskFailed if it ended otherwise than completed, unless `check` is False, and
         WaitTimedOut when it has not ended within `timeout` (by default it waits for ever).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
+        patience = optional_seconds("timeout", timeout)
+        deadline = None if patience is None else time.monotonic() + patience
         look = _FIRST_LOOK
         while True:
             task = await self.get(task_id)
             if task.finished:
                 return _checked(task) if check else task
             if deadline is not None and time.monotonic() >= deadline:
-                assert timeout is not None  # noqa: S101 - it made the deadline
-                raise WaitTimedOut(
-                    task_id=task_id, status=task.status, seconds=f"{timeout.total_seconds():g}"
-                )
+                raise WaitTimedOut(task_id=task_id, status=task.status, seconds=f"{patience:g}")
             await asyncio.sleep(look)
             look = min(look * 1.5, _LONGEST_LOOK)
 
@@ -267,6 +284,7 @@ class AsyncClient:
 
         Raises TaskNotFound, and WrongState if it is not pending.
         """
+        text_of("reason", reason)
         return await self._steer("hold", task_id, "held", reason=reason)
 
     async def release(self, task_id: UUID) -> str:
@@ -278,8 +296,9 @@ class AsyncClient:
 
         It holds from the next claim of each worker on. What runs goes on.
         """
+        wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
         async with self._pool.connection() as connection:
-            await connection.execute(self._limits["set"], limit.parameters())
+            await connection.execute(self._limits["set"], wanted)
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
 
     async def remove_limit(
@@ -289,7 +308,11 @@ class AsyncClient:
 
         Raises LimitNotFound.
         """
-        which = limit_key(agent_name, task_type, key)
+        which = limit_key(
+            text_of("agent_name", agent_name),
+            optional_text("task_type", task_type),
+            optional_text("key", key),
+        )
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._limits["remove"], which)
             found = await cursor.fetchone()
@@ -301,9 +324,10 @@ class AsyncClient:
 
     async def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
         """All limits, or those of one agent."""
+        wanted = {"agent_name": optional_text("agent_name", agent_name)}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(DeclaredLimit))
-            await cursor.execute(self._limits["list"], {"agent_name": agent_name})
+            await cursor.execute(self._limits["list"], wanted)
             return await cursor.fetchall()
 
     async def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
@@ -373,16 +397,14 @@ class AsyncClient:
     async def _steer(
         self, statement: str, task_id: UUID, action: str, reason: str | None = None
     ) -> str:
+        values = {
+            "id": task_id_of(task_id),
+            "reason": optional_text("reason", reason),
+            "channel": self._channel,
+            "work_channel": self._work_channel,
+        }
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                self._lifecycle[statement],
-                {
-                    "id": task_id,
-                    "reason": reason,
-                    "channel": self._channel,
-                    "work_channel": self._work_channel,
-                },
-            )
+            cursor = await connection.execute(self._lifecycle[statement], values)
             row = await cursor.fetchone()
         if row is None:
             raise wrong_state(task_id, (await self.get(task_id)).status, action)
@@ -392,8 +414,9 @@ class AsyncClient:
 def _database(database: Database | str | None, settings: Settings) -> Database:
     if isinstance(database, Database):
         return database
-    if isinstance(database, str):
-        return Database(database, settings.schema_name)
+    if database is not None:
+        dsn = text_of("database", database)
+        return Database(dsn, settings.schema_name)
     found = configured(settings)
     if found is None:
         raise NoDatabase

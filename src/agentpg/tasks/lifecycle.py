@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -145,10 +146,10 @@ def _check_options(task: NewTask) -> None:
         raise InvalidTask(f"max_attempts is 1 to {_MOST_ATTEMPTS}, not {task.max_attempts!r}")
     if task.on_crash not in ("retry", "fail"):
         raise InvalidTask(f'on_crash is "retry" or "fail", not {task.on_crash!r}')
-    if task.run_at is not None and task.run_at.tzinfo is None:
-        raise InvalidTask(f"run_at needs a time zone: {task.run_at!r}")
-    if task.delay is not None and task.run_at is not None:
-        raise InvalidTask("give run_at or delay, not both")
+    if task.run_at is not None or task.delay is not None:
+        _check_times(task.run_at, task.delay)
+    if task.parent_id is not None and not isinstance(task.parent_id, UUID):
+        raise InvalidTask(f"parent_id is a UUID, not {task.parent_id!r}")
 
 
 def without_keys(parameters: dict[str, list[Any]]) -> tuple[str, dict[str, Any]] | None:
@@ -198,6 +199,17 @@ def _check_text(what: str, text: object, longest: int) -> None:
         raise InvalidTask(f"{what} has {len(text)} characters, over the limit of {longest}")
     if "\x1f" in text or plain_text(text) != text:
         raise InvalidTask(f"{what} holds a character that it must not: {text!r}")
+
+
+def _check_times(run_at: object, delay: object) -> None:
+    if run_at is not None and not isinstance(run_at, datetime):
+        raise InvalidTask(f"run_at is a datetime, not {run_at!r}")
+    if run_at is not None and run_at.tzinfo is None:
+        raise InvalidTask(f"run_at needs a time zone: {run_at!r}")
+    if delay is not None and not isinstance(delay, timedelta):
+        raise InvalidTask(f"delay is a timedelta, not {delay!r}")
+    if delay is not None and run_at is not None:
+        raise InvalidTask("give run_at or delay, not both")
 
 
 def _is_whole(number: object) -> bool:

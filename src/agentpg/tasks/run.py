@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from agentpg.db import Database
-from agentpg.errors import HandlerStopped
+from agentpg.errors import HandlerStopped, WrongArgument
+from agentpg.language import N_
 from agentpg.settings import Settings
 from agentpg.tasks.journal import Telling, severity
 from agentpg.tasks.model import Claimed
@@ -70,8 +71,8 @@ class Run:
 
         Others see it by `agentpg task show --follow` and `Client.progress`. It may be called
         from any thread and as often as you like: about one a second is written, and the last
-        one always. What is below 0 or above 1 counts as 0 or 1. Raises TypeError for what is
-        no number.
+        one always. What is below 0 or above 1 counts as 0 or 1. Raises WrongArgument, which is
+        a TypeError, for what is no number.
         """
         self._telling().progress(_number(fraction), str(text))
 
@@ -145,7 +146,9 @@ def _number(fraction: Any) -> float:
     try:
         return float(fraction)
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"progress is a number from 0 to 1, not {fraction!r}") from None
+        raise WrongArgument(
+            N_("a number from 0 to 1"), what="progress", value=repr(fraction)
+        ) from None
 
 
 class _RunLog(logging.LoggerAdapter[logging.Logger]):

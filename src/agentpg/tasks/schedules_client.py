@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from agentpg.db import Pool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
+from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
 
 
@@ -77,9 +78,10 @@ class Schedules:
 
     def get(self, name: str) -> Schedule:
         """The schedule of this name. Raises ScheduleNotFound."""
+        wanted = {"name": text_of("name", name)}
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Schedule))
-            cursor.execute(self._sql["get"], {"name": name})
+            cursor.execute(self._sql["get"], wanted)
             schedule = cursor.fetchone()
         if schedule is None:
             raise self._not_found(name)
@@ -108,7 +110,7 @@ class Schedules:
         """Submit the task of a schedule now, beside its ticks and also while it is paused;
         the task's id. Raises ScheduleNotFound."""
         task_id = uuid7()
-        if not self._ask("run", {"name": name, "id": task_id}):
+        if not self._ask("run", {"name": text_of("name", name), "id": task_id}):
             raise self._not_found(name)
         return task_id
 
@@ -117,11 +119,11 @@ class Schedules:
 
         One that an App declares comes back with the next worker of that App.
         """
-        if not self._ask("remove", {"name": name}):
+        if not self._ask("remove", {"name": text_of("name", name)}):
             raise self._not_found(name)
 
     def _steer(self, statement: str, name: str) -> Schedule:
-        if not self._ask(statement, {"name": name}):
+        if not self._ask(statement, {"name": text_of("name", name)}):
             raise self._not_found(name)
         return self.get(name)
 

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from agentpg.db import AsyncPool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
+from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
 
 
@@ -74,9 +75,10 @@ class AsyncSchedules:
 
     async def get(self, name: str) -> Schedule:
         """The schedule of this name. Raises ScheduleNotFound."""
+        wanted = {"name": text_of("name", name)}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Schedule))
-            await cursor.execute(self._sql["get"], {"name": name})
+            await cursor.execute(self._sql["get"], wanted)
             schedule = await cursor.fetchone()
         if schedule is None:
             raise await self._not_found(name)
@@ -105,7 +107,7 @@ class AsyncSchedules:
         """Submit the task of a schedule now, beside its ticks and also while it is paused;
         the task's id. Raises ScheduleNotFound."""
         task_id = uuid7()
-        if not await self._ask("run", {"name": name, "id": task_id}):
+        if not await self._ask("run", {"name": text_of("name", name), "id": task_id}):
             raise await self._not_found(name)
         return task_id
 
@@ -114,11 +116,11 @@ class AsyncSchedules:
 
         One that an App declares comes back with the next worker of that App.
         """
-        if not await self._ask("remove", {"name": name}):
+        if not await self._ask("remove", {"name": text_of("name", name)}):
             raise await self._not_found(name)
 
     async def _steer(self, statement: str, name: str) -> Schedule:
-        if not await self._ask(statement, {"name": name}):
+        if not await self._ask(statement, {"name": text_of("name", name)}):
             raise await self._not_found(name)
         return await self.get(name)
 
