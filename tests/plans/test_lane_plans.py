@@ -107,6 +107,15 @@ def test_sorting_reads_what_it_moves(connection: Connection[Any]) -> None:
         assert "tasks" not in plan.scanned()
 
 
+def test_what_was_just_held_is_found_by_its_id(connection: Connection[Any]) -> None:
+    ids = "{" + ",".join(str(uuid7()) for _ in range(2000)) + "}"
+    plan = plan_of(connection, sql("lanes", "held"), {"ids": ids})
+    assert plan_indexes(plan) == {"tasks_pkey"}
+    assert "tasks" not in plan.scanned()
+    # Where no limit has a key, none of the tasks is looked at.
+    assert blocks_read(connection, sql("lanes", "held"), {"ids": ids}) < 10
+
+
 def test_whether_something_waits_is_known_at_once(connection: Connection[Any]) -> None:
     for handlers, waits in ((HANDLERS, True), ([f"Nobody{MARK}work"] * 20, False)):
         asked = "SELECT waits_in_lane(%s)"

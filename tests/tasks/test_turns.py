@@ -214,7 +214,9 @@ def test_a_missing_tenant_is_named(engine: Engine) -> None:
         engine.client.submit("Turner", "nap")
 
 
-def test_a_plain_insert_without_the_key_is_held_with_the_reason(engine: Engine) -> None:
+def test_a_plain_insert_without_the_key_is_held_with_the_reason(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     limit(engine, key="customer", concurrency=1)
     [[made]] = engine.ask(
         "WITH i AS (INSERT INTO tasks (agent_name, task_type) VALUES ('Turner', 'nap')"
@@ -225,8 +227,37 @@ def test_a_plain_insert_without_the_key_is_held_with_the_reason(engine: Engine) 
     assert engine.client.get(made).held_reason == (
         "the payload has no customer, by which a limit of Turner counts"
     )
+    assert eventually(lambda: held_lines(caplog)) == [
+        "tasks held: 1 of Turner/nap, because the payload has no customer, "
+        f"by which a limit of Turner counts; the first is {made}"
+    ]
     engine.client.release(made)
     assert engine.ended(made).status == "completed"
+
+
+def test_what_a_new_limit_holds_is_logged_once_for_each_reason(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.client.pause("Turner")
+    engine.client.submit_many(tasks(30, payload={}) + tasks(3, "other", payload={}))
+    engine.client.submit_many(tasks(3, payload={"customer": 1}))
+    engine.client.hold(engine.client.submit("Turner", "nap"), reason="by hand")
+    limit(engine, key="customer", concurrency=1)
+    engine.client.resume("Turner")
+    engine.work(app)
+    eventually(lambda: engine.client.find(status="completed", limit=9)[2:])
+    eventually(lambda: len(engine.client.find(held=True)) == 34)
+
+    def told(task_type: str) -> int:
+        of_type = f"of Turner/{task_type}, because the payload has no customer"
+        return sum(int(line.split()[2]) for line in held_lines(caplog) if of_type in line)
+
+    eventually(lambda: (told("nap"), told("other")) == (30, 3))
+
+
+def held_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of tasks that are held."""
+    return [line for line in caplog.messages if line.startswith("tasks held: ")]
 
 
 def test_a_new_limit_counts_what_runs_and_what_waits(engine: Engine) -> None:

@@ -175,22 +175,22 @@ WITH ruled AS MATERIALIZED (
     ORDER BY priority, run_at, id
     LIMIT %(batch)s
 ), unsorted AS MATERIALIZED (
-    SELECT t.ctid AS place
+    SELECT t.ctid AS place, t.id
     FROM head
     JOIN {schema}.tasks t ON t.ctid = head.place
     WHERE head.in_lane
       AND CASE WHEN t.status = 'pending' AND t.lane IS NULL THEN true ELSE false END
     FOR UPDATE OF t SKIP LOCKED
 )
-SELECT {schema}.sort_tasks(array_agg(place)) FROM unsorted;
+SELECT {schema}.sort_tasks(array_agg(place)), array_agg(id)::text FROM unsorted;
 
 -- name: sort_lanes
 -- Put the next tasks of these lanes where they belong now that a limit came or went.
 WITH stale AS MATERIALIZED (
-    SELECT t.place
+    SELECT t.place, t.id
     FROM unnest(%(lanes)b::text[]) AS s (lane)
     CROSS JOIN LATERAL (
-        SELECT ctid AS place
+        SELECT ctid AS place, id
         FROM {schema}.tasks
         WHERE status = 'pending' AND held_reason IS NULL AND lane = s.lane
         ORDER BY priority, run_at, id
@@ -198,7 +198,15 @@ WITH stale AS MATERIALIZED (
         FOR UPDATE SKIP LOCKED
     ) t
 )
-SELECT {schema}.sort_tasks(array_agg(place)) FROM stale;
+SELECT {schema}.sort_tasks(array_agg(place)), array_agg(id)::text FROM stale;
+
+-- name: held
+-- Those of the tasks that were put into lanes just now which lack the key of a limit.
+SELECT t.id, t.agent_name, t.task_type, t.held_reason
+FROM {schema}.tasks t
+WHERE t.id = ANY (%(ids)s::text::uuid[]) AND t.status = 'pending' AND t.held_reason IS NOT NULL
+  AND EXISTS (SELECT FROM {schema}.limits WHERE key IS NOT NULL)
+ORDER BY t.id;
 
 -- name: sort_running
 -- The same for what runs, so that a limit that came later counts it. One that is being

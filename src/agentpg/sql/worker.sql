@@ -19,13 +19,13 @@ WHERE id = %(worker)s AND ended_at IS NULL;
 -- would take it for rare and read and sort the whole backlog instead of the head of the
 -- index. The locked rows cannot move, so they are updated where they are.
 -- Of those that belong in a lane none is claimed: they are put there. If some were, a row
--- without an id says so, with their number as its attempt.
+-- without an id says so, with their number as its attempt and their ids as its payload.
 WITH ready AS MATERIALIZED (
     SELECT due.*
     FROM unnest(%(priorities)s::int2[], %(run_ats)s::timestamptz[], %(ids)s::uuid[])
         AS mark (priority, run_at, id)
     CROSS JOIN LATERAL (
-        SELECT t.ctid, (
+        SELECT t.ctid, t.id, (
             t.tenant IS NOT NULL
             OR t.agent_name || chr(31) || t.task_type
                 = ANY ((SELECT CASE WHEN EXISTS (SELECT FROM {schema}.ruled)
@@ -66,7 +66,8 @@ WITH ready AS MATERIALIZED (
         (task_id, attempt, agent_name, task_type, worker, execution_start)
     SELECT id, attempt, agent_name, task_type, %(worker)s, now() FROM claimed
 ), sorted AS MATERIALIZED (
-    SELECT {schema}.sort_tasks(array_agg(ctid)) AS number FROM ready WHERE in_lane
+    SELECT {schema}.sort_tasks(array_agg(ctid)) AS number, array_agg(id)::text AS ids
+    FROM ready WHERE in_lane
     HAVING count(*) > 0
 )
 SELECT
@@ -79,7 +80,7 @@ SELECT
     max_attempts, on_crash, suspect, tenant, parent_id, priority, run_at::text
 FROM claimed
 UNION ALL
-SELECT NULL, NULL, NULL, number, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT NULL, NULL, NULL, number, ids, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM sorted;
 
 -- name: waits_in_lane

@@ -107,6 +107,7 @@ class Claims:
                 return 0  # the others would get in front of more urgent ones in lanes
             if room:
                 taken += _taken(await self._claim_plain(worker, room), take)
+                await self._turns.log_held()
         except BaseException:
             self.lost += 1
             raise
@@ -122,7 +123,7 @@ class Claims:
         now = time.monotonic()
         behind, in_lanes = rows[0][:2]
         if in_lanes:
-            self._turns.notice(0)
+            self._turns.notice()
         heads = [row[2:5] for row in rows if row[2] is not None]
         due = self._marks.looked(now - started, behind, heads)
         self._next_due = now + min((row[5] for row in rows if row[5] is not None), default=_FAR_OFF)
@@ -166,7 +167,8 @@ class Claims:
         }
         rows = await self.connection.execute(self._sql["claim"], parameters)
         if rows and rows[-1][0] is None:
-            self._turns.notice(rows.pop()[_ATTEMPT])
+            sorted_ones = rows.pop()
+            self._turns.notice(sorted_ones[_ATTEMPT], sorted_ones[_PAYLOAD])
         self._marks.claimed([(*row[-2:], row[0]) for row in rows])
         return rows
 
@@ -177,7 +179,7 @@ class Claims:
         parameters = {"handlers": self._handlers}
         rows = await self.connection.execute(self._sql["waits_in_lane"], parameters)
         if rows[0][0]:
-            self._turns.notice(0)
+            self._turns.notice()
         return self._turns.wanted
 
 

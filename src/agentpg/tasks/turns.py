@@ -6,14 +6,17 @@ kept in counters, so that nothing has to be mended after a crash.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from agentpg.db import Composed, Statements, SteadyConnection, array_literal
+from agentpg.errors import AgentpgError
 from agentpg.tasks.lanes import (
     MARK,
     PLAIN,
@@ -44,6 +47,8 @@ _WHILE_LOCKED = 0.005
 _FIRST_WAIT = 0.05
 
 _SECONDS_BETWEEN_TIDYINGS = 10.0
+
+_log = logging.getLogger("agentpg.worker")
 
 Execute = Callable[..., Awaitable[list[Any]]]
 
@@ -93,6 +98,7 @@ class Turns:
         self._start = ""
         self._waiting = False
         self._unsorted = False
+        self._sorted: str | None = None
         self._held_back = False
         self._contended = False
         self._round = _Round()
@@ -100,12 +106,21 @@ class Turns:
         self._not_before = 0.0
         self._tidied = time.monotonic()
 
-    def notice(self, unsorted: int) -> None:
-        """Something waits in a lane; so many were just put into one, and more may follow."""
+    def notice(self, unsorted: int = 0, ids: str | None = None) -> None:
+        """Something waits in a lane; so many, with these ids, were just put into one, and more
+        may follow."""
         self._waiting = True
         if unsorted:
             self._unsorted = True
             self._not_before = 0.0
+            self._sorted = ids
+
+    async def log_held(self) -> None:
+        """Say which of those that were just put into lanes are held instead, and why."""
+        ids, self._sorted = self._sorted, None
+        if ids is not None:
+            with suppress(AgentpgError):  # a line in the log is worth no claim
+                _log_held(await self._connection.execute(self._sql["held"], {"ids": ids}))
 
     def wake(self) -> None:
         """Look again at the next claim, whatever the last look found."""
@@ -232,7 +247,9 @@ class Turns:
         batch = max(_SORTED_AT_A_TIME // max(len(lanes), 1), 1)
         composed: Composed = self._sql[statement]
         parameters = {"batch": batch, "lanes": list(lanes)}
-        [[number]] = await self._connection.execute(composed, parameters)
+        [[number, ids]] = await self._connection.execute(composed, parameters)
+        self._sorted = ids
+        await self.log_held()
         return int(number or 0)
 
     def _plan(self, scene: Scene, decision: Decision, *, took: bool) -> None:
@@ -260,6 +277,19 @@ class Turns:
 
     def _rest(self, seconds: float) -> None:
         self._not_before = time.monotonic() + seconds
+
+
+def _log_held(rows: Sequence[tuple[UUID, str, str, str]]) -> None:
+    """A line for each reason why tasks are held that have just been; nobody held them by hand."""
+    held: dict[tuple[str, ...], list[UUID]] = defaultdict(list)
+    for task, *why in rows:
+        held[tuple(why)].append(task)
+    for (agent_name, task_type, reason), tasks in held.items():
+        _log.warning(
+            "tasks held: %s of %s/%s, because %s; the first is %s",
+            len(tasks), agent_name, task_type, reason, tasks[0],
+            extra={"agent": agent_name, "task_type": task_type, "task": str(tasks[0])},
+        )  # fmt: skip
 
 
 def _columns(stale: Sequence[Running]) -> dict[str, list[str | None]]:
