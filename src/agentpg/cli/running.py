@@ -13,7 +13,7 @@ import click
 from agentpg.cli.session import Session
 from agentpg.cli.streams import is_of_output, let_go_of_output
 from agentpg.cli.values import WrongValue
-from agentpg.errors import AgentpgError, OutputNotWritten
+from agentpg.errors import AgentpgError, OutputNotWritten, TaskFailed
 from agentpg.language import N_, Translate
 
 FAILED = 1
@@ -59,12 +59,21 @@ def _explain(error: Exception, session: Session) -> int:
             return error.exit_code
         case AgentpgError():
             translate = session.translate
-            _say(error.message(translate), error.advice(translate), translate)
+            _say(_message(error, translate), error.advice(translate), translate)
             return error.exit_code
         case click.ClickException():
             complaint = _complaint(error)
             return _complain(complaint, error.exit_code, session.translate)
     return _complain(_unexpected(error), FAILED, session.translate)
+
+
+def _message(error: AgentpgError, translate: Translate) -> str:
+    """What an error says; a task's own is what the engine wrote down."""
+    if isinstance(error, TaskFailed):
+        from agentpg.cli.reasons import reason_in
+
+        return error.message(lambda text: reason_in(translate, translate(text)))
+    return error.message(translate)
 
 
 def _complain(complaint: Complaint, exit_code: int, translate: Translate) -> int:

@@ -9,6 +9,7 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.output import Column
+from agentpg.cli.reasons import optional_reason
 from agentpg.cli.session import Session
 from agentpg.errors import UsageError
 from agentpg.language import N_
@@ -46,7 +47,14 @@ def _preview(session: Session, groups: list[FailedGroup]) -> None:
         Column(N_("Last error"), yields=3),
     )
     rows = [
-        (g.agent_name, g.task_type, g.tasks, g.last_failed_at, g.last_error or None) for g in groups
+        (
+            g.agent_name,
+            g.task_type,
+            g.tasks,
+            g.last_failed_at,
+            optional_reason(session.translate, g.last_error or None),
+        )
+        for g in groups
     ]
     session.out.table(columns, rows, empty=N_("There are no such tasks."))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentpg.cli import figures
 from agentpg.cli.output import Output, visible
+from agentpg.cli.reasons import reason_in
 from agentpg.language import N_
 from agentpg.tasks.following import TaskStory
 from agentpg.tasks.model import Execution, LlmRequest, Task, TaskEvent
@@ -64,13 +65,13 @@ def _happenings(out: Output, story: TaskStory) -> Iterator[Happening]:
     submitted = out.translate(N_("submitted"))
     yield Happening("submitted", ("submitted",), task.created_at, submitted, names)
     if task.held_reason is not None:
-        text = f"{out.translate(N_('held'))}: {task.held_reason}"
+        text = f"{out.translate(N_('held'))}: {reason_in(out.translate, task.held_reason)}"
         fields = {"reason": task.held_reason}
         yield Happening("held", ("held", task.held_reason), None, text, fields)
     for execution in story.executions:
         yield from _of_execution(out, execution, story)
     if task.finished:
-        yield _finished(task)
+        yield _finished(out, task)
 
 
 def _of_execution(out: Output, execution: Execution, story: TaskStory) -> Iterator[Happening]:
@@ -84,7 +85,7 @@ def _of_execution(out: Output, execution: Execution, story: TaskStory) -> Iterat
     progress = [_progress(attempt, execution)] if execution.progress_at is not None else []
     yield from sorted([*calls, *lines, *progress], key=_moment)
     if execution.outcome is not None:
-        yield _ended(attempt, execution)
+        yield _ended(out, attempt, execution)
 
 
 def _call(attempt: str, call: LlmRequest) -> Happening:
@@ -110,20 +111,24 @@ def _progress(attempt: str, execution: Execution) -> Happening:
     return Happening("progress", key, execution.progress_at, text, fields)
 
 
-def _ended(attempt: str, execution: Execution) -> Happening:
+def _ended(out: Output, attempt: str, execution: Execution) -> Happening:
     took = f" ({figures.duration(execution.duration_seconds)})"
-    error = f": {execution.error_message}" if execution.error_message else ""
+    error = _because(out, execution.error_message)
     text = f"{attempt}: {execution.outcome}{took if execution.duration_seconds else ''}{error}"
     key = ("ended", execution.attempt)
     return Happening("ended", key, execution.execution_end, text, _fields(execution, "task_id"))
 
 
-def _finished(task: Task) -> Happening:
-    text = f"{task.status}: {task.error_message}" if task.error_message else str(task.status)
+def _finished(out: Output, task: Task) -> Happening:
+    text = f"{task.status}{_because(out, task.error_message)}"
     fields = {name: getattr(task, name) for name in ("status", "result", "error_message")}
     return Happening(
         "finished", ("finished", task.attempt, task.status), task.finished_at, text, fields
     )
+
+
+def _because(out: Output, reason: str | None) -> str:
+    return f": {reason_in(out.translate, reason)}" if reason else ""
 
 
 def _fields(value: Any, *without: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentpg.cli import figures
 from agentpg.cli.output import Column, Output, plain, visible
+from agentpg.cli.reasons import optional_reason, reason_in
 from agentpg.language import N_
 from agentpg.tasks.following import TaskStory
 from agentpg.tasks.model import Execution, LlmRequest, Task, TaskEvent
@@ -66,7 +67,7 @@ def _facts(out: Output, task: Task) -> Iterator[tuple[str, object]]:
     yield N_("agent"), task.agent_name
     yield N_("type"), task.task_type
     yield N_("state"), state(task)
-    yield from _given((N_("held because"), task.held_reason))
+    yield from _given((N_("held because"), optional_reason(out.translate, task.held_reason)))
     yield N_("submitted"), task.created_at
     yield from _given((N_("submitted by"), task.submitted_by))
     if task.status == "pending" and task.run_at > datetime.now(UTC):
@@ -87,7 +88,7 @@ def _facts(out: Output, task: Task) -> Iterator[tuple[str, object]]:
         (N_("worker"), task.worker),
         (N_("payload"), _shortened(out, task.payload)),
         (N_("result"), _shortened(out, task.result)),
-        (N_("error"), task.error_message),
+        (N_("error"), optional_reason(out.translate, task.error_message)),
     )
 
 
@@ -133,10 +134,7 @@ def _show_executions(out: Output, executions: list[Execution]) -> None:
         Column(N_("Cost"), right=True),
     )
     out.table(columns, [_execution_row(e) for e in executions])
-    errors = [(f"#{e.attempt}", e.error_message) for e in executions if e.error_message]
-    if errors:
-        out.line()
-        out.facts(errors)
+    _show_errors(out, executions)
 
 
 def _execution_row(execution: Execution) -> tuple[object, ...]:
@@ -184,7 +182,16 @@ def _show_calls(out: Output, calls: list[LlmRequest]) -> None:
         Column(N_("Duration"), show=figures.duration, right=True),
     )
     out.table(columns, [_call_row(call) for call in calls])
-    errors = [(f"#{call.attempt}", call.error_message) for call in calls if call.error_message]
+    _show_errors(out, calls)
+
+
+def _show_errors(out: Output, ended: Iterable[Execution | LlmRequest]) -> None:
+    """Why attempts or calls ended badly, by the attempt's number."""
+    errors = [
+        (f"#{one.attempt}", reason_in(out.translate, one.error_message))
+        for one in ended
+        if one.error_message
+    ]
     if errors:
         out.line()
         out.facts(errors)
