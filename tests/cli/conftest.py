@@ -30,6 +30,11 @@ class Called:
 Call = Callable[..., Called]
 
 
+def take_interrupts() -> None:
+    """As in a terminal, also where these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Running:
     """One `agentpg …` that goes on, with all that it writes in a file."""
 
@@ -42,6 +47,7 @@ class Running:
                 stdout=target,
                 stderr=target,
                 start_new_session=True,
+                preexec_fn=take_interrupts,  # noqa: PLW1509 - it takes no lock
             )
 
     @property

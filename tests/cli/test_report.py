@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_written_is_said(call: Call, installed: Database) 
 def test_an_output_without_a_name_is_wrong_usage(call: Call, installed: Database) -> None:
     called = call("report", "--output", "")
     assert (called.code, called.out) == (2, "")
-    assert "--output needs the name of a file" in called.err
+    assert "--output cannot be '': it is empty" in called.err
 
 
 def test_days_out_of_range_are_wrong_usage(call: Call) -> None:

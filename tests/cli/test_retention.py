@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agentpg.cli.wrapping import cell_width
-from agentpg.db import Database
-from tests.cli.conftest import Call
-from tests.desk.ended import change, everything, write_ended
+from agentpg.db import Database, connect
+from tests.cli.conftest import Call, Running
+from tests.desk.ended import a_worker, change, everything, task_ids, write_ended
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -147,3 +150,69 @@ def test_a_broken_archive_is_said(call: Call, installed: Database, tmp_path: Pat
     assert called.code == 2
     assert "cannot read the archive" in called.err
     assert call("retention", "restore", "no-such-folder").code == 2
+
+
+@pytest.fixture
+def much(installed: Database) -> Database:
+    """History of many batches, between which the removal rests since a worker is busy."""
+    write_ended(installed, 5000)
+    a_worker(installed, running=1, idle=False)
+    return installed
+
+
+def _under_way(launch: Callable[..., Running], database: Database, *options: str) -> Running:
+    """A removal that has removed something."""
+    running = launch("retention", "apply", "--older-than", "30d", "--yes", *options)
+    eventually(lambda: len(task_ids(database)) < 5000)
+    return running
+
+
+def test_ctrl_c_ends_it_after_a_batch_and_says_what_went(
+    much: Database, launch: Callable[..., Running]
+) -> None:
+    running = _under_way(launch, much, "--archive", "kept")
+    running.tell(signal.SIGINT)
+    assert running.ends() == 130
+    left = len(task_ids(much))
+    assert 0 < left < 5000
+    assert re.search(rf"removed tasks +{5000 - left:,}\n", running.text)
+    assert re.search(r"archive +kept/agentic_ai-", running.text)
+    assert "Ended by Ctrl-C. What is left goes with the next call." in running.text
+    assert "Traceback" not in running.text
+
+
+def test_a_script_reads_what_went_before_ctrl_c(
+    much: Database, launch: Callable[..., Running]
+) -> None:
+    running = _under_way(launch, much, "--json")
+    running.tell(signal.SIGINT)
+    assert running.ends() == 130
+    document = running.text[running.text.index("{\n") : running.text.index("\n}") + 2]
+    removed = json.loads(document)
+    assert (removed["tasks"], removed["complete"]) == (5000 - len(task_ids(much)), False)
+
+
+def test_a_second_ctrl_c_ends_it_at_once(much: Database, launch: Callable[..., Running]) -> None:
+    with connect(much) as connection, connection.transaction():
+        running = _under_way(launch, much)
+        connection.execute("LOCK TABLE tasks IN EXCLUSIVE MODE")
+        waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'tasks'::regclass"
+        eventually(lambda: connection.execute(waits).fetchall())
+        [[before]] = connection.execute("SELECT 5000 - count(*) FROM tasks").fetchall()
+        running.tell(signal.SIGINT)
+        running.says("Ctrl-C once more ends it at once.")
+        running.tell(signal.SIGINT)
+        assert running.ends() == 130
+    assert f"Ended at once. Tasks removed before: {before:,}\n" in running.text
+    assert len(task_ids(much)) == 5000 - before
+    assert "Traceback" not in running.text
+
+
+def test_an_empty_name_of_an_archive_is_wrong_usage(
+    call: Call, old: Database, tmp_path: Path
+) -> None:
+    called = call("retention", "apply", "--older-than", "30d", "--yes", "--archive", "")
+    assert called.code == 2
+    assert "agentpg: --archive cannot be '': it is empty" in called.err
+    assert len(everything(old)) == 4 + 8 + 4
+    assert list(tmp_path.iterdir()) == []

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -17,7 +15,7 @@ from agentpg import errors
 from agentpg.cli.command import Command
 from agentpg.cli.root import NOUNS, PIPE_CLOSED, Noun, root
 from agentpg.cli.running import INTERRUPTED
-from tests.cli.conftest import Call
+from tests.cli.conftest import Call, take_interrupts
 
 
 @pytest.fixture
@@ -172,14 +170,10 @@ def test_an_interrupt_ends_with_130_and_no_traceback(home: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=_take_interrupts,
+        preexec_fn=take_interrupts,
     )
     assert done.returncode == INTERRUPTED
     assert "Traceback" not in done.stderr
-
-
-def _take_interrupts() -> Any:
-    return signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_the_root_is_what_runs(call: Call) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from agentpg.db import Connection, Database, TupleRow, connect
 
@@ -41,6 +41,20 @@ def write_ended(
     parameters = {"number": number, "status": status, "age": age, "width": width}
     with connect(database) as connection:
         return [task for (task,) in connection.execute(_TASKS, parameters)]
+
+
+def a_worker(database: Database, *, running: int, idle: bool, beat: str = "now()") -> UUID:
+    """A worker that exists only as a row, which says what it has to do; its id."""
+    worker = uuid4()
+    change(
+        database,
+        "INSERT INTO workers (id, host, pid, version, concurrency, lease_seconds, handlers,"
+        f" running, idle, heartbeat_at) VALUES (%s, 'h', 1, '0', 20, 30, '[]', %s, %s, {beat})",
+        worker,
+        running,
+        idle,
+    )
+    return worker
 
 
 def change(database: Database, statement: str, *parameters: object) -> None:

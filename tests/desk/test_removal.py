@@ -5,17 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import UUID, uuid4
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from agentpg.db import Connection, Database, TupleRow, connect
-from agentpg.desk.removal import WORK, Batch, RemovalOptions, Removed, Walk, remove_history
+from agentpg.desk.removal import (
+    WORK,
+    Batch,
+    EndRemoval,
+    RemovalOptions,
+    Removed,
+    Walk,
+    remove_history,
+)
 from agentpg.desk.retention import Policy, find_expired
 from agentpg.desk.turn import turn
 from agentpg.errors import RetentionNotSet, TaskNotFound, WorkUnderWay
 from agentpg.tasks.client import Client
-from tests.desk.ended import TABLES, change, everything, task_ids, write_ended
+from tests.desk.ended import TABLES, a_worker, change, everything, task_ids, write_ended
 from tests.waiting import eventually
 
 MONTH = timedelta(days=30)
@@ -171,19 +180,6 @@ def test_one_whose_time_is_over_leaves_the_rest(database: Database) -> None:
     assert remove(database).complete
 
 
-def a_worker(database: Database, *, running: int, idle: bool, beat: str = "now()") -> UUID:
-    worker = uuid4()
-    change(
-        database,
-        "INSERT INTO workers (id, host, pid, version, concurrency, lease_seconds, handlers,"
-        f" running, idle, heartbeat_at) VALUES (%s, 'h', 1, '0', 20, 30, '[]', %s, %s, {beat})",
-        worker,
-        running,
-        idle,
-    )
-    return worker
-
-
 @pytest.mark.parametrize(
     ("running", "idle", "beat", "busy"),
     [
@@ -241,6 +237,23 @@ def test_it_rests_while_any_program_writes_tasks(database: Database) -> None:
     removed = remove_history(database, RemovalOptions(policy=POLICY), tell=write)
     assert removed.tasks == 5000
     assert removed.rested_seconds > 0
+
+
+def test_it_may_be_ended_in_order(database: Database, tmp_path: Path) -> None:
+    write_ended(database, 5000)
+    a_worker(database, running=1, idle=False)  # so that it rests after each batch
+    told: list[Batch] = []
+
+    def check() -> None:
+        if told:
+            raise EndRemoval
+
+    options = RemovalOptions(policy=POLICY, archive=tmp_path)
+    removed = remove_history(database, options, check=check, tell=told.append)
+    assert (removed.complete, removed.vacuumed, removed.batches) == (False, (), 1)
+    assert removed.tasks == told[0].tasks == 5000 - len(task_ids(database))
+    assert removed.archive is not None
+    assert removed.archive.parent == tmp_path
 
 
 def test_over_ten_rounds_of_fill_and_remove_the_tables_do_not_grow(database: Database) -> None:

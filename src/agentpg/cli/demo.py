@@ -14,6 +14,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import Output, Progress
 from agentpg.cli.session import Session
+from agentpg.cli.values import FOLDER_THERE
 from agentpg.cli.wrapping import wrap
 from agentpg.language import N_
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--documents",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER_THERE,
     metavar="FOLDER",
     help="The documents to summarise.",
 )

@@ -12,7 +12,7 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
-from agentpg.errors import UsageError
+from agentpg.cli.values import FILE_PATH
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_PATH,
     help="Write the report to this file; one that ends in .md is Markdown, others are HTML.",
 )
 @json_option
@@ -63,8 +63,6 @@ def report(
     printed, and a file is written only where --output names one.
     """
     if output is not None:
-        if not output.name:
-            raise UsageError(N_("--output needs the name of a file"))
         _write_one(session, days, form or _form_of(output), output, as_json)
     elif as_json:
         from agentpg.desk.report_data import collect_report, report_totals

@@ -13,9 +13,10 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.command import Group
+from agentpg.cli.interruption import Interruption
 from agentpg.cli.output import Column, Progress, json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION
+from agentpg.cli.values import DURATION, FOLDER_PATH, FOLDER_THERE
 from agentpg.errors import RetentionNotSet, UsageError
 from agentpg.language import N_
 
@@ -104,7 +105,7 @@ def show(session: Session, older_than: timedelta | None, adopted: bool, as_json:
 @_policy_options
 @click.option(
     "--archive",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER_PATH,
     help="Write it to this folder first; by default that of the settings, if any.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -117,12 +118,13 @@ def apply(
     archive: Path | None,
     yes: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Remove finished history that is older than it is kept, with its executions and calls.
 
     It shows what would go and asks first. Batches rest while workers are busy. With an
     archive, rows are removed after they were written, brought to the disk and read back.
-    Ctrl-C ends it after a whole batch; what is left goes with the next call.
+    Ctrl-C ends it after a whole batch, and it says what was removed; what is left goes with
+    the next call.
     """
     from agentpg.desk.retention import find_expired, policy_of
 
@@ -137,10 +139,12 @@ def apply(
     folder = archive or _archive_of_settings(session)
     if total and not yes and not _agreed(session, total, folder):
         session.out.note(session.translate(N_("Nothing was changed.")))
-        return
-    if total or as_json:
-        removed = _remove(session, policy, folder, total)
-        _show_removed(session, removed, as_json)
+        return 0
+    if not total and not as_json:
+        return 0
+    removed, interrupted = _remove(session, policy, folder, total)
+    _show_removed(session, removed, as_json)
+    return _say_interrupted(session) if interrupted else 0
 
 
 @retention.command(
@@ -154,7 +158,7 @@ def apply(
 )
 @click.argument(
     "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER_THERE,
     help="An archive, a part of one, or a folder of several.",
 )
 @click.option("--check", is_flag=True, help="Only read the files and compare their checksums.")
@@ -239,29 +243,54 @@ def _agreed(session: Session, total: int, archive: Path | None) -> bool:
     return click.confirm(text, err=True)
 
 
-def _remove(session: Session, policy: Policy, archive: Path | None, total: int) -> Removed:
-    from agentpg.desk.removal import RemovalOptions, remove_history
+def _remove(
+    session: Session, policy: Policy, archive: Path | None, total: int
+) -> tuple[Removed, bool]:
+    """What was removed, and whether Ctrl-C ended it before all was."""
+    from agentpg.desk.removal import EndRemoval, RemovalOptions, remove_history
+
+    def check() -> None:
+        if interruption.happened:
+            raise EndRemoval
 
     options = RemovalOptions(policy=policy, archive=archive)
-    with session.out.progress(session.translate(N_("Removing")), total) as progress:
-        return remove_history(session.database, options, tell=_teller(progress))
+    title = session.translate(N_("Removing"))
+    ending = session.translate(N_("Ending after this batch. Ctrl-C once more ends it at once."))
+    with session.out.progress(title, total) as progress, Interruption(ending) as interruption:
+        told = _Told(progress)
+        try:
+            removed = remove_history(session.database, options, check=check, tell=told.batch)
+        except KeyboardInterrupt:
+            text = session.translate(N_("Ended at once. Tasks removed before: {tasks}"))
+            session.out.note(text.format(tasks=figures.count(told.tasks)))
+            raise
+    return removed, interruption.happened and not removed.complete
 
 
-def _teller(progress: Progress) -> Callable[[Batch], None]:
+class _Told:
     """Advances the progress, and says the rate now and then."""
-    begun = noted = time.monotonic()
-    done = 0
 
-    def tell(batch: Batch) -> None:
-        nonlocal noted, done
-        done += batch.tasks
+    def __init__(self, progress: Progress) -> None:
+        self.tasks = 0
+        self._progress = progress
+        self._begun = self._noted = time.monotonic()
+
+    def batch(self, batch: Batch) -> None:
+        """One more batch is gone."""
+        self.tasks += batch.tasks
         now = time.monotonic()
         note = ""
-        if now >= noted + _NOTE_SECONDS:
-            noted, note = now, _rate(done, now - begun)
-        progress.advance(batch.tasks, note)
+        if now >= self._noted + _NOTE_SECONDS:
+            self._noted, note = now, _rate(self.tasks, now - self._begun)
+        self._progress.advance(batch.tasks, note)
 
-    return tell
+
+def _say_interrupted(session: Session) -> int:
+    from agentpg.cli.running import INTERRUPTED
+
+    text = N_("Ended by Ctrl-C. What is left goes with the next call.")
+    session.out.note(session.translate(text))
+    return INTERRUPTED
 
 
 def _show_removed(session: Session, removed: Removed, as_json: bool) -> None:

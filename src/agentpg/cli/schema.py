@@ -12,6 +12,7 @@ import click
 from agentpg.cli.command import Group
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
+from agentpg.cli.values import FOLDER_PATH
 from agentpg.errors import TableNotFound, UsageError
 from agentpg.language import N_
 
@@ -229,7 +230,7 @@ def adopt(
 )
 @click.option(
     "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER_PATH,
     help="Where the pages go; by default knowledge-base/schemas.",
 )
 @click.pass_obj

@@ -12,6 +12,7 @@ import click
 
 from agentpg.cli.command import Command
 from agentpg.cli.session import Session
+from agentpg.cli.values import FILE_PATH, FOLDER_PATH
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
@@ -62,19 +63,19 @@ _STEPS = {
 )
 @click.option(
     "--socket",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER_PATH,
     help="The folder of this machine's server's socket; by default it is found.",
 )
 @click.option(
     "--passfile",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_PATH,
     help="Where the role's password is written, such as ~/.pgpass; by default a file in `home`.",
 )
 @click.option("--sql", "as_sql", is_flag=True, help="Print what would run, and run nothing.")
 @click.option("--print-units", is_flag=True, help="Only print the units for systemd.")
 @click.option(
     "--install-units",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER_PATH,
     is_flag=False,
     flag_value=_UNIT_FOLDER,
     metavar="[FOLDER]",

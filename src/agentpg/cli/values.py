@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +46,27 @@ class DurationType(click.ParamType[timedelta]):
 
 
 DURATION = DurationType()
+
+
+class PathType(click.Path):
+    """A path. An empty text is none: it would mean the working folder, and comes of a script's
+    variable that is not set."""
+
+    def __init__(
+        self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True
+    ) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text as a Path."""
+        if value == "":
+            raise WrongValue(value, N_("it is empty"), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE_PATH = PathType(dir_okay=False)
+FOLDER_PATH = PathType(file_okay=False)
+FOLDER_THERE = PathType(exists=True, file_okay=False)
 
 
 class MomentType(click.ParamType[datetime]):

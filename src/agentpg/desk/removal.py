@@ -16,6 +16,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -111,6 +112,10 @@ Check = Callable[[], None]
 Tell = Callable[[Batch], None]
 
 
+class EndRemoval(Exception):
+    """Raised by `check` to end the work in order: what was done so far is what it gives."""
+
+
 def _nothing(*_: object) -> None:
     return None
 
@@ -120,9 +125,9 @@ def remove_history(
 ) -> Removed:
     """Remove what the policy lets go, once round the table.
 
-    `check` is called between batches and may raise to end the work; `tell` is called after
-    each batch that removed something. What was removed before either raises stays removed,
-    and is in the archive if there is one.
+    `check` is called between batches and may raise to end the work, EndRemoval to end it in
+    order; `tell` is called after each batch that removed something. What was removed before
+    either raises stays removed, and is in the archive if there is one.
 
     Raises RetentionNotSet where the policy keeps everything, WorkUnderWay, FileNotWritten,
     ArchiveNotWhole, and the errors of the database.
@@ -165,17 +170,24 @@ class Removal:
         archive = self._open_archive(moments)
         rows_before = self._rows_of_tables()
         walk = Walk(self._page_count())
-        deadline = _deadline(self._options.most)
-        while not walk.ended and time.monotonic() < deadline:
-            self._check()
-            self._step(walk, moments, archive)
+        vacuumed: list[str] = []
+        with suppress(EndRemoval):
+            self._go_round(walk, moments, archive)
+            for table in self._vacuum(rows_before):
+                vacuumed.append(table)  # noqa: PERF402 - those before the end are to be kept
         self._done = replace(
             self._done,
             complete=walk.ended,
             archive=archive.folder if archive and archive.parts else None,
-            vacuumed=tuple(self._vacuum(rows_before)),
+            vacuumed=tuple(vacuumed),
         )
         return self._done
+
+    def _go_round(self, walk: Walk, moments: Moments, archive: Archive | None) -> None:
+        deadline = _deadline(self._options.most)
+        while not walk.ended and time.monotonic() < deadline:
+            self._check()
+            self._step(walk, moments, archive)
 
     def _open_archive(self, moments: Moments) -> Archive | None:
         if self._options.archive is None:
