@@ -46,6 +46,19 @@ def test_a_name_cannot_steer_the_terminal(call: Call, installed: Database) -> No
         assert "[2J" in out
 
 
+def test_a_name_of_two_lines_makes_one(call: Call, installed: Database) -> None:
+    name = "A\nno worker knows this: Forged / x"
+    with connect(installed) as connection:
+        connection.execute("INSERT INTO tasks (agent_name, task_type) VALUES (%s, 'b')", (name,))
+        connection.execute(
+            "INSERT INTO paused_agents (agent_name, reason) VALUES (%s, E'for\nnow')", (name,)
+        )
+    for arguments in (("agent", "list"), ("status",)):
+        lines = call(*arguments).out.splitlines()
+        assert not [line for line in lines if line.lstrip().startswith("no worker knows this: F")]
+        assert [line for line in lines if "no worker knows this" in line]
+
+
 def test_stats_equal_the_guides_query(call: Call, busy: Database) -> None:
     with connect(busy) as connection:
         connection.execute("DELETE FROM agent_executions WHERE outcome = 'released'")

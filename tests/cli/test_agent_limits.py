@@ -77,6 +77,20 @@ def test_pausing_is_shown_and_undone(call: Call, installed: Database) -> None:
     assert (again.code, "Billing is not paused" in again.err) == (2, True)
 
 
+def test_scripts_read_what_became_of_an_agent(call: Call, installed: Database) -> None:
+    paused = json.loads(call("agent", "pause", "Billing", "--reason", "audit", "--json").out)
+    assert (paused["agent_name"], paused["changed"]) == ("Billing", True)
+    assert paused["paused"].keys() == {"agent_name", "paused_at", "paused_by", "reason"}
+    assert paused["paused"]["reason"] == "audit"
+    again = json.loads(call("agent", "pause", "Billing", "--reason", "other", "--json").out)
+    assert again == {**paused, "changed": False}
+    [listed] = json.loads(call("agent", "list", "--json").out)
+    assert listed["paused"] == paused["paused"]
+    resumed = json.loads(call("agent", "resume", "Billing", "--json").out)
+    assert resumed == {"agent_name": "Billing", "paused": None, "changed": True}
+    assert call("agent", "resume", "Billing", "--json").code == 2
+
+
 def test_an_agent_that_nobody_knows_is_told_and_listed(call: Call, installed: Database) -> None:
     unknown = "No task and no worker names the agent Biling so far."
     assert unknown in call("agent", "limit", "Biling", "--concurrency", "1").err

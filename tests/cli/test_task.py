@@ -356,3 +356,24 @@ def test_without_the_schema_the_cause_is_said(
         called = call("task", *arguments)
         assert called.code == 4
         assert "`agentpg schema migrate`" in called.err
+
+
+def test_what_python_cannot_read_hides_no_task(call: Call, installed: Database) -> None:
+    """A number of 6,000 digits, which PostgreSQL takes and Python's own reader refuses."""
+    digits = "9" * 6000
+    with connect(installed) as connection:
+        [[task]] = connection.execute(
+            "INSERT INTO tasks (agent_name, task_type, status, payload, result)"
+            " VALUES ('A', 'huge', 'completed', %s::jsonb, %s::jsonb) RETURNING id",
+            (f'{{"n": {digits}}}', digits),
+        ).fetchall()
+        connection.execute("INSERT INTO tasks (agent_name, task_type) VALUES ('A', 'other')")
+    unreadable = {"unreadable": "a number has too many digits"}
+    listed = call("task", "list")
+    assert (listed.code, "huge" in listed.out, "other" in listed.out) == (0, True, True)
+    documents = json.loads(call("task", "list", "--json").out)
+    assert [one["payload"] for one in documents] == [None, unreadable]
+    shown = call("task", "show", str(task))
+    assert (shown.code, shown.out.count("a number has too many digits")) == (0, 2)
+    assert json.loads(call("task", "show", str(task), "--json").out)["result"] == unreadable
+    assert call("task", "wait", str(task)).code == 0

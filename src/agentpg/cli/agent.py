@@ -10,7 +10,7 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.command import Group
-from agentpg.cli.output import Column, json_option
+from agentpg.cli.output import Column, in_a_line, json_option
 from agentpg.cli.session import Session
 from agentpg.language import N_
 
@@ -102,12 +102,15 @@ def stats(session: Session, as_json: bool) -> None:
     examples="""
         agentpg agent pause Billing --reason 'the provider is down'
         agentpg agent resume Billing
+        # In a script: since when, by whom and why, and whether this call did it.
+        agentpg agent pause Billing --json
     """,
 )
 @click.argument("agent_name", metavar="AGENT", help="The agent.")
 @click.option("--reason", metavar="TEXT", help="Why, for others.")
+@json_option
 @click.pass_obj
-def pause(session: Session, agent_name: str, reason: str | None) -> None:
+def pause(session: Session, agent_name: str, reason: str | None, as_json: bool) -> None:
     """Start no more tasks of an agent until it is resumed.
 
     What runs goes on, and new tasks wait.
@@ -117,8 +120,12 @@ def pause(session: Session, agent_name: str, reason: str | None) -> None:
 
     with Client(session.database, settings=session.settings) as client:
         done = client.pause(agent_name, reason=reason)
-    text = N_("{agent} is paused.") if done else N_("{agent} was paused already.")
-    session.out.line(session.translate(text).format(agent=agent_name))
+        paused = [one for one in client.paused() if one.agent_name == agent_name]
+    if as_json:
+        session.out.json(_steered(agent_name, next(iter(paused), None), changed=done))
+    else:
+        text = N_("{agent} is paused.") if done else N_("{agent} was paused already.")
+        session.out.line(session.translate(text).format(agent=agent_name))
     note_if_unknown(session, agent_name)
 
 
@@ -129,13 +136,17 @@ def pause(session: Session, agent_name: str, reason: str | None) -> None:
     """,
 )
 @click.argument("agent_name", metavar="AGENT", help="The agent.")
+@json_option
 @click.pass_obj
-def resume(session: Session, agent_name: str) -> None:
+def resume(session: Session, agent_name: str, as_json: bool) -> None:
     """Start the tasks of a paused agent again."""
     from agentpg.tasks.client import Client
 
     with Client(session.database, settings=session.settings) as client:
         client.resume(agent_name)
+    if as_json:
+        session.out.json(_steered(agent_name, None, changed=True))
+        return
     text = session.translate(N_("{agent} goes on."))
     session.out.line(text.format(agent=agent_name))
 
@@ -187,6 +198,11 @@ def limit(
     show_limits(session, agent_name, as_json=as_json)
 
 
+def _steered(agent_name: str, paused: PausedAgent | None, *, changed: bool) -> dict[str, object]:
+    """What became of an agent, for JSON; `paused` as in `agent list`."""
+    return {"agent_name": agent_name, "paused": paused, "changed": changed}
+
+
 def _document(work: AgentWork, paused: Mapping[str, PausedAgent]) -> dict[str, object]:
     return {
         **dataclasses.asdict(work),
@@ -212,7 +228,7 @@ def _show_agents(session: Session, found: list[AgentWork]) -> None:
             _ = session.translate
             session.out.line(
                 _(N_("no worker knows this: {agent} / {task_type}")).format(
-                    agent=work.agent_name, task_type=work.task_type
+                    agent=in_a_line(work.agent_name), task_type=in_a_line(work.task_type)
                 )
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agentpg.cli.output import Column, Output
+from agentpg.cli.output import Column, Output, in_a_line
 from agentpg.cli.session import Session
 from agentpg.errors import UsageError
 from agentpg.language import N_
@@ -84,7 +84,7 @@ def show_paused(out: Output, paused: Iterable[PausedAgent]) -> None:
         reason = f": {' '.join(one.reason.split())}" if one.reason else ""
         text = out.translate(N_("paused since {moment}: {agent}"))
         moment = one.paused_at.astimezone().strftime("%Y-%m-%d %H:%M")
-        out.line(text.format(moment=moment, agent=one.agent_name) + reason)
+        out.line(text.format(moment=moment, agent=in_a_line(one.agent_name)) + reason)
 
 
 def idle_and_paused(

@@ -278,7 +278,7 @@ class Output:
 
     def _cell(self, column: Column, value: object) -> str:
         shown = column.show(value) if column.show and value is not None else self.text(value)
-        return visible(shown if column.fold else " ".join(shown.splitlines()))
+        return visible(shown if column.fold else in_a_line(shown))
 
     def _print(self, table: Table, indent: int = 0) -> None:
         with self._console.capture() as captured:
@@ -335,6 +335,11 @@ def _styled(column: Column, text: str) -> Any:
 
     style = _STATE_STYLES.get(text, "") if column.state else ""
     return Text(text, style=style)
+
+
+def in_a_line(value: object) -> str:
+    """A name or a text where others follow in the same line: its own line breaks are spaces."""
+    return " ".join(str(value).splitlines())
 
 
 def visible(text: str) -> str:

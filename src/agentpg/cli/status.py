@@ -11,7 +11,7 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.command import Command
-from agentpg.cli.output import Column, Output, json_option
+from agentpg.cli.output import Column, Output, in_a_line, json_option
 from agentpg.cli.session import Session
 from agentpg.errors import AgentpgError, Refused
 from agentpg.language import N_
@@ -206,12 +206,15 @@ def _task_lines(out: Output, activity: Activity, now: datetime) -> Iterator[tupl
     yield N_("of the last 24 hours"), ", ".join(ended)
     for unknown in activity.nobody_knows[:_MOST_UNKNOWN]:
         count = out.translate(N_("{number} pending")).format(number=figures.count(unknown.tasks))
-        yield N_("no worker knows this"), f"{unknown.agent_name}/{unknown.task_type}, {count}"
+        yield (
+            N_("no worker knows this"),
+            in_a_line(f"{unknown.agent_name}/{unknown.task_type}, {count}"),
+        )
     left = len(activity.nobody_knows) - _MOST_UNKNOWN
     if left > 0:
         yield "", out.translate(N_("and {number} more")).format(number=left)
     if activity.paused:
-        yield N_("paused"), ", ".join(one.agent_name for one in activity.paused)
+        yield N_("paused"), ", ".join(in_a_line(one.agent_name) for one in activity.paused)
     yield from _schedule_lines(out, activity)
 
 
