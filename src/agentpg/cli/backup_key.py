@@ -10,6 +10,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
+from agentpg.cli.values import ANY_PATH
 from agentpg.language import N_
 
 
@@ -22,7 +23,7 @@ from agentpg.language import N_
         agentpg backup key --json /media/safe/backup.key | jq -r .public_key
     """,
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=ANY_PATH)
 @json_option
 @click.pass_obj
 def key(session: Session, file: Path, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import MOMENT
+from agentpg.cli.values import ANY_PATH, MOMENT
 from agentpg.errors import AgentpgError, ArchivingFailed, ClusterInUse, UsageError
 from agentpg.language import N_
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--timeline", type=click.IntRange(1), help="The timeline to follow.")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="The new home; by default below recovered/ in the present one.",
 )
 @click.option(
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 )
 @click.option("--replace", is_flag=True, help="Let it take the place of the private server.")
 @click.option("--force", is_flag=True, help="Even while others are connected to that.")
-@click.option("--undo", type=click.Path(path_type=Path), help="Change places again with this home.")
+@click.option("--undo", type=ANY_PATH, help="Change places again with this home.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj

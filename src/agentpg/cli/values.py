@@ -64,6 +64,7 @@ class PathType(click.Path):
         return super().convert(value, param, ctx)
 
 
+ANY_PATH = PathType()
 FILE_PATH = PathType(dir_okay=False)
 FOLDER_PATH = PathType(file_okay=False)
 FOLDER_THERE = PathType(exists=True, file_okay=False)
