@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
+from agentpg.desk.backup.creating import CreateOptions, create_backup
+from agentpg.desk.backup.folder import open_folder
+from agentpg.desk.backup.records import key_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from tests.guide.blocks import blocks
@@ -212,6 +215,25 @@ def test_a_backup_is_restored(console: Console, tmp_path: Path) -> None:
     test_pending_tasks(console)
     test_failed_tasks(console)
     test_the_plan_by_agent_uses_an_index(console)
+
+
+def test_our_own_plain_backup_is_restored_by_the_same_line(
+    console: Console, tmp_path: Path
+) -> None:
+    repository = open_folder(tmp_path / "repository")
+    options = CreateOptions(kind="sql", stages=tmp_path / "stages", pg_bin=PG_BIN)
+    backup = create_backup(console.database(), repository, options, lambda _: None)
+    [file] = [file.path for file in backup.files if file.path.startswith("data/")]
+    path = repository.folder(key_of(backup.name, file))
+    assert path is not None
+    assert re.fullmatch(r"backup_\d{8}\.sql", path.name)
+    before = counts(console)
+    with connect(console.database("postgres", "postgres")) as admin:
+        admin.execute("ALTER DATABASE agentic_ai RENAME TO before_ours")
+        admin.execute("CREATE DATABASE agentic_ai OWNER admin TEMPLATE template0")
+    restore = BASH["백업 복구"].text.replace("backup_20240101.sql", path.name)
+    console.bash(restore, path.parent)
+    assert counts(console) == before
 
 
 def counts(console: Console) -> dict[str, int]:

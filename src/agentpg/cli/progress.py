@@ -187,8 +187,9 @@ def measure_text(done: int, total: int, seconds: float, left: str) -> str:
 
     rate = done / seconds if seconds > 0 else 0.0
     parts = [f"{figures.size(done)} / {figures.size(total)}", f"{figures.size(int(rate))}/s"]
-    if rate:
-        parts.append(left.format(time=figures.duration(round((total - done) / rate))))
+    seconds_left = round((total - done) / rate) if rate else 0
+    if seconds_left:
+        parts.append(left.format(time=figures.duration(seconds_left)))
     return ", ".join(parts)
 
 

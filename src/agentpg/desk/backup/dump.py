@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentpg.desk.backup.compressing import choose_compression, compression_option
 from agentpg.desk.backup.creating import Job, Made
 from agentpg.desk.backup.dumping import dump_moment, dump_options
@@ -25,4 +27,5 @@ def make(job: Job, stage: Stage) -> Made:
             *dump_options(job, moment),
         ]
 
-    return dump_moment(job, stage, command, compression)
+    made = dump_moment(job, stage, command, compression)
+    return replace(made, details={"jobs": job.options.jobs, **made.details})

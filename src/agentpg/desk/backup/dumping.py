@@ -60,7 +60,7 @@ def dump_moment(job: Job, stage: Stage, command: Command, compression: str) -> M
         compression=compression,
         tables=len(manifest.tables),
         rows=manifest.rows,
-        details={"jobs": job.options.jobs, **write_globals(job, stage)},
+        details=write_globals(job, stage),
     )
 
 
