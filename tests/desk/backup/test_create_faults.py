@@ -13,6 +13,7 @@ import pytest
 
 from agentpg.db import Database, connect
 from agentpg.desk.backup.records import find_backups, list_backups
+from agentpg.embedded import EmbeddedServer
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.making import Making, command_lines, copying, fill_with_noise
 from tests.pgbouncer import PROGRAM, pgbouncer
@@ -118,7 +119,20 @@ def test_told_to_stop_it_leaves_nothing(
         assert making.has_left() == []
 
 
-def test_a_killed_server_is_named_and_leaves_nothing(own_server: OwnServers, make: Make) -> None:
+def _stop_at_once(server: EmbeddedServer) -> None:
+    server.stop("immediate")
+
+
+def _kill(server: EmbeddedServer) -> None:
+    pid = server.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kill", [_stop_at_once, _kill])
+def test_a_killed_server_is_named_and_leaves_nothing(
+    own_server: OwnServers, make: Make, kill: Callable[[EmbeddedServer], None]
+) -> None:
     server = own_server()
     server.start()
     database = Database(server.dsn(), "agentic_ai")
@@ -127,7 +141,7 @@ def test_a_killed_server_is_named_and_leaves_nothing(own_server: OwnServers, mak
     fill_with_noise(database)
     making = make(database)
     eventually(lambda: copying(database, "noise1"))
-    server.stop("immediate")
+    kill(server)
     assert making.ends() == 3
     assert "cannot reach the database" in making.said or "shutting down" in making.said
     assert making.has_left() == []
