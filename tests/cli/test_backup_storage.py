@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import stat
@@ -298,3 +299,74 @@ def test_a_killed_backup_leaves_nothing_and_the_next_cleans_up(
     assert {key.split("/")[1] for key in _keys(repository, "backups/")} == {name}
     assert list((home / "stages").iterdir()) == []
     assert _outcomes(call, name)[0] == 0
+
+
+@pytest.fixture
+def as_superuser(
+    filled: Database, superuser_dsn: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """The calls act as a role that may create databases."""
+    with connect(filled) as connection:
+        [(name,)] = connection.execute("SELECT current_database()").fetchall()
+    monkeypatch.setenv("AGENTPG_DSN", superuser_dsn(name))
+    return filled
+
+
+def test_a_sealed_backup_in_a_bucket_is_drilled_and_restored(
+    call: Call,
+    as_superuser: Database,
+    point: Callable[..., None],
+    key_file: Path,
+    superuser_dsn: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    point(backup_key_file=key_file)
+    name = _made(call("backup", "create", "--json", "--encrypt"))
+    drilled = call("backup", "drill", "--json", "--fast")
+    found = json.loads(drilled.out)
+    assert {check["outcome"] for check in found["checks"]} == {"passed"}, found
+    assert drilled.code == 0
+    listed = json.loads(call("backup", "list", "--json").out)
+    assert [one["last_drill"]["outcome"] for one in listed] == ["passed"]
+
+    into = f"again_{name[:8]}_{os.getpid()}"
+    restored = call("backup", "restore", name, "--into", into, "--yes")
+    assert restored.code == 0, restored.err
+    try:
+        again = Database(superuser_dsn(into), as_superuser.schema)
+        assert _content(again, again.schema) == _content(as_superuser, as_superuser.schema)
+    finally:
+        with connect(Database(superuser_dsn("postgres"))) as connection:
+            connection.autocommit = True
+            connection.execute(f"DROP DATABASE {into} WITH (FORCE)")
+
+    # Without a key nothing is restored, and the drill does not know.
+    monkeypatch.delenv("AGENTPG_BACKUP_KEY_FILE")
+    drilled = call("backup", "drill", "--json", "--fast")
+    assert drilled.code == 6
+    refused = call("backup", "restore", name, "--into", into, "--yes")
+    assert refused.code == 6
+    assert "no secret key is configured" in refused.err
+
+
+def test_a_storage_that_is_cut_during_a_restore_is_read_on(
+    call: Call,
+    as_superuser: Database,
+    point: Callable[..., None],
+    cable: Cable,
+    superuser_dsn: Callable[..., str],
+) -> None:
+    point()
+    _made(call("backup", "create", "--json"))
+    point(cable)
+    cable.downwards, cable.cut_after, cable.cuts = True, 400_000, 3
+    drilled = call("backup", "drill", "--json", "--fast")
+    assert cable.cut > 0
+    assert drilled.code == 0, drilled.out
+    cable.cuts = 1000
+    point(cable, backup_s3_attempts=2)
+    cut = call("backup", "restore", "--into", f"never_{os.getpid()}", "--yes")
+    assert cut.code == 3, cut.err
+    with connect(Database(superuser_dsn("postgres"))) as connection:
+        names = [name for (name,) in connection.execute("SELECT datname FROM pg_database")]
+    assert not any(str(os.getpid()) in name for name in names)
