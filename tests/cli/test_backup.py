@@ -87,6 +87,19 @@ def test_damage_is_named_with_exit_code_1(call: Call, installed: Database, folde
     }
 
 
+def test_all_are_looked_at_whatever_one_of_them_is_like(
+    call: Call, installed: Database, folder: Folder
+) -> None:
+    name = _made(call)
+    folder.write("backups/bad/backup.json", b"{")
+    called = call("backup", "verify", "--all")
+    assert called.code == 1
+    assert re.search(r"^bad +record +failed", called.out, re.MULTILINE)
+    assert re.search(rf"^{name} +files +passed", called.out, re.MULTILINE)
+    documents = json.loads(call("backup", "verify", "--all", "--json").out)
+    assert {one["backup"] for one in documents} == {name, "bad"}
+
+
 def test_what_cannot_be_looked_at_is_exit_code_6(
     call: Call, installed: Database, folder: Folder
 ) -> None:

@@ -49,8 +49,8 @@ def verify(session: Session, name: str | None, every: bool, as_json: bool) -> in
     It says that the backup is as it was made; that it can be restored, a drill proves. Exit
     code 1: damaged. 6: something could not be looked at.
     """
-    backups = _chosen(session, name, every)
-    found = _verify(session, backups)
+    backups, damaged = _chosen(session, name, every)
+    found = [*_verify(session, backups), *damaged]
     if as_json:
         session.out.json(found if every else found[0])
     else:
@@ -59,19 +59,29 @@ def verify(session: Session, name: str | None, every: bool, as_json: bool) -> in
     return next((code for outcome, code in _EXIT_CODES.items() if outcome in outcomes), 0)
 
 
-def _chosen(session: Session, name: str | None, every: bool) -> list[Backup]:
+def _chosen(
+    session: Session, name: str | None, every: bool
+) -> tuple[list[Backup], list[Verification]]:
+    """The backups to look at, and those that can't be looked at for their records."""
+    from agentpg.desk.backup.model import Check
     from agentpg.desk.backup.records import choose_backup, find_backups
+    from agentpg.desk.backup.verifying import Verification
 
     if not every:
-        return [choose_backup(session.repository, name)]
+        return [choose_backup(session.repository, name)], []
     if name is not None:
         raise UsageError(N_("--all and a name exclude each other"))
     found = find_backups(session.repository)
-    for error in found.damaged.values():
-        raise error
-    if not found.backups:
+    if not found.backups and not found.damaged:
         raise NoBackups(place=session.repository.place)
-    return list(found.backups)
+    damaged = [
+        Verification(
+            backup=bad,
+            checks=(Check(name="record", outcome="failed", reason=error.message()),),
+        )
+        for bad, error in found.damaged.items()
+    ]
+    return list(found.backups), damaged
 
 
 def _verify(session: Session, backups: list[Backup]) -> list[Verification]:
