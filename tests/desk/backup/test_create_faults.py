@@ -221,9 +221,11 @@ def test_who_holds_a_table_is_named(noisy: Database, make: Make) -> None:
 def test_two_at_once_are_refused(noisy: Database, make: Make) -> None:
     first = make(noisy)
     eventually(lambda: copying(noisy, "noise1"))
+    first.tell(signal.SIGSTOP)
     second = make(noisy)
     assert second.ends() == 4
     assert "is under way already" in second.said
+    first.tell(signal.SIGCONT)
     assert first.ends() == 0
     assert len(list_backups(first.folder)) == 1
 
