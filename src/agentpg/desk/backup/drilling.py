@@ -159,7 +159,7 @@ class _Run:
                 return
             self.tell(Stage(_COMPARING))
             database = loader.database(self.backup.source.database)
-            yield from compare_contents(loader.brought, database)
+            yield from compare_contents(loader.brought, self.backup, database, roles=True)
             yield from Proof(self.backup, database, server).checks()
 
     def _recovered(self, seal: Seal | None) -> Iterator[Check]:

@@ -343,7 +343,8 @@ class Restore:
         tell(Work(COMPARING))
         database = loader.database(plan.staging)
         sequences = Proof(self._backup, database, loader.programs).sequences()
-        checks = (*compare_contents(self._brought, database), sequences)
+        matched = compare_contents(self._brought, self._backup, database, roles=False)
+        checks = (*matched, sequences)
         failed = [check for check in checks if check.outcome == "failed"]
         if failed:
             raise RestoreNotRight("; ".join(f"{c.name}: {c.reason}" for c in failed))
