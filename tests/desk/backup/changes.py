@@ -92,7 +92,7 @@ CHANGES = {
     ),
     "a sequence of its own missing": (
         "DROP SEQUENCE plain.unused",
-        "sequences",
+        "sequence positions",
         "sequence plain.unused",
     ),
     "a bit in a large object": (

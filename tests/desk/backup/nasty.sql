@@ -85,6 +85,16 @@ INSERT INTO plain.all_values (f4, f8, n) VALUES
 CREATE TABLE plain.doubles (a text, b text);
 INSERT INTO plain.doubles VALUES
     ('same', 'same'), ('same', 'same'), ('same', 'same'), ('', NULL), (NULL, ''), ('1', '2'), ('3', '4');
+CREATE TABLE plain.kinds (
+    kind varchar(20) CHECK (kind IN ('a, b', 'c''d', '\')) DEFAULT 'c''d',
+    CHECK (kind NOT IN ('x'::varchar, 'y') OR length(kind) BETWEEN 1 AND 5 AND NOT kind = ''),
+    CHECK (length(kind) BETWEEN 0 AND 9 AND kind <> 'q' AND (kind <> 'r' OR length(kind) BETWEEN 3 AND 4))
+);
+CREATE INDEX ON plain.kinds (kind) WHERE kind IN ('a, b', 'c''d');
+CREATE VIEW plain.some_kinds AS
+    SELECT kind, CASE WHEN kind IN ('a, b', 'z') THEN 1 ELSE -1 END AS n
+    FROM plain.kinds WHERE kind::text IN ('a', 'b') OR kind = ANY ('{a,b}'::varchar[]);
+CREATE POLICY those ON plain.kinds USING (kind IN ('a, b', 'b'));
 CREATE TABLE plain.empty (a int);
 CREATE TABLE plain.no_columns ();
 INSERT INTO plain.no_columns DEFAULT VALUES;

@@ -89,11 +89,11 @@ def test_sequence_set_back_is_one_difference(nasty: Database, nasty_manifest: Ma
         ahead = compare(nasty_manifest, manifest_of(nasty))
         connection.execute("SELECT setval('plain.ahead', 9000000000)")
     assert differences(behind) == [
-        ("sequences", "sequence plain.ahead", "9,000,000,000", "8,999,999,999")
+        ("sequence positions", "sequence plain.ahead", "9,000,000,000", "8,999,999,999")
     ]
     assert differences(not_given_out) == [
         (
-            "sequences",
+            "sequence positions",
             "sequence plain.ahead",
             "9,000,000,000",
             "9,000,000,000, not yet given out",
@@ -109,7 +109,7 @@ def test_downward_sequence_set_back_is_a_difference(
         connection.execute("SELECT setval('plain.down', 1000)")
         checks = compare(nasty_manifest, manifest_of(nasty))
         connection.execute("SELECT setval('plain.down', 995)")
-    assert differences(checks) == [("sequences", "sequence plain.down", "995", "1,000")]
+    assert differences(checks) == [("sequence positions", "sequence plain.down", "995", "1,000")]
     assert outcomes(compare(nasty_manifest, manifest_of(nasty))) == {"passed"}
 
 
@@ -122,7 +122,7 @@ def test_sequence_behind_its_column_is_a_difference(
     with changing(nasty) as connection:
         connection.execute("INSERT INTO plain.referring (id, word) VALUES (99, 'x')")
         found = take_manifest(connection, SCHEMA)
-    [check] = [one for one in compare(nasty_manifest, found) if one.name == "sequences"]
+    [check] = [one for one in compare(nasty_manifest, found) if one.name == "sequence positions"]
     [difference] = check.differences
     assert difference == Difference(
         subject="sequence plain.referring_id_seq",

@@ -86,12 +86,15 @@ def compare_sequences(expected: Manifest, found: Manifest) -> Check:
         else:
             differences += _behind_columns(position, now)
     if differences:
-        return _failed("sequences", tuple(differences))
+        return _failed("sequence positions", tuple(differences))
     if round_again:
         return Check(
-            name="sequences", outcome="unknown", reason=_WENT_ROUND, differences=tuple(round_again)
+            name="sequence positions",
+            outcome="unknown",
+            reason=_WENT_ROUND,
+            differences=tuple(round_again),
         )
-    return Check(name="sequences", outcome="passed")
+    return Check(name="sequence positions", outcome="passed")
 
 
 def _contents_check(

@@ -15,6 +15,7 @@ from typing import Any
 from agentpg.db import Connection, Fragment, Statements
 from agentpg.desk.backup.contents import Listed, Progress, Read, list_tables, read_contents
 from agentpg.desk.backup.manifest import NOTHING, Manifest, Position, Sums, Thing, by_key
+from agentpg.desk.backup.wording import in_one_form
 
 _STRUCTURE = (
     "schemas",
@@ -38,6 +39,9 @@ _STRUCTURE = (
     "grants",
     "labels",
 )
+
+# Facts that are expressions as the server prints them.
+_PRINTED = frozenset(("default", "definition", "index", "tables", "using", "with_check"))
 
 # Sequences that one statement reads.
 _AT_ONCE = 200
@@ -161,8 +165,12 @@ def _structure(connection: Connection[Any], schema: str) -> Iterator[Thing]:
 
 def _read(connection: Connection[Any], sql: Statements, statement: str) -> Iterator[Thing]:
     for kind, name, belongs_to, facts in connection.execute(sql[statement]):
-        short = {key: _short(value) for key, value in facts.items()}
+        short = {key: _short(_in_one_form(key, value)) for key, value in facts.items()}
         yield Thing(kind=kind, name=name, belongs_to=belongs_to, facts=short)
+
+
+def _in_one_form(key: str, value: Any) -> Any:
+    return in_one_form(value) if key in _PRINTED and isinstance(value, str) else value
 
 
 def _short(value: Any) -> Any:
