@@ -183,7 +183,7 @@ class _Run:
             source = self.backup.source
             database = Database(scratch.dsn(source.database), source.schema)
             brought = bring_manifest(self.backup, self.repository, seal, scratch.folder)
-            yield from compare_contents(brought, database)
+            yield from compare_contents(brought, self.backup, database, roles=True)
             yield from Proof(self.backup, database, server).checks()
 
     def _load(self, loader: Loader) -> Check:

@@ -53,7 +53,8 @@ def _promised(
 ) -> Iterator[Check]:
     """The checks of what this backup holds: a plain file says nothing of its database."""
     for check in checks:
-        if check.name == _ROLES and roles and brought.globals is None:
+        apart = backup.kind in ("dump", "sql")
+        if check.name == _ROLES and roles and apart and brought.globals is None:
             yield replace(check, outcome="unknown", reason=_NO_GLOBALS, differences=())
         elif (check.name != _ROLES or roles) and not (
             check.name == _DATABASE and backup.kind == "sql"
