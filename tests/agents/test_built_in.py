@@ -14,6 +14,7 @@ from agentpg.settings import load_settings
         ({}, set()),
         ({"dsn_admin": "host=h"}, {"SchemaAgent", "MaintenanceAgent"}),
         ({"dsn_monitor": "host=h"}, {"ReportAgent"}),
+        ({"dsn_backup": "host=h"}, {"BackupAgent"}),
         ({"openai_base_url": "http://localhost:1/v1"}, {"DocumentAgent"}),
         (
             {"dsn_admin": "host=h", "dsn_monitor": "host=h", "openai_api_key": "k"},
@@ -35,6 +36,18 @@ def test_the_weekly_report_has_its_schedule_in_the_settings_zone() -> None:
         "0 7 * * mon",
         "Asia/Seoul",
     )
+
+
+def test_backups_are_made_drilled_and_pruned_by_the_clock() -> None:
+    app = built_in_app(load_settings(dsn_backup="host=h", time_zone="Asia/Seoul"))
+    declared = [(one.name, one.task_type, one.cron) for one in app.schedules]
+    assert declared == [
+        ("nightly-backup", "make_backup", "0 2 * * *"),
+        ("weekly-drill", "drill_backup", "0 4 * * sun"),
+        ("backup-pruning", "prune_backups", "0 6 * * *"),
+    ]
+    assert {one.time_zone for one in app.schedules} == {"Asia/Seoul"}
+    assert all(app.find(one.agent_name, one.task_type) for one in app.schedules)
 
 
 def test_without_report_agent_there_is_no_schedule() -> None:

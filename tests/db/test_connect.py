@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from agentpg.db import Database, configured, connect, environment_of, unaffected
+from agentpg.db import Database, completed, configured, connect, environment_of, unaffected
 from agentpg.settings import load_settings
 from tests.servers import SharedServer
 
@@ -92,3 +92,15 @@ def test_a_program_of_libpq_goes_where_the_connection_string_says(
         "PGTARGETSESSIONATTRS": "any",
         "PGTZ": "Asia/Seoul",
     }
+
+
+def test_programs_are_given_what_libpq_would_take_beside_the_dsn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("PGUSER", "admin")
+    said = {"host": "db.example", "user": "admin", "dbname": "x"}
+    assert conninfo_to_dict(completed("dbname=x")) == said
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    assert conninfo_to_dict(completed("host=other dbname=x")) == {**said, "host": "other"}
+    assert environment_of(completed("dbname=x user=me"))["PGUSER"] == "me"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from agentpg.agents.backup_agent import backup_app
 from agentpg.agents.document_agent import document_app
 from agentpg.agents.maintenance_agent import maintenance_app
 from agentpg.agents.report_agent import report_app
@@ -15,13 +16,16 @@ from agentpg.tasks.handlers import App
 def built_in_app(settings: Settings) -> App:
     """The handlers and schedules of every agent that has what it needs.
 
-    SchemaAgent and MaintenanceAgent need `dsn_admin`, ReportAgent `dsn_monitor`,
-    DocumentAgent an endpoint and its client. A worker does not claim the tasks of the others.
+    SchemaAgent and MaintenanceAgent need `dsn_admin`, BackupAgent `dsn_backup`, ReportAgent
+    `dsn_monitor`, DocumentAgent an endpoint and its client. A worker does not claim the tasks of
+    the others.
     """
     app = App()
     if settings.dsn_admin:
         app.include(schema_app())
         app.include(maintenance_app())
+    if settings.dsn_backup:
+        app.include(backup_app(settings.time_zone))
     if settings.dsn_monitor:
         app.include(report_app(settings.time_zone))
     if (settings.openai_base_url or settings.openai_api_key) and find_spec("openai"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
@@ -89,16 +90,15 @@ def prune(
 def _retention(
     session: Session, last: int | None, daily: int | None, weekly: int | None, monthly: int | None
 ) -> Retention:
-    from agentpg.desk.backup.pruning import Retention
-    from agentpg.zones import zone_of
+    from agentpg.desk.backup.pruning import retention_of
 
-    settings = session.settings
-    return Retention(
-        last=settings.backup_keep_last if last is None else last,
-        daily=settings.backup_keep_daily if daily is None else daily,
-        weekly=settings.backup_keep_weekly if weekly is None else weekly,
-        monthly=settings.backup_keep_monthly if monthly is None else monthly,
-        zone=zone_of(settings.time_zone),
+    usual = retention_of(session.settings)
+    return dataclasses.replace(
+        usual,
+        last=usual.last if last is None else last,
+        daily=usual.daily if daily is None else daily,
+        weekly=usual.weekly if weekly is None else weekly,
+        monthly=usual.monthly if monthly is None else monthly,
     )
 
 

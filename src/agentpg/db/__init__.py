@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
 from agentpg.db.connect import (
     Database,
+    completed,
     configured,
     connect,
     connect_async,
@@ -56,6 +57,7 @@ __all__ = [
     "array_literal",
     "channel_of",
     "class_row",
+    "completed",
     "compose_script",
     "configured",
     "connect",

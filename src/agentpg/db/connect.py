@@ -98,6 +98,16 @@ def configured(settings: Settings) -> Database | None:
     return Database(make_conninfo("", **{**libpq, **said}), settings.schema_name)
 
 
+def completed(dsn: str) -> str:
+    """A connection string that says what libpq would take from its variables beside it, for
+    programs that are given nothing else."""
+    said = _parse(dsn)
+    libpq = _parameters(environment_with())
+    if said.keys() & {"host", "hostaddr", "service"}:
+        libpq = {n: v for n, v in libpq.items() if n not in ("host", "hostaddr", "service")}
+    return make_conninfo("", **{**libpq, **said})
+
+
 def unaffected(**said: str | int | None) -> str:
     """A connection string that means the same whatever libpq's variables say.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agentpg.db import Database, Statements, environment_of
+from agentpg.db import Database, Statements, completed, environment_of
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.filling import Filling
 from agentpg.desk.backup.leash import Leash, run_tool
@@ -87,7 +87,7 @@ def dump_options(job: Job, moment: Moment) -> list[str]:
 
 def tool_environment(database: Database) -> dict[str, str]:
     """Where the programs find the database: nothing of it goes into their arguments."""
-    environment = environment_of(database.dsn)
+    environment = environment_of(completed(database.dsn))
     # The text of a dump is in the database's own encoding.
     environment.pop("PGCLIENTENCODING", None)
     return environment

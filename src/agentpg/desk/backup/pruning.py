@@ -18,6 +18,8 @@ from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest
 from agentpg.desk.backup.records import find_backups, read_drills, remove_backup
 from agentpg.desk.backup.repository import Repository
 from agentpg.language import N_
+from agentpg.settings import Settings
+from agentpg.zones import zone_of
 
 RECENT, DAILY, WEEKLY, MONTHLY = N_("recent"), N_("daily"), N_("weekly"), N_("monthly")
 PROVED, NEEDED = N_("proved"), N_("needed")
@@ -75,6 +77,17 @@ class Plan:
     def is_proved(self) -> bool:
         """Whether one that stays has passed its last drill."""
         return any(PROVED in fate.reasons for fate in self.fates)
+
+
+def retention_of(settings: Settings) -> Retention:
+    """What the settings keep."""
+    return Retention(
+        last=settings.backup_keep_last,
+        daily=settings.backup_keep_daily,
+        weekly=settings.backup_keep_weekly,
+        monthly=settings.backup_keep_monthly,
+        zone=zone_of(settings.time_zone),
+    )
 
 
 def plan_pruning(repository: Repository, retention: Retention, source: Source | None) -> Plan:
