@@ -83,7 +83,7 @@ def recover(
     is done.
     """
     if undo is not None:
-        _exchange(session, undo, force=force, yes=yes)
+        _exchange(session, undo.absolute(), force=force, yes=yes)
         return
     from agentpg.desk.backup.aiming import take_aim
 
