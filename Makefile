@@ -43,6 +43,7 @@ generate: $(READY) ## Write the generated files anew: the sync client and the re
 bench: $(READY) ## Measure beside the peers, and run the engine under fire; see benchmarks/README.md
 	python -m benchmarks --install
 	python -m benchmarks
+	python -m benchmarks.recovery
 	python -m tests.acceptance.fire --tasks 10000
 
 chaos: $(READY) ## Ten minutes of random faults under load; python -m tests.chaos --help
