@@ -111,7 +111,8 @@ def create(
         seal=_seal(session, encrypt),
         more={} if scope is None else {"type": scope},
     )
-    database = session.cluster_database if kind == "base" else session.backup_database
+    whole = kind in ("base", "pgbackrest")
+    database = session.cluster_database if whole else session.backup_database
     title = session.translate(N_("Making the backup"))
     with session.out.measure(title) as measure:
         made = create_backup(database, session.repository, options, _teller(session, measure))

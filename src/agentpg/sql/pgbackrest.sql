@@ -11,6 +11,7 @@ SELECT
     current_setting('archive_command') AS archive_command,
     current_setting('archive_library', true) AS archive_library,
     pg_size_bytes(current_setting('wal_segment_size'))::int AS segment_bytes,
+    (SELECT rolname::text FROM pg_roles WHERE oid = 10) AS superuser,
     pg_is_in_recovery() AS in_recovery,
     (
         SELECT jsonb_object_agg(name, setting) FROM pg_settings

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.desk.backup.creating import Step
+from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest, verify_in_pgbackrest
@@ -91,6 +92,17 @@ def test_it_is_recovered_to_its_moment_and_not_beyond(
     assert "recovery_target" not in settings
     assert "restore_command" not in settings
     assert _notes(data) == {"before"}
+
+
+def test_a_drill_proves_it_exactly(archived: ArchivedServer) -> None:
+    backup = archived.backup()
+    archived.run("INSERT INTO agentic_ai.notes (text) VALUES ('after')")
+    assert backup.rows > 1000
+    options = DrillOptions(parent=archived.root / "scratch", pg_bin=str(DEBIAN))
+    drill = run_drill(archived.repository, backup.name, options, lambda stage: None)
+    assert [c for c in drill.checks if c.outcome != "passed"] == []
+    assert drill.outcome == "passed"
+    assert drill.restore.total_seconds() > 0
 
 
 def test_what_is_damaged_is_named_although_it_exits_well(archived: ArchivedServer) -> None:

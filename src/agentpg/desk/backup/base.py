@@ -122,10 +122,10 @@ def make(job: Job, stage: Stage) -> Made:
     data.mkdir(mode=0o700)
     copied = _copy(job, stage, data / COPY)
     _verify(job, data / COPY)
-    sequences = _read_sequences(job.database)
+    sequences = read_sequences(job.database)
     with exact_moment(job.database, stage.name) as named:
         _bring_wal(job, stage, cluster, copied, named.lsn, data / WAL)
-        manifest = _take_manifest(job, named, sequences)
+        manifest = take_manifest_at(job, named, sequences)
     write_manifest(stage, manifest)
     pack(data / COPY / "pg_wal.tar", data / COPY / "pg_wal.tar.zst")
     (data / COPY / "pg_wal.tar").unlink()
@@ -198,7 +198,7 @@ def _bring_wal(
     shutil.rmtree(work)
 
 
-def _read_sequences(database: Database) -> Mapping[str, Position]:
+def read_sequences(database: Database) -> Mapping[str, Position]:
     """Where the sequences are now.
 
     They are no part of a snapshot: read after the moment, they could be ahead of what is
@@ -208,7 +208,7 @@ def _read_sequences(database: Database) -> Mapping[str, Position]:
         return take_outline(connection, database.schema, unlogged=False).manifest.sequences
 
 
-def _take_manifest(job: Job, named: Named, sequences: Mapping[str, Position]) -> Manifest:
+def take_manifest_at(job: Job, named: Named, sequences: Mapping[str, Position]) -> Manifest:
     """What the moment holds, the rows of unlogged tables left out, as they are in a recovery."""
     found = take_manifest(
         named.connection,

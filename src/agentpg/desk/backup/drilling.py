@@ -19,8 +19,9 @@ from agentpg.desk.backup.bringing import bring, bring_manifest
 from agentpg.desk.backup.loading import Loader, loading_programs
 from agentpg.desk.backup.matching import compare_contents
 from agentpg.desk.backup.model import Backup, Check, Drill
+from agentpg.desk.backup.pgbackrest_recovery import pgbackrest_options, recover_into_scratch
 from agentpg.desk.backup.preparing import prepare_base, scratch_options
-from agentpg.desk.backup.programs import find_programs
+from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.proving import Proof
 from agentpg.desk.backup.records import read_backup, write_drill
 from agentpg.desk.backup.repository import Repository
@@ -30,12 +31,24 @@ from agentpg.desk.backup.verifying import Opener, verify_backup
 from agentpg.errors import (
     AgentpgError,
     CopyDamaged,
+    PgbackrestBackupGone,
+    PointNotReached,
     RecoveryFailed,
     RestoreKindUnknown,
     ToolFailed,
     WalDamaged,
 )
 from agentpg.language import N_
+
+# What says that the backup is not what it was, and not that we could not look.
+_DAMAGED = (
+    CopyDamaged,
+    PgbackrestBackupGone,
+    PointNotReached,
+    RecoveryFailed,
+    ToolFailed,
+    WalDamaged,
+)
 
 _FILES = N_("Reading the backup")
 _RESTORING = N_("Restoring")
@@ -110,7 +123,7 @@ class _Run:
         yield from (files := self._files(seal))
         if any(check.outcome == "failed" for check in files):
             return
-        if self.backup.kind == "base":
+        if self.backup.kind in ("base", "pgbackrest"):
             yield from self._recovered(seal)
             return
         if self.backup.kind not in ("dump", "sql"):
@@ -166,13 +179,14 @@ class _Run:
         """A whole cluster, recovered to the backup's moment."""
         major = self.backup.source.server_version // 10_000
         server = find_programs(self.options.pg_bin, major, *SERVER, "pg_verifybackup")
-        for_it = scratch_options(self.backup, gently=self.options.gently)
+        options = scratch_options if self.backup.kind == "base" else pgbackrest_options
+        for_it = options(self.backup, gently=self.options.gently)
         with ScratchServer(server, self.options.parent, for_it) as scratch:
             self.tell(Stage(_RESTORING))
             begun = time.monotonic()
             try:
-                prepare_base(scratch, self.backup, self.repository, seal, server)
-            except (CopyDamaged, RecoveryFailed, ToolFailed, WalDamaged) as error:
+                self._recover(scratch, seal, server)
+            except _DAMAGED as error:
                 yield Check(name="restore", outcome="failed", reason=str(error))
                 return
             scratch.start()
@@ -185,6 +199,13 @@ class _Run:
             brought = bring_manifest(self.backup, self.repository, seal, scratch.folder)
             yield from compare_contents(brought, self.backup, database, roles=True)
             yield from Proof(self.backup, database, server).checks()
+
+    def _recover(self, scratch: ScratchServer, seal: Seal | None, server: Programs) -> None:
+        if self.backup.kind == "base":
+            prepare_base(scratch, self.backup, self.repository, seal, server)
+        else:
+            jobs = self.options.jobs
+            recover_into_scratch(scratch, self.backup, self.repository, server, jobs)
 
     def _load(self, loader: Loader) -> Check:
         """Restore everything. Raises what says that it could not even be begun."""

@@ -19,8 +19,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC
 
+from agentpg.desk.backup.base import read_sequences, take_manifest_at
 from agentpg.desk.backup.creating import Job, Made, Step
-from agentpg.desk.backup.dumping import write_globals
+from agentpg.desk.backup.dumping import write_globals, write_manifest
 from agentpg.desk.backup.holding import exact_moment
 from agentpg.desk.backup.model import Backup, Check, Difference
 from agentpg.desk.backup.pgbackrest_stanza import Kept, Server, Stanza, find_stanza, make_stanza
@@ -177,13 +178,18 @@ def _copy(job: Job, stage: Stage, stanza: Stanza, wanted: str) -> Kept:
 def _prove(job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server) -> Made:
     """Name the moment, take the counts, and see that the WAL up to it has arrived."""
     mark = f"agentpg {stage.name}"
+    sequences = read_sequences(job.database)
     with exact_moment(job.database, mark) as named:
         # It ends the file of WAL and waits until the archive has it, and all before it.
         stanza.run("check")
+        manifest = take_manifest_at(job, named, sequences)
+    write_manifest(stage, manifest)
     return Made(
         taken_at=named.at.astimezone(UTC),
         lsn=named.lsn,
         compression="zstd",
+        tables=len(manifest.tables),
+        rows=manifest.rows,
         details={
             "label": kept.label,
             "type": kept.type,
@@ -197,6 +203,7 @@ def _prove(job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server) -
             "cluster_bytes": kept.size_bytes,
             "segment_bytes": server.segment_bytes,
             "floors": dict(server.floors),
+            "superuser": server.superuser,
             "held_seconds": named.held.total_seconds(),
             "held_up_seconds": named.held_up.total_seconds(),
             **write_globals(job, stage),

@@ -11,16 +11,52 @@ import shutil
 from pathlib import Path
 
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.pgbackrest_stanza import find_stanza, require_known
+from agentpg.desk.backup.pgbackrest_stanza import CLOSED, find_stanza, require_known
+from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.recovery_server import run_until_recovered
 from agentpg.desk.backup.repository import Repository
+from agentpg.desk.backup.scratch import ScratchOptions, ScratchServer
 from agentpg.desk.backup.unpacking import Place, forget_recovery
 from agentpg.embedded.account import Account
 from agentpg.embedded.binaries import Binaries
-from agentpg.errors import FileNotWritten, PgbackrestBackupGone, PointNotReached
+from agentpg.errors import (
+    FileNotWritten,
+    PgbackrestBackupGone,
+    PgbackrestOutOfReach,
+    PointNotReached,
+)
 
 _STOPPED = "recovery stopping at restore point"
 _GRAVE = re.compile(r"(?:FATAL|PANIC|ERROR): +(.*)")
+
+
+def pgbackrest_options(backup: Backup, *, gently: bool = True) -> ScratchOptions:
+    """What a scratch server must be for it: its superuser, its room, its limits."""
+    prepared = str(backup.details["floors"].get("max_prepared_transactions", "0"))
+    return ScratchOptions(
+        content_bytes=int(backup.details["cluster_bytes"]),
+        superuser=str(backup.details["superuser"]),
+        gently=gently,
+        settings={"max_prepared_transactions": prepared},
+    )
+
+
+def recover_into_scratch(
+    scratch: ScratchServer, backup: Backup, repository: Repository, programs: Programs, jobs: int
+) -> None:
+    """Recover it to its point in the folder of a scratch server, which is not started yet.
+
+    Raises PgbackrestBackupGone, PgbackrestOutOfReach, PointNotReached, RecoveryFailed, ToolFailed.
+    """
+    # pgBackRest goes there by the folder's name, as the account that reads its repository.
+    scratch.folder.chmod(0o711)
+    account = prepare_pgbackrest(backup, repository, scratch.data, jobs)
+    binaries = Binaries(programs.folder, programs.version)
+    log = scratch.folder / "recovery.log"
+    recover_pgbackrest(backup, scratch.data, account, binaries, log)
+    # What the source has set, a port for example, is not for a scratch server.
+    (scratch.data / "postgresql.auto.conf").write_text("", encoding="utf-8")
+    scratch.account.own_tree(scratch.data)
 
 
 def prepare_pgbackrest(
@@ -34,6 +70,8 @@ def prepare_pgbackrest(
     stanza = find_stanza(repository, backup.source.system_identifier)
     require_known(stanza.version, backup.source.server_version // 10_000)
     details = backup.details
+    if not stanza.account.can_enter(folder.parent):
+        raise PgbackrestOutOfReach(CLOSED.format(folder=folder.parent))
     if all(one.label != details["label"] for one in stanza.kept()):
         raise PgbackrestBackupGone(label=details["label"], name=backup.name)
     try:

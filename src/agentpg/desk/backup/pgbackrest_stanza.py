@@ -74,7 +74,7 @@ _NOT_LOCAL = N_("its repository has to be a folder, and {place} is none")
 _ELSEWHERE = N_("the data folder {folder} is not on this machine, or not open to this account")
 _NOT_OWNER = N_("the data folder {folder} belongs to another account, as which it has to run")
 _NO_SOCKET = N_("the server has no socket, which is how it connects")
-_CLOSED = N_("the account that runs the server does not get to {folder}")
+CLOSED = N_("the account that runs the server does not get to {folder}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,7 @@ class Server:
     archive_command: str
     archive_library: str | None
     segment_bytes: int
+    superuser: str
     in_recovery: bool
     floors: Mapping[str, str]
 
@@ -215,7 +216,7 @@ def make_stanza(
     except OSError as error:
         raise repository_error(error, repository.place) from error
     if not account.can_enter(folder):
-        raise PgbackrestOutOfReach(_CLOSED.format(folder=folder))
+        raise PgbackrestOutOfReach(CLOSED.format(folder=folder))
     environment = {"PGPASSWORD": login.password} if login.password else {}
     stanza = Stanza(
         folder=folder, account=account, program=program, version=version, environment=environment
@@ -234,7 +235,7 @@ def find_stanza(repository: Repository, system: str) -> Stanza:
         raise PgbackrestOutOfReach(_ELSEWHERE.format(folder=folder))
     account = choose_account(folder)
     if not account.can_enter(folder):
-        raise PgbackrestOutOfReach(_CLOSED.format(folder=folder))
+        raise PgbackrestOutOfReach(CLOSED.format(folder=folder))
     return Stanza(folder=folder, account=account, program=program, version=version)
 
 
@@ -268,14 +269,14 @@ def _account_of(server: Server) -> Account:
         running, owner = False, -1
     if server.data.startswith("/proc/"):
         # The account reaches it through a descriptor of its own, which pgBackRest has not.
-        raise PgbackrestOutOfReach(_CLOSED.format(folder=data))
+        raise PgbackrestOutOfReach(CLOSED.format(folder=data))
     if not running:
         raise PgbackrestOutOfReach(_ELSEWHERE.format(folder=data))
     account = choose_account(data)
     if account.uid != owner:
         raise PgbackrestOutOfReach(_NOT_OWNER.format(folder=data))
     if not account.can_enter(data):
-        raise PgbackrestOutOfReach(_CLOSED.format(folder=data))
+        raise PgbackrestOutOfReach(CLOSED.format(folder=data))
     return account
 
 
