@@ -24,6 +24,7 @@ from agentpg.db.connect import connect_async
 from agentpg.db.pooler import lasting_async
 from agentpg.db.query import compose_script
 from tests.pgbouncer import PROGRAM, PgBouncer, knows_prepared_statements, pgbouncer
+from tests.slow_line import slow_line
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
 
@@ -70,12 +71,8 @@ def test_a_pooler_is_noticed_by_an_asynchronous_connection(pooler: PgBouncer) ->
     assert asyncio.run(look()) == ("transaction", None)
 
 
-def test_settings_go_with_each_statement_and_stay_with_nobody(database: Database) -> None:
-    with (
-        pgbouncer(database, default_pool_size=2) as pooler,
-        connect(pooler.database) as ours,
-        connect(pooler.database) as stranger,
-    ):
+def test_settings_go_with_each_statement_and_stay_with_nobody(pooler: PgBouncer) -> None:
+    with connect(pooler.database) as ours, connect(pooler.database) as stranger:
         work_on(ours, pooler.database.schema, lock_milliseconds=500)
         for _ in range(10):
             assert settings_of(ours) == ("off", "500ms")
@@ -94,6 +91,33 @@ def test_a_steady_connection_leaves_nothing_behind(pooler: PgBouncer) -> None:
         assert asyncio.run(ask()) == [[("off",)]] * 10
         assert settings_of(stranger) == ("on", "0")
         assert stranger.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+
+
+def test_an_idle_connection_keeps_no_server_process(database: Database) -> None:
+    """Whatever comes late to the pooler of what the driver sends, in a transaction or not."""
+
+    async def ask(steady: SteadyConnection) -> None:
+        assert await steady.execute(_SETTING) == [("off",)]
+        async with steady.transaction() as execute:
+            assert await execute(_SETTING) == await execute(_SETTING) == [("off",)]
+
+    with (
+        pgbouncer(database, default_pool_size=1, query_wait_timeout=20) as pooler,
+        connect(pooler.database) as stranger,
+        slow_line(pooler.database) as late,
+        connect(late) as ours,
+        asyncio.Runner() as runner,
+    ):
+        work_on(ours, late.schema, lock_milliseconds=500)
+        assert settings_of(ours) == ("off", "500ms")
+        assert settings_of(stranger) == ("on", "0")
+        with pytest.raises(ServerError):
+            ours.execute("SELECT 1 / %s", (0,))
+        assert settings_of(stranger) == ("on", "0")
+        steady = SteadyConnection(late, "test")
+        runner.run(ask(steady))
+        assert settings_of(stranger) == ("on", "0")
+        runner.run(steady.close())
 
 
 def test_an_error_is_the_statements_own(pooler: PgBouncer) -> None:

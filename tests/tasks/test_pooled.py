@@ -20,6 +20,7 @@ from agentpg.tasks.model import NewTask
 from tests.apps.plain import app as plain
 from tests.invariants import contradictions
 from tests.pgbouncer import PROGRAM, PgBouncer, knows_prepared_statements, pgbouncer
+from tests.slow_line import slow_line
 from tests.tasks.engine import Engine
 from tests.waiting import eventually
 
@@ -82,6 +83,29 @@ def test_one_process_is_shared_by_many_clients(database: Database, tmp_path: Pat
         assert engine.ask("SHOW enable_seqscan") == [("on",)]
         assert engine.ask("SELECT * FROM pg_listening_channels()") == []
         engine.close()
+
+
+def test_a_client_that_has_submitted_keeps_no_process(database: Database) -> None:
+    """Whatever comes late to the pooler of what the driver sends."""
+    keyed = [
+        NewTask(agent_name="Plain", task_type="echo", idempotency_key=f"k{number}")
+        for number in range(2)
+    ]
+
+    async def submit(late: Database, stranger: psycopg.Connection) -> None:
+        async with AsyncClient(late, settings=load_settings()) as client:
+            await client.submit_many(keyed)
+            stranger.execute("SELECT 1")
+
+    with (
+        pgbouncer(database, default_pool_size=1, query_wait_timeout=20) as pooler,
+        psycopg.connect(pooler.database.dsn, autocommit=True) as stranger,
+        slow_line(pooler.database) as late,
+    ):
+        with Client(late, settings=load_settings()) as client:
+            client.submit_many(keyed)
+            stranger.execute("SELECT 1")
+        asyncio.run(submit(late, stranger))
 
 
 def test_an_idle_worker_finds_work_without_being_told(pooled: Engine) -> None:

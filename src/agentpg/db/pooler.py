@@ -3,7 +3,11 @@
 The server's own process may be another one for each transaction. Then a prepared statement,
 a LISTEN, or a setting made for the session is gone for us, and is left to somebody else. So
 on such a connection nothing is prepared, nobody listens, and settings go with every
-statement, in its own transaction and its own round trip.
+statement, in its transaction.
+
+The driver ends a pipeline with a synchronisation and a flush. If the flush comes to PgBouncer
+when the answer has gone, it takes a server's process for the idle client, and no answer to it
+gives that back. So pipelines stand within transactions: the end of those does.
 
 A pooler gives its clients process numbers of its own, so a number that is not that of the
 process which answers tells that one is in between. Whether it keeps a server's process for
@@ -13,9 +17,11 @@ a whole session cannot be seen from outside; what is right for transactions is r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Literal, Self
 
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, IsolationLevel
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 
@@ -101,16 +107,26 @@ def _wait_shortly(schema: str, milliseconds: int, last: Lasting) -> Composed:
     )
 
 
-# What goes to the server before one synchronisation is one transaction, so settings and
-# statement travel together.
+def _in_transaction(connection: Connection[Any]) -> AbstractContextManager[object]:
+    """The transaction that the connection is in, or else a new one."""
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    return connection.transaction() if idle else nullcontext()
+
+
+def _in_transaction_async(
+    connection: AsyncConnection[Any],
+) -> AbstractAsyncContextManager[object]:
+    """The transaction that the connection is in, or else a new one."""
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    return connection.transaction() if idle else nullcontext()
 
 
 def _with_settings(settings: Sequence[Composed]) -> type[Cursor[Any]]:
     class WithSettings(Cursor[Any]):
-        """Runs each statement in a transaction that begins with these settings."""
+        """Runs each statement in a transaction, after these settings."""
 
         def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-            with self.connection.pipeline():
+            with _in_transaction(self.connection), self.connection.pipeline():
                 for setting in settings:
                     Cursor(self.connection).execute(setting)
                 return super().execute(query, params, **options)
@@ -120,10 +136,10 @@ def _with_settings(settings: Sequence[Composed]) -> type[Cursor[Any]]:
 
 def _with_settings_async(settings: Sequence[Composed]) -> type[AsyncCursor[Any]]:
     class WithSettings(AsyncCursor[Any]):
-        """Runs each statement in a transaction that begins with these settings."""
+        """Runs each statement in a transaction, after these settings."""
 
         async def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-            async with self.connection.pipeline():
+            async with _in_transaction_async(self.connection), self.connection.pipeline():
                 for setting in settings:
                     await AsyncCursor(self.connection).execute(setting)
                 return await super().execute(query, params, **options)

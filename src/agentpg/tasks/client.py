@@ -166,7 +166,7 @@ class Client:
             made = list(batches)  # before a connection is borrowed
             with self._pool.connection() as own:
                 return self._submit(own, made)
-        with self._pool.connection() as own, own.pipeline(), own.transaction():
+        with self._pool.connection() as own, own.transaction(), own.pipeline():
             return self._submit(own, batches)
 
     def get(self, task_id: UUID) -> Task:

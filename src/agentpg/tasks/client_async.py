@@ -166,7 +166,7 @@ class AsyncClient:
             made = list(batches)  # before a connection is borrowed
             async with self._pool.connection() as own:
                 return await self._submit(own, made)
-        async with self._pool.connection() as own, own.pipeline(), own.transaction():
+        async with self._pool.connection() as own, own.transaction(), own.pipeline():
             return await self._submit(own, batches)
 
     async def get(self, task_id: UUID) -> Task:
