@@ -104,6 +104,14 @@ class SharedServer:
             connection.execute(compose_script(statement, **names))
 
 
+def write_times_in(database: Database, style: str) -> None:
+    """Have new connections get times in this DateStyle, and in the time of Shanghai."""
+    with connect(database) as connection:
+        name = connection.info.dbname
+        for setting in (f"DateStyle = '{style}'", "TimeZone = 'Asia/Shanghai'"):
+            connection.execute(f"ALTER DATABASE {name} SET {setting}".encode())
+
+
 def _install_schema(database: Database) -> None:
     if find_spec("agentpg.schema") is not None:
         import_module("agentpg.schema").migrate(database)

@@ -17,6 +17,7 @@ from agentpg.db import Database, connect
 from agentpg.tasks.client import Client
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
+from tests.servers import write_times_in
 
 NOWHERE = "0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b"
 
@@ -377,3 +378,16 @@ def test_what_python_cannot_read_hides_no_task(call: Call, installed: Database) 
     assert (shown.code, shown.out.count("a number has too many digits")) == (0, 2)
     assert json.loads(call("task", "show", str(task), "--json").out)["result"] == unreadable
     assert call("task", "wait", str(task)).code == 0
+
+
+@pytest.mark.parametrize("style", ["German", "SQL, DMY"])
+def test_a_database_may_write_times_in_any_style(
+    call: Call, installed: Database, style: str
+) -> None:
+    write_times_in(installed, style)
+    made = call("task", "submit", "A", "b", "--run-at", "2030-04-03T02:01+09:00").out.strip()
+    shown = json.loads(call("task", "show", made, "--json").out)
+    assert shown["run_at"] == "2030-04-03T01:01:00+08:00"
+    for command in (("task", "list"), ("status",)):
+        called = call(*command)
+        assert (called.code, called.err) == (0, "")

@@ -22,6 +22,7 @@ from agentpg.tasks.retry import Backoff
 from agentpg.tasks.run import Run
 from agentpg.tasks.worker import Worker
 from tests.apps.plain import app as plain
+from tests.servers import write_times_in
 from tests.tasks.engine import Engine
 from tests.waiting import eventually
 
@@ -659,3 +660,14 @@ def test_an_outcome_that_cannot_be_written_for_long_holds_up_no_other(engine: En
     assert engine.status(bad) == "running"
     engine.ask("DROP TRIGGER refuse ON tasks")
     assert engine.ended(bad).status == "completed"
+
+
+@pytest.mark.parametrize("style", ["German", "SQL, DMY"])
+def test_a_database_may_write_times_in_any_style(engine: Engine, style: str) -> None:
+    """One task after the other, so that each claim begins where the last one ended."""
+    write_times_in(engine.database, style)
+    engine.work(app_of(lambda run: 1))
+    assert [engine.run("A", "t").status for _ in range(5)] == ["completed"] * 5
+    delayed = engine.run("A", "t", delay=timedelta(seconds=0.5))
+    assert delayed.started_at is not None
+    assert timedelta() < delayed.started_at - delayed.run_at < timedelta(seconds=30)

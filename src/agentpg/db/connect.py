@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from agentpg.db.border import driver_errors
 from agentpg.db.pooler import spare_pooler, spare_pooler_async
+from agentpg.db.query import Statements
 from agentpg.errors import SettingError
 from agentpg.language import N_
 from agentpg.settings import Settings, environment_with, libpq_variables
@@ -35,6 +36,9 @@ _MANNERS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
+
+
+_WRITE_ISO = Statements("session", "")["write_iso"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,26 @@ def connect(
     with driver_errors(database.target()):
         connection = psycopg.connect(database.conninfo(application_name), autocommit=True)
         try:
-            spare_pooler(connection)
+            attune(connection)
             connection.autocommit = autocommit
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def attune(connection: Connection[Any]) -> None:
+    """Have times come in the style that the driver reads; through a pooler, prepare nothing."""
+    if not _writes_iso(connection):
+        connection.execute(_WRITE_ISO)
+    spare_pooler(connection)
+
+
+async def attune_async(connection: AsyncConnection[Any]) -> None:
+    """Have times come in the style that the driver reads; through a pooler, prepare nothing."""
+    if not _writes_iso(connection):
+        await connection.execute(_WRITE_ISO)
+    await spare_pooler_async(connection)
 
 
 def scram_verifier(connection: Connection[TupleRow], role: str, password: str) -> str:
@@ -166,12 +184,17 @@ async def connect_async(
             database.conninfo(application_name), autocommit=True
         )
         try:
-            await spare_pooler_async(connection)
+            await attune_async(connection)
             await connection.set_autocommit(autocommit)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+
+def _writes_iso(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
+    # The server tells its style with the connection, and so does a pooler.
+    return (connection.info.parameter_status("DateStyle") or "").startswith("ISO")
 
 
 def _parse(dsn: str) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from agentpg.db.border import driver_errors
-from agentpg.db.connect import Database, connect, connect_async
-from agentpg.db.pooler import spare_pooler, spare_pooler_async
+from agentpg.db.connect import Database, attune, attune_async, connect, connect_async
 
 # How long a caller waits for a connection of a full pool before it gets an error.
 _CHECKOUT_SECONDS = 30.0
@@ -88,7 +87,7 @@ class AsyncPool:
         return pool
 
     async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
-        await spare_pooler_async(connection)
+        await attune_async(connection)
         set_json_loads(self._json_loads, connection)
 
 
@@ -151,7 +150,7 @@ class Pool:
         return self._pool
 
     def _configure(self, connection: Connection[TupleRow]) -> None:
-        spare_pooler(connection)
+        attune(connection)
         set_json_loads(self._json_loads, connection)
 
 
