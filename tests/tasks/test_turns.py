@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agentpg.db import connect
 from agentpg.errors import InvalidTask
 from agentpg.tasks.handlers import App
 from agentpg.tasks.limits import Limit
@@ -366,3 +367,61 @@ def test_delayed_tasks_in_lanes_wait(engine: Engine) -> None:
     task = engine.run("Turner", "nap", tenant="t", delay=timedelta(seconds=0.7))
     assert task.status == "completed"
     assert 0.6 < time.monotonic() - began < 5
+
+
+def test_a_thousand_delayed_lanes_keep_no_task_waiting(engine: Engine) -> None:
+    """They are more than one look sees, and the next poll is far off."""
+    engine.client.submit_many(
+        [
+            NewTask(
+                agent_name="Turner", task_type="nap", tenant=f"t{n:03}", delay=timedelta(hours=1)
+            )
+            for n in range(1000)
+        ]
+    )
+    last = engine.client.submit("Turner", "nap", tenant="u")
+    engine.work(app, poll_interval="60s")
+    assert engine.ended(last).status == "completed"
+
+
+def looks_at_lanes(engine: Engine) -> int:
+    """How often workers have looked at the lanes: they ask each time who is paused."""
+    [[looks]] = engine.ask(
+        "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'paused_agents'"
+    )
+    return int(looks)
+
+
+def test_a_locked_task_is_not_asked_for_without_a_pause(engine: Engine) -> None:
+    with connect(engine.database, autocommit=False) as other:
+        task_id = engine.client.submit("Turner", "nap", tenant="t")
+        other.execute("SELECT FROM agentic_ai.tasks FOR UPDATE")
+        engine.work(app, poll_interval="1s")
+        eventually(lambda: looks_at_lanes(engine) > 3)
+        began, before = time.monotonic(), looks_at_lanes(engine)
+        eventually(lambda: time.monotonic() - began > 4)
+        # The server counts up to a second late.
+        assert looks_at_lanes(engine) - before < 10 * (time.monotonic() - began + 1)
+        assert engine.status(task_id) == "pending"
+    assert engine.ended(task_id).status == "completed"
+
+
+def test_nothing_gets_in_front_while_another_looks_at_the_lanes(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor until this one looks again, which is long enough here to claim others meanwhile."""
+    monkeypatch.setattr("agentpg.tasks.turns._WHILE_LOCKED", 1.0)
+    lock = (
+        "SELECT pg_advisory_lock("
+        "hashtextextended('agentpg lanes ' || current_database() || ' agentic_ai', 0))"
+    )
+    with connect(engine.database) as other:
+        other.execute(lock)
+        engine.client.submit_many([NewTask(agent_name="Bystander", task_type="pass")] * 5)
+        urgent = engine.client.submit("Turner", "nap", tenant="t", priority=1)
+        engine.work(app, lease="1s")
+        eventually(lambda: engine.ask("SELECT id FROM workers WHERE heartbeat > 10"))
+        assert engine.ask("SELECT task_id FROM agent_executions") == []
+    engine.until_all_ended()
+    [first] = engine.ask("SELECT task_id FROM agent_executions ORDER BY execution_start LIMIT 1")
+    assert first == (urgent,)

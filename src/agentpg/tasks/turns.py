@@ -133,8 +133,9 @@ class Turns:
 
     @property
     def contended(self) -> bool:
-        """Whether another worker claims from the lanes just now, so that the rest must wait."""
-        return self._contended and self._waiting and time.monotonic() < self._not_before
+        """Whether another worker claimed from the lanes at the last look at them, so that the
+        rest must wait until the next."""
+        return self._contended and self._waiting
 
     @property
     def held_back(self) -> bool:
