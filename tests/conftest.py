@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,20 @@ def pytest_report_header() -> str:
     binaries = find_binaries(PG_BIN)
     where = tempfile.gettempdir()
     return f"PostgreSQL {binaries.version} in {binaries.folder}; temporary files in {where}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Describe a failure without collecting garbage meanwhile.
+
+    pytest parses the source for it. Before 3.11.8, Python fails in that ("AST constructor
+    recursion depth mismatch") when a finalizer or another thread parses in between.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
