@@ -137,6 +137,7 @@ def test_the_dead_are_rescued(pooled: Engine) -> None:
 
 def test_the_pooler_may_restart(pooled: Engine, pooler: PgBouncer) -> None:
     worker = pooled.work(plain)
+    eventually(lambda: pooled.ask("SELECT id FROM workers WHERE id = %s", worker.id))
     ids = pooled.client.submit_many([NewTask(agent_name="Plain", task_type="nap")] * 100)
     pooler.restart()
     for task_id in ids:
