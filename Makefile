@@ -44,6 +44,7 @@ bench: $(READY) ## Measure beside the peers, and run the engine under fire; see 
 	python -m benchmarks --install
 	python -m benchmarks
 	python -m benchmarks.recovery
+	python -m benchmarks.backup
 	python -m tests.acceptance.fire --tasks 10000
 
 chaos: $(READY) ## Ten minutes of random faults under load; python -m tests.chaos --help

@@ -70,8 +70,12 @@ class Site:
         self._server = EmbeddedServer(home, load_settings().pg_bin, options=options())
         self._server.start()
         self.database = Database(self._server.dsn(), "agentic_ai")
-        self._superuser = Database(self._server.dsn("postgres", "agentic_ai"))
+        self._superuser = Database(self.superuser_dsn("agentic_ai"))
         migrate(self.database)
+
+    def superuser_dsn(self, database: str) -> str:
+        """A database of this server as the role postgres."""
+        return self._server.dsn("postgres", database)
 
     def run(self, statement: str, *values: object) -> object:
         """Execute a statement; the first value it gives, if any."""
