@@ -69,9 +69,15 @@ def show(session: Session, name: str | None, files: bool, as_json: bool) -> None
     backup = choose_backup(session.repository, name)
     drills = read_drills(session.repository, backup.name)
     if as_json:
-        session.out.json({**_summary(backup, _last(drills)), **plain(backup), "drills": drills})
+        from agentpg.desk.backup.aiming import ranges_of
+
+        ranges = ranges_of(session.repository, backup)
+        summary = _summary(backup, _last(drills))
+        session.out.json({**summary, **plain(backup), "drills": drills, "ranges": ranges})
         return
     show_facts(session, backup)
+    if backup.kind == "base":
+        _show_ranges(session, backup)
     _show_drills(session, drills)
     if files:
         _show_files(session, backup)
@@ -133,6 +139,22 @@ def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) ->
         ],
         empty=N_("There are no backups."),
     )
+
+
+def _show_ranges(session: Session, backup: Backup) -> None:
+    """Where a base backup can be recovered to, and the marks of its cluster."""
+    from agentpg.desk.backup.aiming import ranges_of
+    from agentpg.desk.backup.marks import list_marks
+
+    session.out.line()
+    ranges = (Column(N_("timeline")), Column(N_("possible from")), Column(N_("possible to")))
+    found = ranges_of(session.repository, backup)
+    session.out.table(ranges, [(str(one.timeline), one.from_at, one.to_at) for one in found])
+    marks = list_marks(session.repository, backup.source.system_identifier)
+    if marks:
+        session.out.line()
+        columns = (Column(N_("mark")), Column(N_("moment")), Column(N_("position")))
+        session.out.table(columns, [(one.name, one.made_at, one.lsn) for one in marks])
 
 
 def _show_drills(session: Session, drills: Sequence[Drill]) -> None:
