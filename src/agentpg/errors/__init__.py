@@ -119,6 +119,7 @@ AgentpgError                    exit 1   failed
 │   ├── ProgramsMissing                  no pg_dump that fits the server
 │   ├── ToolFailed                       one of PostgreSQL's programs
 │   ├── TablesInUse                      others held or changed tables meanwhile
+│   ├── BackupDamaged                    its files are not what was written
 │   ├── BackupNotWhole                   what was made does not end as it should
 │   ├── RestoreNotRight                  what was restored differs
 │   ├── SwapNotDone
@@ -172,6 +173,7 @@ what to do. Both are templates, so that they can be shown in the reader's langua
 """
 
 from agentpg.errors.backup import (
+    BackupDamaged,
     BackupError,
     BackupNotFound,
     BackupNotWhole,
@@ -359,6 +361,7 @@ __all__ = [
     "ArchiveOutOfReach",
     "ArchivingFailed",
     "ArchivingNotOurs",
+    "BackupDamaged",
     "BackupError",
     "BackupNotFound",
     "BackupNotWhole",

@@ -132,6 +132,13 @@ class CompressionNotBuilt(CompressionUnknown):
     sentence = N_("pg_dump {version} cannot compress by {method}: it was not built with that")
 
 
+class BackupDamaged(BackupError):
+    """Files of a backup are not what was written."""
+
+    sentence = N_("the backup {name} is damaged: {reason}")
+    hint = N_("Nothing was changed. `agentpg backup list` shows the others.")
+
+
 class BackupNotWhole(BackupError):
     """A plain backup without pg_dump's closing line."""
 

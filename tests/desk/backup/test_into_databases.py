@@ -22,7 +22,7 @@ from agentpg.desk.backup.naming import is_staged
 from agentpg.desk.backup.restoring import Restored, RestoreOptions, Work, open_restore
 from agentpg.desk.backup.swapping import drop_databases, kept_databases, undo
 from agentpg.errors import (
-    BackupNotWhole,
+    BackupDamaged,
     NothingToUndo,
     RestoreServerTooOld,
     RestoreTargetExists,
@@ -296,7 +296,7 @@ def test_damage_is_refused_before_anything_is_made(
     data = folder.root / "backups" / backup.name / "data"
     path = max(data.iterdir(), key=lambda one: one.stat().st_size)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(BackupNotWhole, match=path.name):
+    with pytest.raises(BackupDamaged, match=path.name):
         restore(backup, name)
     assert not [one for one in _names(server.dsn) if one.startswith(name)]
 

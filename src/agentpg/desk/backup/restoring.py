@@ -39,7 +39,7 @@ from agentpg.desk.backup.unfinished import Unfinished, settle_unfinished
 from agentpg.desk.backup.verifying import Opener, verify_backup
 from agentpg.errors import (
     AgentpgError,
-    BackupNotWhole,
+    BackupDamaged,
     DatabaseMissing,
     PermissionDenied,
     RestoreKindUnknown,
@@ -180,7 +180,7 @@ class Restore:
         self._sql = Statements("restore", backup.source.schema)
 
     def plan(self, tell: Tell) -> RestorePlan:
-        """Look at everything, and decide. Raises RestoreRefused and its kinds, BackupNotWhole."""
+        """Look at everything, and decide. Raises RestoreRefused and its kinds, BackupDamaged."""
         if self._options.verify:
             self._verify(tell)
         with self._connected("agentpg backup restore") as connection:
@@ -319,9 +319,7 @@ class Restore:
             if check.outcome == "failed":
                 damaged = ", ".join(d.subject for d in check.differences[:_MOST_SESSIONS])
                 reason = f"{check.reason}: {damaged}" if damaged else check.reason
-                raise BackupNotWhole(
-                    reason, name=self._backup.name, hint=N_("Nothing was changed.")
-                )
+                raise BackupDamaged(name=self._backup.name, reason=reason)
 
     def _make_roles(self, connection: Connection[Any], loader: Loader, plan: RestorePlan) -> None:
         """Those of the source with what they may, without passwords, and those it does not tell."""
