@@ -231,7 +231,8 @@ def test_who_may_not_see_where_the_data_is_does_not_know(
         "B06": "ok",
         "B08": "ok",
     }
-    assert "permission denied" in found["B15"].message()
+    assert "data_directory" in found["B15"].message()
+    assert found["B15"].remedies[0].sql == "GRANT pg_read_all_settings TO admin"
 
 
 def test_backups_that_are_not_sealed(watched: Watched) -> None:

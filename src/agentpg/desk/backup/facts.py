@@ -63,9 +63,10 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """The database and its server's pages."""
+    """The database and its server's pages; `role` as SQL takes it."""
 
     database: str
+    role: str
     server_version: int
     checksums: bool
     page_failures: int
@@ -142,6 +143,11 @@ class Facts:
     wal: Wal | Unlooked
     place: Place | Unlooked
     sealing: Sealing | Unlooked
+
+    @property
+    def role(self) -> str:
+        """The role that asked, as SQL takes it."""
+        return "ROLE" if isinstance(self.server, Unlooked) else self.server.role
 
     @property
     def wants_wal(self) -> bool:

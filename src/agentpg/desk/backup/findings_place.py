@@ -99,7 +99,7 @@ def _disk(say: Say, facts: Facts, policy: Policy) -> Finding:
     if isinstance(same, Unlooked):
         grant = Remedy(
             sentence=N_("Let the role see where the data is."),
-            sql="GRANT pg_read_all_settings TO CURRENT_USER",
+            sql=f"GRANT pg_read_all_settings TO {facts.role}",
         )
         return say.unknown(same, grant)
     if same:

@@ -22,7 +22,6 @@ _ROOM = Remedy(
     sentence=N_("See to it that the archive has room and can be written."),
     command="agentpg backup archive status",
 )
-_PRIVILEGE = Remedy(sentence=N_("Let the role see it."), sql="GRANT pg_monitor TO CURRENT_USER")
 _ON = Remedy(
     sentence=N_("Turn archiving on, and restart the server."), command="agentpg backup archive on"
 )
@@ -55,7 +54,7 @@ def _waiting(say: Say, facts: Facts, policy: Policy) -> Finding:
     if isinstance(facts.archiver, Archiver) and not facts.archiver.is_on:
         return say("ok", _OFF)
     if isinstance(facts.waiting, Unlooked):
-        return say.unknown(facts.waiting, _PRIVILEGE)
+        return say.unknown(facts.waiting, _privilege(facts))
     if facts.waiting >= policy.waiting_critical:
         level: Level = "critical"
     else:
@@ -121,7 +120,7 @@ def _keeps_nothing(say: Say, facts: Facts, policy: Policy) -> Finding:
     del policy
     archiver = facts.archiver
     if isinstance(archiver, Unlooked):
-        return say.unknown(archiver, _PRIVILEGE)
+        return say.unknown(archiver, _privilege(facts))
     if not archiver.is_on:
         if facts.wants_wal:
             text = N_("the server does not archive its WAL, and backups rely on it")
@@ -131,6 +130,11 @@ def _keeps_nothing(say: Say, facts: Facts, policy: Policy) -> Finding:
         text = N_("the archive command {command} keeps nothing")
         return say("critical", text, remedies=(_ON,), command=repr(archiver.command))
     return say("ok", N_("the server archives its WAL"), archive_mode=archiver.mode)
+
+
+def _privilege(facts: Facts) -> Remedy:
+    sentence = N_("Let the role see it.")
+    return Remedy(sentence=sentence, sql=f"GRANT pg_monitor TO {facts.role}")
 
 
 def _failing_since(archiver: Archiver) -> datetime | None:
