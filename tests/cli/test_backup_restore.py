@@ -94,3 +94,21 @@ def test_it_is_replaced_put_back_and_forgotten(
 
 def test_options_that_exclude_each_other(call: Call) -> None:
     assert call("backup", "restore", "--undo", "--forget-old").code == 2
+
+
+def test_rows_come_back_with_a_file_that_undoes_it(
+    call: Call, made: str, server: Database, tmp_path: Path
+) -> None:
+    with connect(server) as connection:
+        connection.execute("DELETE FROM schema_migrations WHERE version = 1")
+    undo = tmp_path / "undo.sql"
+    arguments = ("--dsn", server.dsn, "backup", "restore", made, "--undo-file", str(undo))
+    assert call(*arguments).code == 2
+    called = call(*arguments, "--table", "schema_migrations", "--where", "version < 9", "--yes")
+    assert called.code == 0, called.err
+    assert str(undo) in called.out
+    with connect(server) as connection:
+        asked = "SELECT count(*) FROM schema_migrations WHERE version = 1"
+        assert connection.execute(asked).fetchone() == (1,)
+    called = call(*arguments[:-2], "--table", "schema_migrations", "--yes", "--json")
+    assert json.loads(called.out)["merged"] is False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentpg.cli import figures
+from agentpg.cli.backup_tables import agreed, restore_tables
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option, plain
 from agentpg.cli.session import Session
@@ -45,6 +45,8 @@ _WORDS = {
         agentpg backup restore --forget-old
         # The whole cluster, as it was at a moment.
         agentpg backup restore --to-time '2026-03-03 14:03'
+        # Deleted rows, or a table that was dropped.
+        agentpg backup restore --table tasks --where "agent_name = 'ReportAgent'"
         # Another server, with a role that may create databases.
         agentpg --dsn postgresql://postgres@db2.example/postgres backup restore --into agentic_ai
     """,
@@ -66,6 +68,14 @@ _WORDS = {
 @click.option("--with-workers", is_flag=True, help="The same, those of workers included.")
 @click.option("--undo", is_flag=True, help="Put back what the last --replace replaced.")
 @click.option("--forget-old", is_flag=True, help="Drop the databases that were kept.")
+@click.option("--table", "tables", metavar="TABLE", multiple=True, help="Only this table's rows.")
+@click.option("--where", metavar="SQL", help="Of these tables, rows for which this is true.")
+@click.option("--overwrite", is_flag=True, help="Changed rows too become what they were.")
+@click.option(
+    "--undo-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The SQL file that undoes it; by default below undo/ in the home.",
+)
 @click.option("--to-time", type=MOMENT, help="As `agentpg backup recover` does.")
 @click.option("--to-lsn", metavar="LSN", help="The same.")
 @click.option("--to-name", metavar="NAME", help="The same.")
@@ -90,8 +100,16 @@ def restore(
         _recover(ctx, name, target, said)
     elif undo or forget_old:
         _put_right(session, forget_old=forget_old, **said)
+    elif said["tables"]:
+        restore_tables(session, name, **said)
     else:
+        _require_no_rows(said)
         _restore(session, name, **said)
+
+
+def _require_no_rows(said: dict[str, Any]) -> None:
+    if said["where"] or said["overwrite"] or said["undo_file"]:
+        raise UsageError(N_("--where, --overwrite and --undo-file go with --table"))
 
 
 def _recover(
@@ -120,6 +138,7 @@ def _restore(
     with_workers: bool,
     yes: bool,
     as_json: bool,
+    **_: object,
 ) -> None:
     from agentpg.desk.backup.keys import seal_for_opening
     from agentpg.desk.backup.records import choose_backup
@@ -146,7 +165,7 @@ def _restore(
             plan = one.plan(_teller(session, measure))
         if not as_json:
             _show_plan(session, plan)
-        if not yes and not _agreed(session, N_("Go ahead?")):
+        if not yes and not agreed(session, N_("Go ahead?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
         with session.out.measure(session.translate(N_("Restoring"))) as measure:
@@ -176,13 +195,13 @@ def _put_right(
     if not as_json:
         session.out.facts([(N_("database"), name), (N_("kept"), ", ".join(kept) or None)])
     if forget_old:
-        if kept and not yes and not _agreed(session, N_("Drop what was kept for good?")):
+        if kept and not yes and not agreed(session, N_("Drop what was kept for good?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
         drop_databases(server, kept)
         document: dict[str, object] = {"database": name, "dropped": kept}
     else:
-        if not yes and not _agreed(session, N_("Put the database back that was there before?")):
+        if not yes and not agreed(session, N_("Put the database back that was there before?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
         back, undone = put_back(server, name, end=end_connections or with_workers)
@@ -200,14 +219,6 @@ def _in_words(document: dict[str, object]) -> list[tuple[str, object]]:
         for key, value in document.items()
         if key in names
     ]
-
-
-def _agreed(session: Session, question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError(
-            N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
-        )
-    return click.confirm(session.translate(question), err=True)
 
 
 def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Work], None]:

@@ -140,6 +140,10 @@ class Measure:
     ) -> None:
         self._progress.stop()
 
+    def pause(self) -> None:
+        """Make room for a question; nothing more is shown."""
+        self._progress.stop()
+
     def call(self, title: str) -> None:
         """What is done now, already translated; the time counts anew with each other work."""
         if title != self._title:
@@ -167,6 +171,9 @@ class NoMeasure:
         trace: TracebackType | None,
     ) -> None:
         return None
+
+    def pause(self) -> None:
+        """Show nothing."""
 
     def call(self, title: str) -> None:
         """Show nothing."""

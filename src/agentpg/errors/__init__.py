@@ -72,6 +72,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── RestoreTooSmall               the server's disk
 │   │   ├── RestoreServerTooOld
 │   │   ├── RolesMissing
+│   │   ├── TableWithoutKey               its rows can't be told apart
 │   │   └── NothingToUndo
 │   ├── PermissionDenied                 the role may not do this
 │   ├── KeyBesideBackups                 the key lies in the repository
@@ -128,6 +129,7 @@ AgentpgError                    exit 1   failed
 │   ├── PgbackrestOutOfReach             it can't work from here
 │   ├── PgbackrestBackupGone             it has no longer what a record refers to
 │   ├── PointNotReached                  a recovery ended before its point
+│   ├── TableNotInBackup
 │   ├── ScratchError                     the private server that a backup is restored into
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
 │   │   └── ScratchNotStarted             (exit 6)
@@ -288,6 +290,8 @@ from agentpg.errors.restore import (
     ScratchNotStarted,
     ScratchTooSmall,
     SwapNotDone,
+    TableNotInBackup,
+    TableWithoutKey,
     WorkersConnected,
 )
 from agentpg.errors.storage import (
@@ -487,6 +491,8 @@ __all__ = [
     "StandInNotStarted",
     "SwapNotDone",
     "TableNotFound",
+    "TableNotInBackup",
+    "TableWithoutKey",
     "TablesInTheWay",
     "TablesInUse",
     "TablesNotReadable",

@@ -124,3 +124,20 @@ class SwapNotDone(BackupError):
 
     sentence = N_("the databases were not swapped: {reason}")
     hint = N_("The old database is in its place. Stop what connects to it, and try again.")
+
+
+class TableNotInBackup(BackupError):
+    """The backup has no such table."""
+
+    sentence = N_("the backup {name} has no table {table}")
+    hint = N_("Write it as schema.table; `agentpg backup list` shows other backups.")
+
+
+class TableWithoutKey(RestoreRefused):
+    """Its rows can't be told apart."""
+
+    sentence = N_("the table {table} has no primary key that the backup has too")
+    hint = N_(
+        "Restore the backup into another database with --into, and copy what is needed. Nothing "
+        "was changed."
+    )

@@ -37,6 +37,7 @@ _ORPHANS = N_("rows name others that are not there")
 _BEHIND = N_("sequences would give numbers that are taken")
 _DIFFERS = N_("the schema is not what this release expects")
 _MOST_NAMES = 5
+_NUMBERS = "sequences"
 
 # pg_amcheck tells what it found where other programs write their results.
 _ALOUD = ("sh", "-c", 'exec "$@" >&2', "sh")
@@ -73,7 +74,7 @@ class Proof:
             ("indexes", self._amcheck),
             ("constraints", lambda: self._asked(_constraints)),
             ("foreign keys", lambda: self._asked(_foreign_keys)),
-            ("sequences", self.sequences),
+            (_NUMBERS, self.sequences),
             ("schema", self._schema),
             ("queries of the guide", self._guide),
         )
@@ -193,5 +194,5 @@ def _sequences(connection: Connection[Any], sql: Statements) -> Check:
             place = f"{schema}.{table}.{column}"
             behind.append(Difference(subject=sequence, expected=place, found=""))
     if not behind:
-        return Check(name="sequences", outcome="passed")
-    return Check(name="sequences", outcome="failed", reason=_BEHIND, differences=tuple(behind))
+        return Check(name=_NUMBERS, outcome="passed")
+    return Check(name=_NUMBERS, outcome="failed", reason=_BEHIND, differences=tuple(behind))

@@ -17,6 +17,11 @@ UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
 _REASON = "restored from the backup {name} of {moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
+def reason_of(backup: Backup) -> str:
+    """Why a task of this backup is held or has failed."""
+    return _REASON.format(name=backup.name, moment=backup.taken_at)
+
+
 def settle_unfinished(database: Database, backup: Backup, choice: Unfinished) -> int:
     """Hold, fail or keep the unfinished tasks of a restored database; how many there are.
 
@@ -24,7 +29,7 @@ def settle_unfinished(database: Database, backup: Backup, choice: Unfinished) ->
     and ticks that schedules have missed since are left out.
     """
     sql = Statements("restore", database.schema)
-    reason = {"reason": _REASON.format(name=backup.name, moment=backup.taken_at)}
+    reason = {"reason": reason_of(backup)}
     with (
         driver_errors(database.target()),
         connect(database, "agentpg backup restore") as connection,

@@ -1,0 +1,106 @@
+"""`agentpg backup restore --table`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agentpg.cli.output import Column
+from agentpg.cli.session import Session
+from agentpg.errors import UsageError
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.desk.backup.merging import Differences
+    from agentpg.desk.backup.unfinished import Unfinished
+
+
+def restore_tables(
+    session: Session,
+    name: str | None,
+    *,
+    tables: tuple[str, ...],
+    where: str | None,
+    overwrite: bool,
+    undo_file: Path | None,
+    unfinished: Unfinished,
+    yes: bool,
+    as_json: bool,
+    **_: object,
+) -> None:
+    """Bring rows, or whole tables, of a backup back into the present database."""
+    from agentpg.desk.backup.keys import seal_for_opening
+    from agentpg.desk.backup.merging import MergeOptions, bring_back
+    from agentpg.desk.backup.records import choose_backup
+    from agentpg.desk.backup.tables import find_tables, open_source
+
+    backup = choose_backup(session.repository, name)
+    seal = seal_for_opening(session.settings, session.repository, backup)
+    live = session.restore_database
+    undo = undo_file or session.home / "undo" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"
+    options = MergeOptions(undo=undo, where=where or "", overwrite=overwrite, unfinished=unfinished)
+    merged = False
+
+    def agree(differences: Differences) -> bool:
+        nonlocal merged
+        if not as_json:
+            _show(session, differences)
+        merged = yes or agreed(session, N_("Go ahead?"))
+        return merged
+
+    with session.out.measure(session.translate(N_("Restoring"))) as measure:
+        opened = open_source(
+            backup,
+            session.repository,
+            seal,
+            session.home / "scratch",
+            session.settings.pg_bin,
+            measure.reach,
+        )
+        with opened as source:
+            measure.pause()
+            differences = bring_back(
+                source, live, find_tables(source, live, tables), options, agree
+            )
+    if as_json:
+        document = {"backup": backup.name, "tables": differences.tables, "merged": merged}
+        session.out.json({**document, "undo": undo if merged else None})
+    elif merged:
+        _say_undo(session, undo)
+    else:
+        nothing = N_("All rows are there as they were.") if differences.nothing_to_do else None
+        session.out.note(session.translate(nothing or N_("Nothing was changed.")))
+
+
+def agreed(session: Session, question: str) -> bool:
+    """Whether the one who is asked says yes. Raises UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
+        )
+    return click.confirm(session.translate(question), err=True)
+
+
+def _show(session: Session, differences: Differences) -> None:
+    columns = (
+        Column(N_("Table")),
+        Column(N_("Missing"), right=True),
+        Column(N_("Changed"), right=True),
+        Column(N_("Only here"), right=True),
+    )
+    whole = session.translate(N_("all of it"))
+    rows = [
+        (t.table, whole if t.missing is None else t.missing, t.changed, t.only_live)
+        for t in differences.tables
+    ]
+    session.out.table(columns, rows)
+
+
+def _say_undo(session: Session, undo: Path) -> None:
+    session.out.line()
+    session.out.line(session.translate(N_("This undoes it:")))
+    session.out.line(f"  psql --no-psqlrc --set ON_ERROR_STOP=1 --file {undo}")

@@ -1,0 +1,195 @@
+"""Rows and tables brought back from a backup into live tables, and undone again."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentpg.db import Database, connect, environment_of
+from agentpg.desk.backup.creating import CreateOptions, create_backup
+from agentpg.desk.backup.folder import Folder
+from agentpg.desk.backup.merging import Differences, MergeOptions, bring_back
+from agentpg.desk.backup.programs import find_programs
+from agentpg.desk.backup.tables import Source, find_tables, open_source
+from agentpg.errors import TableNotInBackup, TableWithoutKey
+from tests.servers import PG_BIN
+
+Bring = Callable[..., Differences]
+
+_TABLES = ("tasks", "notes", "parents", "children", "odd")
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+@pytest.fixture
+def live(filled: Database) -> Database:
+    """Tables with keys of every kind and values that are hard to write."""
+    with connect(filled) as connection:
+        connection.execute(
+            "CREATE TABLE agentic_ai.parents (id int PRIMARY KEY, name text);"
+            "CREATE TABLE agentic_ai.children (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            " parent int NOT NULL REFERENCES agentic_ai.parents);"
+            "CREATE INDEX children_parent_idx ON agentic_ai.children (parent);"
+            'CREATE TABLE agentic_ai.odd ("A key" text, n int, "100%% it\'s" float8, b bytea,'
+            " at timestamptz, j jsonb, a text[], twice int GENERATED ALWAYS AS (n * 2) STORED,"
+            ' PRIMARY KEY ("A key", n));'
+            "CREATE TABLE agentic_ai.keyless (n int);"
+            "INSERT INTO agentic_ai.parents SELECT n, 'p' || n FROM generate_series(1, 10) n;"
+            "INSERT INTO agentic_ai.children (parent) SELECT n FROM generate_series(1, 10) n;"
+            "INSERT INTO agentic_ai.odd SELECT E'it''s \\\\ ' || n, n, n / 3.0, '\\x00ff', now(),"
+            " '{\"a\": \"b\"}', ARRAY['x,y', NULL] FROM generate_series(1, 10) n".replace("%%", "%")
+        )
+    return filled
+
+
+@pytest.fixture
+def source(
+    live: Database, folder: Folder, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Source]:
+    """A restored backup of them."""
+    options = CreateOptions(compression="gzip:1", stages=tmp_path / "stages", pg_bin=PG_BIN)
+    backup = create_backup(live, folder, options, _ignore)
+    with open_source(backup, folder, None, tmp_path / "scratch", PG_BIN, _ignore) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bring(source: Source, live: Database, tmp_path: Path) -> Bring:
+    """Call it with tables to bring back."""
+
+    def run(*names: str, yes: bool = True, **other: Any) -> Differences:
+        options = MergeOptions(undo=tmp_path / "undo" / "undo.sql", **other)
+        tables = find_tables(source, live, names)
+        return bring_back(source, live, tables, options, lambda _: yes)
+
+    return run
+
+
+def _state(database: Database) -> dict[str, list[Any]]:
+    with connect(database) as connection:
+        return {
+            table: connection.execute(
+                f"SELECT t::text FROM agentic_ai.{table} t ORDER BY 1".encode()
+            ).fetchall()
+            for table in _TABLES
+        }
+
+
+def _undo(live: Database, tmp_path: Path) -> None:
+    path = tmp_path / "undo" / "undo.sql"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with connect(live) as connection:
+        major = connection.info.server_version // 10_000
+    psql = find_programs(PG_BIN, major).tool("psql")
+    command: list[str | Path] = [psql, "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--file", path]
+    subprocess.run(command, env=environment_of(live.dsn), check=True, capture_output=True)
+
+
+def _change(live: Database, *statements: str) -> None:
+    with connect(live) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def test_rows_come_back_in_the_order_of_their_keys_and_go_again(
+    bring: Bring, live: Database, tmp_path: Path
+) -> None:
+    before = _state(live)
+    _change(
+        live,
+        "DELETE FROM children WHERE id <= 4",
+        "DELETE FROM parents WHERE id <= 4",
+        "DELETE FROM odd WHERE n <= 5",
+        "UPDATE odd SET b = NULL WHERE n > 8",
+        "INSERT INTO parents VALUES (99, 'new')",
+    )
+    changed = _state(live)
+    found = bring("children", "parents", "odd", overwrite=True)
+    by_name = {one.table: (one.missing, one.changed, one.only_live) for one in found.tables}
+    assert by_name == {
+        "agentic_ai.parents": (4, 0, 1),
+        "agentic_ai.children": (4, 0, 0),
+        "agentic_ai.odd": (5, 2, 0),
+    }
+    after = _state(live)
+    assert after["children"] == before["children"]
+    assert after["odd"] == before["odd"]
+    assert sorted([*before["parents"], ("(99,new)",)]) == sorted(after["parents"])
+    _undo(live, tmp_path)
+    assert _state(live) == changed
+
+
+def test_changed_rows_stay_unless_told(bring: Bring, live: Database) -> None:
+    _change(live, "UPDATE odd SET b = NULL WHERE n > 8", "DELETE FROM odd WHERE n = 1")
+    changed = _state(live)["odd"]
+    [found] = bring("odd").tables
+    assert (found.missing, found.changed) == (1, 2)
+    assert set(changed) < set(_state(live)["odd"])
+    assert len(_state(live)["odd"]) == 10
+
+
+def test_only_the_rows_that_are_wanted(bring: Bring, live: Database) -> None:
+    _change(live, "DELETE FROM odd")
+    [found] = bring("odd", where="n % 2 = 0 AND \"A key\" LIKE 'it%'").tables
+    assert found.missing == 5
+    assert len(_state(live)["odd"]) == 5
+
+
+def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: Path) -> None:
+    _change(live, "DELETE FROM odd WHERE n = 1")
+    changed = _state(live)
+    found = bring("odd", yes=False)
+    assert found.tables[0].missing == 1
+    assert _state(live) == changed
+    assert not (tmp_path / "undo").exists()
+
+
+def test_unfinished_tasks_come_back_held(bring: Bring, live: Database, tmp_path: Path) -> None:
+    _change(live, "DELETE FROM tasks")
+    gone = _state(live)
+    bring("tasks")
+    with connect(live) as connection:
+        rows = connection.execute("SELECT DISTINCT status, left(held_reason, 13) FROM tasks")
+        assert rows.fetchall() == [("pending", "restored from")]
+    _undo(live, tmp_path)
+    assert _state(live) == gone
+
+
+def test_a_dropped_table_comes_back_with_all_that_was_its_own(
+    bring: Bring, live: Database, tmp_path: Path
+) -> None:
+    before = _state(live)
+    asked = (
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'children' UNION ALL"
+        " SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = to_regclass('children') ORDER BY 1"
+    )
+    with connect(live) as connection:
+        definition = connection.execute(asked.encode()).fetchall()
+    _change(live, "DROP TABLE children", "DELETE FROM parents WHERE id = 1")
+    found = bring("children", "parents")
+    assert {one.table: one.missing for one in found.tables} == {
+        "agentic_ai.children": None,
+        "agentic_ai.parents": 1,
+    }
+    assert _state(live) == before
+    with connect(live) as connection:
+        assert connection.execute(asked.encode()).fetchall() == definition
+        connection.execute("INSERT INTO children (parent) VALUES (1)")
+    _undo(live, tmp_path)
+    with connect(live) as connection:
+        asked = "SELECT to_regclass('children'), (SELECT count(*) FROM parents)"
+        assert connection.execute(asked.encode()).fetchone() == (None, 9)
+
+
+def test_tables_that_cannot_be_merged_are_named(bring: Bring) -> None:
+    with pytest.raises(TableNotInBackup, match="no_such"):
+        bring("no_such")
+    with pytest.raises(TableWithoutKey, match="keyless"):
+        bring("keyless")
