@@ -102,14 +102,14 @@ WHERE
 ORDER BY 5 DESC, c.oid;
 
 -- name: contents
--- One table in one pass: its rows, and two sums over them that no order changes. The text of a
--- row is made once; OFFSET 0 keeps the planner from making it once for each of the two.
+-- One table in one pass: its rows, and two sums over them that no order changes. A row is
+-- hashed once; OFFSET 0 keeps the planner from doing it once for each of the two.
 SELECT
     count(*),
-    coalesce(bit_xor(hashtextextended(r.line, 1)), 0),
-    coalesce(sum(hashtextextended(r.line, 2)), 0){limits}
+    coalesce(bit_xor(r.hash), 0),
+    coalesce(sum(r.hash), 0){limits}
 FROM (
-    SELECT ROW({columns})::text COLLATE "C" AS line{counted}
+    SELECT hashtextextended(ROW({columns})::text COLLATE "C", 1) AS hash{counted}
     FROM ONLY {table} AS t
     {condition}
     OFFSET 0
@@ -146,11 +146,11 @@ SELECT has_table_privilege('pg_largeobject', 'SELECT');
 -- Large objects with their owners, grants and comments, in the same two sums.
 SELECT
     count(*),
-    coalesce(bit_xor(hashtextextended(r.line, 1)), 0),
-    coalesce(sum(hashtextextended(r.line, 2)), 0)
+    coalesce(bit_xor(r.hash), 0),
+    coalesce(sum(r.hash), 0)
 FROM (
     SELECT
-        ROW(
+        hashtextextended(ROW(
             m.oid, m.lomowner::regrole,
             (
                 SELECT string_agg(
@@ -166,7 +166,7 @@ FROM (
                 FROM aclexplode(coalesce(m.lomacl, acldefault('L', m.lomowner))) AS a
             ),
             obj_description(m.oid, 'pg_largeobject')
-        )::text COLLATE "C" AS line
+        )::text COLLATE "C", 1) AS hash
     FROM pg_largeobject_metadata AS m
     OFFSET 0
 ) AS r;
@@ -176,15 +176,18 @@ FROM (
 -- not there are the same, and so are zeros at the end of one: a restore fills what is missing.
 SELECT
     count(*) FILTER (WHERE r.last),
-    coalesce(bit_xor(hashtextextended(r.line, 1)), 0),
-    coalesce(sum(hashtextextended(r.line, 2)), 0)
+    coalesce(bit_xor(r.hash), 0),
+    coalesce(sum(r.hash), 0)
 FROM (
     SELECT
         p.last,
-        CASE
-            WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
-            ELSE ROW(p.loid, p.page, p.kept)::text
-        END COLLATE "C" AS line
+        hashtextextended(
+            CASE
+                WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
+                ELSE ROW(p.loid, p.page, p.kept)::text
+            END COLLATE "C",
+            1
+        ) AS hash
     FROM (
         SELECT
             l.loid, l.pageno AS page, octet_length(l.data) AS bytes,
@@ -200,15 +203,18 @@ FROM (
 -- The same for a role that may only read its own, through the functions for that.
 SELECT
     count(*) FILTER (WHERE r.last),
-    coalesce(bit_xor(hashtextextended(r.line, 1)), 0),
-    coalesce(sum(hashtextextended(r.line, 2)), 0)
+    coalesce(bit_xor(r.hash), 0),
+    coalesce(sum(r.hash), 0)
 FROM (
     SELECT
         p.last,
-        CASE
-            WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
-            ELSE ROW(p.loid, p.page, p.kept)::text
-        END COLLATE "C" AS line
+        hashtextextended(
+            CASE
+                WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
+                ELSE ROW(p.loid, p.page, p.kept)::text
+            END COLLATE "C",
+            1
+        ) AS hash
     FROM (
         SELECT
             m.oid AS loid, l.page, octet_length(l.data) AS bytes,
