@@ -15,7 +15,7 @@ from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.merging import Differences, MergeOptions, bring_back
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.tables import Source, find_tables, open_source
-from agentpg.errors import TableNotInBackup, TableWithoutKey
+from agentpg.errors import AgentpgError, TableNotInBackup, TableWithoutKey
 from tests.servers import PG_BIN
 
 Bring = Callable[..., Differences]
@@ -148,6 +148,34 @@ def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: P
     assert found.tables[0].missing == 1
     assert _state(live) == changed
     assert not (tmp_path / "undo").exists()
+
+
+def test_nobody_waits_while_somebody_is_asked(
+    source: Source, live: Database, tmp_path: Path
+) -> None:
+    _change(live, "DELETE FROM odd WHERE n <= 2")
+
+    def agree(found: Differences) -> bool:
+        assert found.tables[0].missing == 2
+        _change(live, "SET lock_timeout = '5s'", "DELETE FROM odd WHERE n = 3")
+        return True
+
+    options = MergeOptions(undo=tmp_path / "undo.sql")
+    found = bring_back(source, live, find_tables(source, live, ["odd"]), options, agree)
+    # What was deleted meanwhile comes back as well, and the undo knows it.
+    assert found.tables[0].missing == 3
+    assert (tmp_path / "undo.sql").read_text().count("DELETE FROM") == 3
+
+
+def test_rows_that_do_not_fit_any_more_change_nothing(
+    bring: Bring, live: Database, tmp_path: Path
+) -> None:
+    _change(live, "DELETE FROM children", "DELETE FROM parents WHERE id = 1")
+    changed = _state(live)
+    with pytest.raises(AgentpgError, match="children_parent_fkey"):
+        bring("children")
+    assert _state(live) == changed
+    assert not (tmp_path / "undo" / "undo.sql").exists()
 
 
 def test_unfinished_tasks_come_back_held(bring: Bring, live: Database, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from agentpg.db import (
     Connection,
     Database,
+    Fragment,
     Statements,
     connect,
     driver_errors,
@@ -85,8 +86,9 @@ def bring_back(
 ) -> Differences:
     """Show the differences to `agree`, and merge where it says yes.
 
-    All rows are one transaction, which holds writers of these tables up from the comparison on.
-    Each table that is gone is made after that, in a transaction of its own.
+    Nobody waits for us while it is asked. Then the tables are compared once more and merged in
+    one transaction, for which their writers wait. Each table that is gone is made after that,
+    in a transaction of its own.
     """
     there = [table for table in tables if not table.gone]
     gone = [table for table in tables if table.gone]
@@ -96,28 +98,49 @@ def bring_back(
         connect(live, "agentpg backup restore", autocommit=False) as connection,
         connect(source.database, "agentpg backup restore") as restored,
     ):
-        connection.execute(sql["pin"])
         staged = {table: f"agentpg_back_{secrets.token_hex(4)}" for table in there}
-        found = [TableDifference(table=str(table)) for table in gone]
-        found += [
-            _compare(connection, restored, sql, table, staged[table], options) for table in there
-        ]
-        differences = Differences(tuple(found))
+
+        def compared(*, lock: bool) -> Differences:
+            connection.execute(sql["pin"])
+            lost = [TableDifference(table=str(table)) for table in gone]
+            if lock:
+                for table in there:
+                    connection.execute(sql.compose("lock_table", table=Fragment(table.path)), {})
+            return Differences(
+                (
+                    *lost,
+                    *(_compare(connection, restored, sql, t, staged[t], options) for t in there),
+                )
+            )
+
+        differences = compared(lock=False)
+        connection.rollback()
         if differences.nothing_to_do or not agree(differences):
-            connection.rollback()
             return differences
+        differences = compared(lock=True)
         with _undo_file(options.undo) as write:
             # Before the rows that they name; nothing that is there names them.
             write(f"DROP TABLE {table.path};" for table in reversed(gone))
             for table in reversed(there):
                 write(_keep(connection, sql, table, staged[table], source, options))
-        for table in there:
-            _merge(connection, sql, table, staged[table], options)
+        with _removed_on_failure(options.undo):
+            for table in there:
+                _merge(connection, sql, table, staged[table], options)
         connection.commit()
     # Their foreign keys want the rows that came back, and tables that nobody has locked.
     for table in gone:
         _make_again(source, live, table)
     return differences
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """Leave no file that undoes what was not done."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _compare(
@@ -129,7 +152,6 @@ def _compare(
     options: MergeOptions,
 ) -> TableDifference:
     parts = parts_of(table, staging, f"({options.where})" if options.where else EVERYTHING)
-    connection.execute(sql.compose("lock_table", **parts), {})
     connection.execute(sql.compose("make_staging", **parts), {})
     with (
         restored.cursor().copy(render(restored, sql.compose("copy_out", **parts)).encode()) as read,
