@@ -64,3 +64,57 @@ def test_yes_retries_those_that_match(call: Call, failed: Database) -> None:
 )
 def test_ids_and_filters_do_not_mix(call: Call, installed: Database, arguments: list[str]) -> None:
     assert call("task", "retry", *arguments).code == 2
+
+
+@pytest.fixture
+def held(installed: Database) -> Database:
+    """Three held tasks of A, two of them for one reason, and one of B."""
+    with connect(installed) as connection:
+        connection.execute(
+            "INSERT INTO tasks (agent_name, task_type, held_reason)"
+            " VALUES ('A', 'x', 'restored from the backup n'), ('A', 'x', 'held by hand'),"
+            " ('A', 'x', 'restored from the backup n'), ('B', 'x', 'restored from the backup n')"
+        )
+    return installed
+
+
+def _held(database: Database) -> int:
+    with Client(database) as client:
+        return len(client.find(held=True))
+
+
+def test_held_tasks_are_shown_before_they_are_released(call: Call, held: Database) -> None:
+    called = call("task", "release", "--held")
+    assert called.code == 2
+    assert [line.split()[:3] for line in called.out.splitlines()[1:]] == [
+        ["A", "x", "2"],
+        ["A", "x", "1"],
+        ["B", "x", "1"],
+    ]
+    assert "restored from the backup n" in called.out
+    assert max(cell_width(line) for line in called.out.splitlines()) <= 80
+    assert _held(held) == 4
+
+
+def test_those_that_match_are_released(call: Call, held: Database) -> None:
+    called = call("task", "release", "--held", "--agent", "A", "--reason", "restored", "--yes")
+    assert called.code == 0
+    assert "2 tasks may run again." in called.out
+    assert _held(held) == 2
+    assert json.loads(call("task", "release", "--held", "--yes", "--json").out) == {"released": 2}
+    assert call("task", "release", "--held", "--yes").out == "There are no such tasks.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--reason", "restored"],
+        ["--held", "0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b"],
+        ["0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b", "--agent", "A"],
+    ],
+)
+def test_release_wants_ids_or_all_held_ones(call: Call, arguments: list[str]) -> None:
+    called = call("task", "release", *arguments)
+    assert called.code == 2
+    assert "--held" in called.err

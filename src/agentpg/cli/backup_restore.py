@@ -48,7 +48,7 @@ _WORDS = {
         # Deleted rows, or a table that was dropped.
         agentpg backup restore --table tasks --where "agent_name = 'ReportAgent'"
         # Another server, with a role that may create databases.
-        agentpg --dsn postgresql://postgres@db2.example/postgres backup restore --into agentic_ai
+        agentpg --dsn postgresql://postgres@db2/postgres backup restore --into copy
     """,
 )
 @click.argument("name", required=False, help="The backup; by default the newest one.")
@@ -271,8 +271,8 @@ def _show_done(session: Session, done: Restored, choice: Unfinished, as_json: bo
         session.out.line(
             session.translate(
                 N_(
-                    "They are held: `agentpg task list --held` shows them, `agentpg task release` "
-                    "lets them run."
+                    "They are held: `agentpg task list --held` shows them, "
+                    "`agentpg task release --held` lets them run."
                 )
             )
         )

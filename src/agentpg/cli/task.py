@@ -333,14 +333,40 @@ def hold(session: Session, task_ids: tuple[UUID, ...], reason: str, as_json: boo
     "release",
     examples="""
         agentpg task release 0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b
+        # What a restore has held; this shows it and asks first.
+        agentpg task release --held --reason 'restored from the backup'
     """,
 )
-@_task_ids
+@click.argument("task_ids", metavar="[ID]...", nargs=-1, type=click.UUID, help="Ids of tasks.")
+@click.option("--held", is_flag=True, help="All held tasks, or those of the other options.")
+@_agent_option
+@_type_option
+@click.option("--reason", metavar="TEXT", help="Only those whose reason begins so.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
-def release(session: Session, task_ids: tuple[UUID, ...], as_json: bool) -> int:
+def release(
+    session: Session,
+    task_ids: tuple[UUID, ...],
+    held: bool,
+    agent: str | None,
+    task_type: str | None,
+    reason: str | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """Let held tasks be run."""
-    return _steer(session, task_ids, lambda c, one: c.release(one), as_json)
+    if held == bool(task_ids):
+        raise UsageError(N_("give ids of tasks, or --held for all held ones"))
+    if not held and (agent or task_type or reason):
+        raise UsageError(N_("--agent, --type and --reason need --held"))
+    if not held:
+        return _steer(session, task_ids, lambda c, one: c.release(one), as_json)
+    from agentpg.cli.task_bulk import release_all
+    from agentpg.tasks.bulk import HeldFilter
+
+    which = HeldFilter(agent, task_type, reason)
+    return release_all(session, which, yes=yes, as_json=as_json)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
--- Retrying many failed tasks. All that failed after the moment of the preview stay out, so
+-- Retrying many failed tasks, and releasing many held ones. All that failed after the moment of the preview stay out, so
 -- that one which fails again is not opened twice.
 
 -- name: count_failed
@@ -37,3 +37,38 @@ WITH next AS MATERIALIZED (
     SELECT pg_notify(%(channel)s, '') FROM reopened LIMIT 1
 )
 SELECT count(reopened.id)::int FROM reopened LEFT JOIN told ON true;
+
+-- name: count_held
+-- Held tasks that match, by agent, type and reason; a NULL parameter matches all.
+SELECT agent_name, task_type, held_reason AS reason, count(*) AS tasks,
+       min(created_at) AS first_created_at, now() AS counted_at
+FROM {schema}.tasks
+WHERE held_reason IS NOT NULL AND status IN ('pending', 'waiting')
+  AND (%(agent_name)s::text IS NULL OR agent_name = %(agent_name)s)
+  AND (%(task_type)s::text IS NULL OR task_type = %(task_type)s)
+  AND (%(reason)s::text IS NULL OR starts_with(held_reason, %(reason)s))
+GROUP BY agent_name, task_type, held_reason
+ORDER BY tasks DESC, agent_name, task_type, held_reason;
+
+-- name: release_held
+-- Let the next of them be claimed again, as `release` does with one.
+WITH next AS MATERIALIZED (
+    SELECT id
+    FROM {schema}.tasks
+    WHERE held_reason IS NOT NULL AND status IN ('pending', 'waiting')
+      AND created_at <= %(until)s
+      AND (%(agent_name)s::text IS NULL OR agent_name = %(agent_name)s)
+      AND (%(task_type)s::text IS NULL OR task_type = %(task_type)s)
+      AND (%(reason)s::text IS NULL OR starts_with(held_reason, %(reason)s))
+    ORDER BY created_at
+    LIMIT 1000
+    FOR UPDATE SKIP LOCKED
+), released AS (
+    UPDATE {schema}.tasks t SET held_reason = NULL
+    FROM next
+    WHERE t.id = next.id
+    RETURNING t.id
+), told AS (
+    SELECT pg_notify(%(channel)s, '') FROM released LIMIT 1
+)
+SELECT count(released.id)::int FROM released LEFT JOIN told ON true;

@@ -1,4 +1,4 @@
-"""Retrying many failed tasks at once, after a look at what they are."""
+"""Retrying many failed tasks at once, or releasing held ones, after a look at what they are."""
 
 from __future__ import annotations
 
@@ -34,6 +34,36 @@ class FailedFilter:
         return {"agent_name": self.agent_name, "task_type": self.task_type}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldGroup:
+    """The tasks of one agent and type that are held for one reason; `counted_at` is the moment
+    of the count."""
+
+    agent_name: str | None
+    task_type: str | None
+    reason: str
+    tasks: int
+    first_created_at: datetime | None
+    counted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFilter:
+    """Which held tasks are meant: of whom, and how their reason begins; None matches all."""
+
+    agent_name: str | None = None
+    task_type: str | None = None
+    reason: str | None = None
+
+    def parameters(self) -> dict[str, str | None]:
+        """As the statements take it."""
+        return {
+            "agent_name": self.agent_name,
+            "task_type": self.task_type,
+            "reason": self.reason,
+        }
+
+
 def failed_groups(database: Database, which: FailedFilter) -> list[FailedGroup]:
     """The failed tasks that match, the largest group first."""
     sql = Statements("bulk", database.schema)
@@ -45,11 +75,31 @@ def failed_groups(database: Database, which: FailedFilter) -> list[FailedGroup]:
 def retry_failed(database: Database, which: FailedFilter, until: datetime) -> Iterator[int]:
     """Open the tasks again that match and had failed by `until`; yields after each batch how
     many it had."""
+    return _in_batches(database, "retry_failed", {**which.parameters(), "until": until})
+
+
+def held_groups(database: Database, which: HeldFilter) -> list[HeldGroup]:
+    """The held tasks that match, the largest group first."""
     sql = Statements("bulk", database.schema)
-    parameters = {**which.parameters(), "until": until, "channel": work_channel_of(database.schema)}
-    with driver_errors(database.target()), connect(database, "agentpg task retry") as connection:
+    with driver_errors(database.target()), connect(database, "agentpg task release") as connection:
+        cursor = connection.cursor(row_factory=class_row(HeldGroup))
+        return cursor.execute(sql["count_held"], which.parameters()).fetchall()
+
+
+def release_held(database: Database, which: HeldFilter, until: datetime) -> Iterator[int]:
+    """Let the tasks be claimed again that match and were submitted by `until`; yields after
+    each batch how many it had."""
+    return _in_batches(database, "release_held", {**which.parameters(), "until": until})
+
+
+def _in_batches(
+    database: Database, statement: str, parameters: dict[str, str | datetime | None]
+) -> Iterator[int]:
+    sql = Statements("bulk", database.schema)
+    channel = work_channel_of(database.schema)
+    with driver_errors(database.target()), connect(database, "agentpg task") as connection:
         while True:
-            row = connection.execute(sql["retry_failed"], parameters).fetchone()
+            row = connection.execute(sql[statement], {**parameters, "channel": channel}).fetchone()
             if not row or not row[0]:
                 return
             yield row[0]
