@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.aiming import Aim
     from agentpg.desk.backup.recovering import Recovered
     from agentpg.desk.backup.targets import Target
+    from agentpg.desk.backup.unfinished import Unfinished
 
 
 @click.command(
@@ -53,6 +55,13 @@ if TYPE_CHECKING:
     multiple=True,
     help="The new folder of a tablespace.",
 )
+@click.option(
+    "--unfinished",
+    type=click.Choice(UNFINISHED),
+    default="hold",
+    show_default=True,
+    help="What becomes of tasks that had not ended.",
+)
 @click.option("--replace", is_flag=True, help="Let it take the place of the private server.")
 @click.option("--force", is_flag=True, help="Even while others are connected to that.")
 @click.option("--undo", type=ANY_PATH, help="Change places again with this home.")
@@ -69,6 +78,7 @@ def recover(
     timeline: int | None,
     into: Path | None,
     tablespaces: tuple[str, ...],
+    unfinished: Unfinished,
     replace: bool,
     force: bool,
     undo: Path | None,
@@ -77,7 +87,8 @@ def recover(
 ) -> None:
     """Recover a whole cluster from a base backup, to its moment or to a later one.
 
-    It becomes a private server in a new home, beside the present one, and archives nothing.
+    It becomes a private server in a new home, beside the present one, and archives nothing. Tasks
+    that had not ended are held before anybody can connect, so that nothing runs twice.
     With --replace the two change places in one moment; the old cluster is then in the new home,
     and --undo changes them back. What is possible, and what is missing, is said before anything
     is done.
@@ -96,14 +107,14 @@ def recover(
     aim = take_aim(session.repository, name, target)
     home = (into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}").absolute()
     if not as_json:
-        _show_plan(session, aim, home)
+        _show_plan(session, aim, home, unfinished)
     if replace and not yes:
         _ask(session, N_("Replace the present cluster once it is recovered?"))
-    recovered = _recover(session, aim, home, _mapped(tablespaces))
+    recovered = _recover(session, aim, home, _mapped(tablespaces), unfinished)
     if as_json:
         session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
     else:
-        _show_recovered(session, recovered)
+        _show_recovered(session, recovered, unfinished)
     if replace:
         _take_place(session, home, force=force)
     elif not as_json:
@@ -138,7 +149,13 @@ def _mapped(tablespaces: tuple[str, ...]) -> dict[str, Path]:
     return {old: Path(new).absolute() for old, _, new in pairs if new}
 
 
-def _recover(session: Session, aim: Aim, home: Path, tablespaces: dict[str, Path]) -> Recovered:
+def _recover(
+    session: Session,
+    aim: Aim,
+    home: Path,
+    tablespaces: dict[str, Path],
+    unfinished: Unfinished,
+) -> Recovered:
     from agentpg.desk.backup.homes import HomeWork, recover_home
     from agentpg.desk.backup.keys import seal_for_opening
     from agentpg.desk.backup.programs import find_programs
@@ -162,6 +179,7 @@ def _recover(session: Session, aim: Aim, home: Path, tablespaces: dict[str, Path
         opener=opener_of(session.repository, backup, seal, session.home),
         tablespaces=tablespaces,
         tail=_tail(session, aim),
+        unfinished=unfinished,
     )
     title = session.translate(N_("Recovering the cluster"))
     with session.out.measure(title) as measure:
@@ -268,7 +286,7 @@ def _ask(session: Session, text: str) -> None:
         raise AgentpgError(N_("nothing was changed"))
 
 
-def _show_plan(session: Session, aim: Aim, home: Path) -> None:
+def _show_plan(session: Session, aim: Aim, home: Path, unfinished: Unfinished) -> None:
     reach = aim.plan.reach
     session.out.facts(
         (
@@ -278,11 +296,13 @@ def _show_plan(session: Session, aim: Aim, home: Path) -> None:
             (N_("possible from"), reach.from_at),
             (N_("possible to"), reach.to_at),
             (N_("new home"), str(home)),
+            (N_("unfinished tasks"), session.translate(UNFINISHED_WORDS[unfinished])),
         )
     )
 
 
-def _show_recovered(session: Session, recovered: Recovered) -> None:
+def _show_recovered(session: Session, recovered: Recovered, choice: Unfinished) -> None:
+    number = recovered.unfinished
     session.out.facts(
         (
             (N_("stopped"), recovered.stopped or session.translate(N_("at the end of the WAL"))),
@@ -290,8 +310,11 @@ def _show_recovered(session: Session, recovered: Recovered) -> None:
             (N_("position"), recovered.lsn),
             (N_("new timeline"), str(recovered.timeline)),
             (N_("recovered in"), recovered.took),
+            *([] if number is None else [(N_("unfinished tasks"), number)]),
         )
     )
+    if number and choice == "hold":
+        session.out.line(session.translate(HELD))
 
 
 def _say_how_to_start(session: Session, aim: Aim, home: Path) -> None:
@@ -315,4 +338,5 @@ def _document(recovered: Recovered) -> dict[str, object]:
         "stopped": recovered.stopped,
         "last_commit": recovered.last_commit,
         "recovery_seconds": recovered.took,
+        "unfinished": recovered.unfinished,
     }

@@ -10,6 +10,7 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.backup_tables import agreed, restore_tables
+from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option, plain
 from agentpg.cli.session import Session
@@ -22,13 +23,7 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.restoring import Restored, RestorePlan, Work
     from agentpg.desk.backup.unfinished import Unfinished
 
-_UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
 _TARGETS = ("to_time", "to_lsn", "to_name")
-_WORDS = {
-    "hold": N_("held until somebody releases them"),
-    "keep": N_("as they were; workers will run them"),
-    "fail": N_("ended as failed"),
-}
 
 
 @click.command(
@@ -56,7 +51,7 @@ _WORDS = {
 @click.option("--replace", is_flag=True, help="Swap it with the database that is there.")
 @click.option(
     "--unfinished",
-    type=click.Choice(_UNFINISHED),
+    type=click.Choice(UNFINISHED),
     default="hold",
     show_default=True,
     help="What becomes of tasks that had not ended.",
@@ -119,7 +114,7 @@ def _recover(
     from agentpg.cli.backup_recover import recover
 
     into = Path(said["into"]) if said["into"] else None
-    shared = {option: said[option] for option in ("replace", "yes", "as_json")}
+    shared = {option: said[option] for option in ("replace", "unfinished", "yes", "as_json")}
     force = said["with_workers"] or said["end_connections"]
     ctx.invoke(recover, name=name, into=into, force=force, **target, **shared)
 
@@ -243,7 +238,7 @@ def _show_plan(session: Session, plan: RestorePlan) -> None:
             (N_("room"), f"{figures.size(plan.needed_bytes)} / {free or figures.UNKNOWN}"),
             (N_("roles to make"), ", ".join(plan.missing_roles) or False),
             (N_("sessions to end"), len(plan.sessions)),
-            (N_("unfinished tasks"), session.translate(_WORDS[options.unfinished])),
+            (N_("unfinished tasks"), session.translate(UNFINISHED_WORDS[options.unfinished])),
             *([(N_("left by killed restores"), ", ".join(plan.left))] if plan.left else []),
         ]
     )
@@ -268,14 +263,7 @@ def _show_done(session: Session, done: Restored, choice: Unfinished, as_json: bo
         ]
     )
     if done.unfinished and choice == "hold":
-        session.out.line(
-            session.translate(
-                N_(
-                    "They are held: `agentpg task list --held` shows them, "
-                    "`agentpg task release --held` lets them run."
-                )
-            )
-        )
+        session.out.line(session.translate(HELD))
     if done.kept:
         session.out.line(
             session.translate(

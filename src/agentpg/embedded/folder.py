@@ -241,6 +241,8 @@ def _make_roles(
 ) -> None:
     """Make roles and database in single-user mode, before the server ever listens."""
     command: list[str | Path] = [binaries.tool("postgres"), "--single", "-j"]
+    # A cluster that came from elsewhere may let nobody write unless told otherwise.
+    command += ["-c", "default_transaction_read_only=off"]
     command += ["-c", "exit_on_error=on", *(["-F"] if options.get("fsync") == "off" else [])]
     script = "".join(f"{statement};\n\n" for statement in statements)
     with maker.reach(draft) as (place, fds):

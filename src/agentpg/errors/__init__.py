@@ -144,7 +144,8 @@ AgentpgError                    exit 1   failed
 │   ├── WalDamaged                       archived WAL is not what was written
 │   ├── ArchivingFailed                  the server does not archive its WAL
 │   ├── RecoveryFailed
-│   │   └── TargetNotReached             there was less WAL than it seemed
+│   │   ├── TargetNotReached             there was less WAL than it seemed
+│   │   └── UnfinishedNotSettled         tasks of the recovered cluster could not be held
 │   ├── MarkNotFound
 │   ├── RecoveryRefused                  (exit 4) the target can't be reached
 │   │   ├── WalMissing
@@ -257,6 +258,7 @@ from agentpg.errors.recovery import (
     TargetNotReached,
     TargetOutOfRange,
     TimelineUnclear,
+    UnfinishedNotSettled,
     WalDamaged,
     WalMissing,
     WritesNotHeld,
@@ -504,6 +506,7 @@ __all__ = [
     "TimelineUnclear",
     "TooManyConnections",
     "ToolFailed",
+    "UnfinishedNotSettled",
     "UsageError",
     "VariableMissing",
     "WaitTimedOut",

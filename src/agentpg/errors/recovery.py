@@ -56,6 +56,16 @@ class TargetNotReached(RecoveryFailed):
     )
 
 
+class UnfinishedNotSettled(RecoveryFailed):
+    """The cluster has recovered, but its unfinished tasks were neither held nor ended."""
+
+    sentence = N_("the unfinished tasks of the cluster in {folder} could not be held: {reason}")
+    hint = N_(
+        "It was not put in place; let no worker connect to it. The log is {log}. With "
+        "--unfinished keep a recovery leaves them as they were."
+    )
+
+
 class MarkNotFound(BackupError):
     """There is no mark of this name."""
 

@@ -71,6 +71,22 @@ ANALYZE;
 -- Whether this database has the engine's tables.
 SELECT to_regclass(format('%%I.tasks', %(schema)s::text)) IS NOT NULL;
 
+-- name: open_databases
+-- The databases of a cluster that can be connected to.
+SELECT datname::text FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname;
+
+-- name: installations
+-- The schemas of this database that have the engine's tables.
+SELECT n.nspname::text
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE
+    c.relkind IN ('r', 'p')
+    AND c.relname IN ('schema_migrations', 'tasks', 'agent_executions', 'workers', 'schedules')
+GROUP BY n.nspname
+HAVING count(*) = 5
+ORDER BY n.nspname;
+
 -- name: close_executions
 -- The executions that were under way, and their calls, are lost: their workers are of another time.
 WITH lost AS (

@@ -13,13 +13,16 @@ from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.homes import HomeWork, exchange_clusters, recover_home
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.targets import Target
+from agentpg.desk.backup.unfinished import Unfinished, reason_of_recovery
 from agentpg.embedded.binaries import find_binaries
-from agentpg.errors import FolderInTheWay, ServerStillRuns
+from agentpg.errors import FolderInTheWay, ServerStillRuns, UnfinishedNotSettled
+from agentpg.schema import migrate
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
 from tests.servers import PG_BIN, SCHEMA, OwnServers
 
 _COUNT = "SELECT count(*) FROM notes"
+_STATES = "SELECT DISTINCT status::text, held_reason FROM tasks"
 
 
 @pytest.fixture
@@ -36,7 +39,9 @@ def cluster(
     return made
 
 
-def _work(cluster: Cluster, backup: Backup, home: Path) -> HomeWork:
+def _work(
+    cluster: Cluster, backup: Backup, home: Path, unfinished: Unfinished = "hold"
+) -> HomeWork:
     return HomeWork(
         backup=backup,
         repository=cluster.folder,
@@ -46,6 +51,7 @@ def _work(cluster: Cluster, backup: Backup, home: Path) -> HomeWork:
         binaries=find_binaries(PG_BIN),
         opener=cluster.opener(backup),
         tablespaces={},
+        unfinished=unfinished,
     )
 
 
@@ -94,3 +100,63 @@ def test_a_folder_that_is_there_is_not_touched(cluster: Cluster, tmp_path: Path)
     with pytest.raises(FolderInTheWay):
         recover_home(_work(cluster, backup, there))
     assert (there / "file").read_text() == "mine"
+
+
+def test_every_installation_is_held_before_anybody_can_connect(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    other = Database(cluster.server.dsn("postgres", "other"), "elsewhere")
+    with connect(cluster.database) as connection:
+        # What the source has set must not keep us from writing.
+        connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        connection.execute("CREATE DATABASE other")
+        connection.execute("CREATE DATABASE closed ALLOW_CONNECTIONS false")
+    migrate(other)
+    with connect(other) as connection:
+        connection.execute(
+            "INSERT INTO elsewhere.tasks (id, agent_name, task_type, status, created_at)"
+            " VALUES (gen_random_uuid(), 'Agent', 'work', 'pending', now())"
+        )
+    backup = cluster.back_up()
+    reason = reason_of_recovery(backup, Target(by="backup"))
+    beside = tmp_path / "beside"
+    assert recover_home(_work(cluster, backup, beside)).unfinished == 101
+
+    started = cluster.servers(home=beside)
+    started.start()
+    with connect(Database(started.dsn(), SCHEMA)) as connection:
+        assert connection.execute(_STATES).fetchall() == [("pending", reason)]
+    with connect(Database(started.dsn("postgres", "other"))) as connection:
+        connection.execute("SET search_path = elsewhere")
+        assert connection.execute(_STATES).fetchall() == [("pending", reason)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "number", "status"), [("keep", None, "pending"), ("fail", 100, "failed")]
+)
+def test_they_are_kept_or_ended_where_that_is_said(
+    cluster: Cluster, tmp_path: Path, choice: Unfinished, number: int | None, status: str
+) -> None:
+    backup = cluster.back_up()
+    beside = tmp_path / "beside"
+    assert recover_home(_work(cluster, backup, beside, choice)).unfinished == number
+    started = cluster.servers(home=beside)
+    started.start()
+    with connect(Database(started.dsn(), SCHEMA)) as connection:
+        assert connection.execute(_STATES).fetchall() == [(status, None)]
+
+
+def test_what_can_not_be_held_is_said(cluster: Cluster, tmp_path: Path) -> None:
+    with connect(cluster.database) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN RAISE 'nobody changes a task'; END$$"
+        )
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    backup = cluster.back_up()
+    with pytest.raises(UnfinishedNotSettled, match="nobody changes a task"):
+        recover_home(_work(cluster, backup, tmp_path / "beside"))
+    kept = recover_home(_work(cluster, backup, tmp_path / "again", "keep"))
+    assert kept.unfinished is None

@@ -1,6 +1,7 @@
 """A recovered cluster becomes a private server of its own, or takes the place of the one that is.
 
-It is recovered into a home of its own, beside the present one. There it can be started and looked
+It is recovered into a home of its own, beside the present one, and its unfinished tasks are held
+while nobody but us can connect to it. There it can be started and looked
 at. To replace the present one, the two data folders change places in one moment; the old
 one is then in the other home, to be looked at, or changed back.
 """
@@ -9,15 +10,17 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.recovering import Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovering import Prepared, Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovery_server import running_privately
 from agentpg.desk.backup.repository import Repository
 from agentpg.desk.backup.targets import Copy, Target
+from agentpg.desk.backup.unfinished import Unfinished, reason_of_recovery, settle_cluster
 from agentpg.desk.backup.unpacking import (
     RECOVERED,
     Opener,
@@ -31,7 +34,13 @@ from agentpg.embedded.binaries import Binaries, binaries_for
 from agentpg.embedded.exchange import exchange
 from agentpg.embedded.folder import Folder, known_passwords, renew_passwords
 from agentpg.embedded.postmaster import postmaster_pid
-from agentpg.errors import FileNotWritten, FolderInTheWay, ServerStillRuns
+from agentpg.errors import (
+    AgentpgError,
+    FileNotWritten,
+    FolderInTheWay,
+    ServerStillRuns,
+    UnfinishedNotSettled,
+)
 
 _LOG = "recovery.log"
 _SQL = Statements("base", "")
@@ -39,7 +48,10 @@ _SQL = Statements("base", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeWork:
-    """What is recovered into a new home, and how; `beside` is the home that is."""
+    """What is recovered into a new home, and how; `beside` is the home that is.
+
+    `unfinished` is what becomes of tasks that had not ended then.
+    """
 
     backup: Backup
     repository: Repository
@@ -50,14 +62,16 @@ class HomeWork:
     opener: Opener
     tablespaces: dict[str, Path]
     tail: Path | None = None
+    unfinished: Unfinished = "hold"
 
 
 def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     """Recover a cluster into a new home: `agentpg --home HOME server start` starts it.
 
     It archives nothing, so that it does not get into the archive of the one that it came from.
-    Its roles have the passwords of the home that is, or new ones. Raises FolderInTheWay and what
-    `recover` raises; the home is removed where the cluster could not be unpacked.
+    Its roles have the passwords of the home that is, or new ones. Raises FolderInTheWay, what
+    `recover` raises, and UnfinishedNotSettled; the home is removed where the cluster could not be
+    unpacked.
     """
     folder = Folder(work.home.absolute())
     if folder.home.exists():
@@ -78,11 +92,26 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
         shutil.rmtree(folder.home, ignore_errors=True)
         raise
     recovered = recover(prepared, work.binaries, folder.home / _LOG)
+    if work.unfinished != "keep":
+        recovered = replace(recovered, unfinished=_settle(work, prepared, folder.home / _LOG))
     # A cluster whose settings lie elsewhere is not one that we start.
     if (folder.data / "postgresql.conf").is_file():
         runnable = binaries_for(account, work.binaries)
         renew_passwords(folder, account, runnable, known_passwords(Folder(work.beside)))
     return recovered
+
+
+def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
+    """Hold or fail what had not ended, before the cluster is anybody's; how many tasks."""
+    copy = Copy.of(work.backup)
+    reason = reason_of_recovery(work.backup, work.target)
+    try:
+        with running_privately(
+            prepared.place, work.binaries, copy.floors, copy.superuser, log
+        ) as server:
+            return settle_cluster(server, reason, work.unfinished)
+    except AgentpgError as error:
+        raise UnfinishedNotSettled(str(error), folder=work.home.absolute(), log=log) from error
 
 
 def exchange_clusters(present: Path, other: Path) -> None:

@@ -72,7 +72,8 @@ class Recovered:
 
     `stopped` is what the server said of where it stopped, `last_commit` of the last transaction
     that it has; `lsn` is where the new `timeline` begins. `took` is the time of the recovery
-    itself, without the unpacking.
+    itself, without the unpacking. `unfinished` is how many tasks were held or ended afterwards;
+    None where nobody looked.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class Recovered:
     stopped: str
     last_commit: str
     took: timedelta
+    unfinished: int | None = None
 
 
 def prepare_recovery(

@@ -35,7 +35,7 @@ from agentpg.desk.backup.repository import Repository
 from agentpg.desk.backup.scratch import scratch_folder
 from agentpg.desk.backup.sealing import Seal
 from agentpg.desk.backup.swapping import Connected, put_in_place, sessions_of
-from agentpg.desk.backup.unfinished import Unfinished, settle_unfinished
+from agentpg.desk.backup.unfinished import Unfinished, reason_of, settle_unfinished
 from agentpg.desk.backup.verifying import Opener, verify_backup
 from agentpg.errors import (
     AgentpgError,
@@ -201,7 +201,9 @@ class Restore:
                 took = timedelta(seconds=time.monotonic() - begun)
                 checks = self._compare(loader, plan, tell)
                 number = settle_unfinished(
-                    loader.database(plan.staging), self._backup, self._options.unfinished
+                    loader.database(plan.staging),
+                    reason_of(self._backup),
+                    self._options.unfinished,
                 )
                 self._analyze(loader.database(plan.staging))
                 tell(Work(SWAPPING))
