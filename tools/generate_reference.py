@@ -227,7 +227,7 @@ def _findings() -> Iterator[str]:
 def _kinds(kind: type[errors.AgentpgError]) -> Iterator[type[errors.AgentpgError]]:
     yield kind
     for below in kind.__subclasses__():
-        if below.__module__ == errors.__name__:
+        if below.__module__.startswith(f"{errors.__name__}."):
             yield from _kinds(below)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from agentpg import errors
 from agentpg.cli.command import Taught
 from agentpg.cli.root import root
 from agentpg.cli.session import Session
@@ -30,6 +31,17 @@ def test_the_reference_is_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_error_is_listed_once() -> None:
+    page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    kinds = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.AgentpgError)
+    }
+    assert len(kinds) > 100
+    assert sorted(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == sorted(kinds)
 
 
 @pytest.mark.parametrize(

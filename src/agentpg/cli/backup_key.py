@@ -23,7 +23,7 @@ from agentpg.language import N_
         agentpg backup key --json /media/safe/backup.key | jq -r .public_key
     """,
 )
-@click.argument("file", type=ANY_PATH)
+@click.argument("file", type=ANY_PATH, help="Where the key goes; nothing may be there yet.")
 @json_option
 @click.pass_obj
 def key(session: Session, file: Path, as_json: bool) -> None:
