@@ -48,12 +48,18 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
     for part in (
-        "Greeter, MaintenanceAgent, ReportAgent, SchemaAgent",
+        "BackupAgent, Greeter, MaintenanceAgent, ReportAgent, SchemaAgent",
         "agentpg status",
         "agentpg server psql",
     ):
         assert part in up.text
     _greeted(call)
+    for kind in ("dump", "base"):
+        made = call(
+            "task", "submit", "BackupAgent", "make_backup", f'{{"kind": "{kind}"}}', "--wait"
+        )
+        assert made.code == 0, made.out
+    assert len(json.loads(call("backup", "list", "--json").out)) == 2
     assert call("status").code == 0
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0
@@ -90,6 +96,8 @@ def test_a_configured_database_gets_the_schema(
     up.says("started, with")
     assert "\n  psql '" in up.text
     assert password not in up.text
+    # Whose database it is says who makes its backups.
+    assert "BackupAgent" not in up.text
     assert "Greeter, MaintenanceAgent, ReportAgent, SchemaAgent" in up.text
     _greeted(call)
     up.tell(signal.SIGTERM)

@@ -79,6 +79,7 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
 def _server(session: Session) -> Iterator[None]:
     """The private server, where no database is configured; stopped again if we started it."""
     from agentpg.db import configured
+    from agentpg.embedded.folder import SUPERUSER
 
     database = configured(session.settings)
     if database is not None:
@@ -91,6 +92,9 @@ def _server(session: Session) -> Iterator[None]:
             session.out.line(session.translate(N_("Starting the private server …")))
         session.server.start()
         _let_built_in_agents_in(session, session.server.dsn())
+        if not session.settings.dsn_backup:
+            # Backups of kind base and marks want the superuser, as on the command line.
+            session.override("dsn_backup", session.server.dsn(SUPERUSER))
         yield
     finally:
         if not was_running:
