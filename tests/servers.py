@@ -71,10 +71,16 @@ class SharedServer:
         self.server = EmbeddedServer(home, PG_BIN, options=FAST)
         self.server.start()
         self._template = ""
+        # Kept, since a session costs as much as what it would do.
+        self._administrator = connect(Database(self.superuser_dsn()), "the tests")
 
     def superuser_dsn(self, database: str = "postgres") -> str:
         """The server as the role postgres."""
         return self.server.dsn("postgres", database)
+
+    def close(self) -> None:
+        """End the session that makes databases."""
+        self._administrator.close()
 
     @contextlib.contextmanager
     def database(self, *, empty: bool = False) -> Iterator[Database]:
@@ -100,8 +106,7 @@ class SharedServer:
 
     def _run(self, statement: str, name: str, template: str = "") -> None:
         names = {"name": name, "template": template or name, "schema": SCHEMA}
-        with connect(Database(self.superuser_dsn())) as connection:
-            connection.execute(compose_script(statement, **names))
+        self._administrator.execute(compose_script(statement, **names))
 
 
 def write_times_in(database: Database, style: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,15 @@ class Storage:
             **options,
         )
 
+    @cached_property
+    def _own_client(self) -> Any:
+        """Made once: it reads all that the vendor says of the service."""
+        return self.client()
+
     def new_bucket(self) -> str:
         """An empty bucket of a name that nobody else uses."""
         name = f"bucket-{secrets.token_hex(6)}"
-        self.client().create_bucket(Bucket=name)
+        self._own_client.create_bucket(Bucket=name)
         return name
 
     def settings(self, bucket: str, *, port: int = 0, **options: object) -> Settings:

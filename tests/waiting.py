@@ -8,7 +8,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_POLL_SECONDS = 0.02
+# How long between looks: a twentieth of the time waited so far, but within these.
+_SHORTEST, _LONGEST = 0.02, 0.1
 
 
 def eventually(condition: Callable[[], T], timeout: float = 60.0, message: str = "") -> T:
@@ -16,10 +17,11 @@ def eventually(condition: Callable[[], T], timeout: float = 60.0, message: str =
 
     Fails after `timeout` seconds with the message and what the condition gave last.
     """
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     while not (value := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begun
+        if waited > timeout:
             what = message or getattr(condition, "__name__", "the condition")
             raise AssertionError(f"{what}: still {value!r} after {timeout:g} s")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(min(max(waited / 20, _SHORTEST), _LONGEST))
     return value

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agentpg.db import Database, connect
+import psycopg
+
+from agentpg.db import Connection, Database, connect
 from agentpg.errors import DatabaseUnavailable
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.client import Client
@@ -126,12 +128,50 @@ class ProcessWorker:
         return self.wait()
 
 
+class Reading:
+    """A session for each thread that reads; who waits asks fifty times a second, and a new
+    session costs far more than the answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sessions: dict[int, Connection[Any]] = {}
+
+    def rows(self, query: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows of a query, also where the server was restarted since the last one."""
+        session = self._session()
+        try:
+            return session.execute(query.encode(), parameters or None).fetchall()
+        except psycopg.OperationalError:
+            if not session.closed:
+                raise
+        return self._session().execute(query.encode(), parameters or None).fetchall()
+
+    def close(self) -> None:
+        """End the sessions."""
+        for session in self._sessions.values():
+            session.close()
+
+    def _session(self) -> Connection[Any]:
+        me = threading.get_ident()
+        if me not in self._sessions or self._sessions[me].closed:
+            self._sessions[me] = session_on(self._database)
+        return self._sessions[me]
+
+
+def session_on(database: Database) -> Connection[Any]:
+    """A session with the schema in the path."""
+    made = connect(database)
+    made.execute(f"SET search_path = {database.schema}".encode())
+    return made
+
+
 class Engine:
     """One installation under test."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
         self.client = Client(database, settings=load_settings(pool_size=4))
+        self._reading = Reading(database)
         self._folder = folder
         self._workers: list[ThreadWorker | ProcessWorker] = []
 
@@ -156,8 +196,9 @@ class Engine:
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query, or none for another statement; with the schema in the path."""
-        with connect(self.database) as connection:
-            connection.execute(f"SET search_path = {self.database.schema}")
+        if query.lstrip().startswith("SELECT"):
+            return self._reading.rows(query, parameters)
+        with session_on(self.database) as connection:
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -208,4 +249,5 @@ class Engine:
         for worker in self._workers:
             if worker.alive:
                 worker.stop()
+        self._reading.close()
         self.client.close()
