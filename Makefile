@@ -20,8 +20,8 @@ install: $(READY) ## Make .venv with everything, from the locked requirements
 demo: $(READY) ## Show real agents at work on a private PostgreSQL, in under a minute
 	agentpg demo
 
-test: $(READY) ## Run all tests on private PostgreSQL servers
-	pytest -q -n auto --maxprocesses 4
+test: $(READY) ## Run all tests on private PostgreSQL servers; SELECT=… runs some of them
+	pytest -q -n auto --maxprocesses 5 --dist loadgroup $(if $(SELECT),-m '$(SELECT)')
 
 check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations, generated files
 	ruff format --check

@@ -21,11 +21,26 @@ from tests.storage import Storage
 
 _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_")
 
+_SERVERS = {"shared_server", "own_server", "cluster"}
+
 
 def pytest_configure() -> None:
     """Let SIGTERM end the run the way Ctrl-C does, so that servers are stopped."""
     write_to_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: many tests wait for others' time to pass."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that is said to meet no server and would get one."""
+    for item in items:
+        met = _SERVERS.intersection(getattr(item, "fixturenames", ()))
+        if met and item.get_closest_marker("without_server"):
+            raise pytest.UsageError(f"{item.nodeid} is marked without_server and uses {met}")
 
 
 def pytest_report_header() -> str:
@@ -72,7 +87,9 @@ def shared_server(reaper: Reaper) -> Iterator[SharedServer]:
     """The server that the databases of this test process live in."""
     home = Path(tempfile.mkdtemp(prefix="agentpg-test-"))
     reaper.watch(home)
-    yield SharedServer(home)
+    server = SharedServer(home)
+    yield server
+    server.close()
     remove_server(home)
 
 

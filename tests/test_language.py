@@ -22,6 +22,8 @@ from agentpg.cli.root import NOUNS, root
 from agentpg.language import choose_language, translation
 from agentpg.settings import Settings
 
+pytestmark = pytest.mark.without_server
+
 PACKAGE = Path(agentpg.__path__[0])
 CATALOGUE = PACKAGE / "locale" / "ko" / "LC_MESSAGES" / "agentpg.po"
 

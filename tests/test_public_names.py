@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import agentpg
+
+pytestmark = pytest.mark.without_server
 
 
 def test_every_public_name_can_be_imported() -> None:

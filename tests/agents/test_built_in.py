@@ -7,6 +7,8 @@ import pytest
 from agentpg.agents.built_in import built_in_app
 from agentpg.settings import load_settings
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("settings", "agents"),

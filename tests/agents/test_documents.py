@@ -9,6 +9,8 @@ import pytest
 from agentpg.agents.documents import find_documents, folder_within, read_document, split
 from agentpg.errors import DocumentUnusable
 
+pytestmark = pytest.mark.without_server
+
 
 def _write(folder: Path, path: str, text: str | bytes = "# A title\n\nText.\n") -> Path:
     place = folder / path

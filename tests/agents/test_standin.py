@@ -23,6 +23,8 @@ from agentpg.agents.standin import StandIn
 from agentpg.agents.standin.text import count_tokens, cut, embed, pieces, summarise
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.without_server
+
 MODEL = "gpt-4o-mini"
 
 TEXT = """# Backups

@@ -13,6 +13,8 @@ from agentpg.settings import load_settings
 from agentpg.tasks.handlers import Permanent
 from agentpg.tasks.run import Run
 
+pytestmark = pytest.mark.without_server
+
 DEFAULT = Path("reports")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.figures import percentile, ratio, spread
 
+pytestmark = pytest.mark.without_server
+
 
 def test_percentiles_are_values_that_occurred() -> None:
     values = [float(n) for n in range(1, 101)]

@@ -11,6 +11,8 @@ from benchmarks.roster import ORDER
 from benchmarks.work import Better
 from benchmarks.works import all_works
 
+pytestmark = pytest.mark.without_server
+
 
 def _verdict(
     limit: Limit, better: Better, ours: list[float], theirs: list[float] | None = None

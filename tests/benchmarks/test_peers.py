@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.roster import FAST, FOLDER, IN_NODE, IN_PYTHON, NODE_FOLDER, ORDER, OURS
 
+pytestmark = pytest.mark.without_server
+
 
 def test_every_peer_is_in_one_language_and_has_a_program() -> None:
     assert set(ORDER) == {OURS, *IN_PYTHON, *IN_NODE}

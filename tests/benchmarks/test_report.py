@@ -16,6 +16,8 @@ from benchmarks.runs import Measured
 from benchmarks.summary import Row, summarize
 from benchmarks.works.bulk import Bulk
 
+pytestmark = pytest.mark.without_server
+
 _BULK = Bulk(2, 1)
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -19,6 +19,8 @@ from benchmarks.work import Scale
 from benchmarks.works import all_works
 from tests.servers import PG_BIN, Reaper
 
+pytestmark = pytest.mark.xdist_group("benchmarks")
+
 _SCALE = Scale(
     tasks=200,
     fewer=100,

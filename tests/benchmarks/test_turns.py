@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import pytest
+
 from benchmarks.draining import Drained
 from benchmarks.roster import Competitor, PeerFailed
 from benchmarks.runs import measure_work, turns
 from benchmarks.server import BenchServer
 from benchmarks.work import Figure, Scene, Work
 from benchmarks.works.idle import count_statements
+
+pytestmark = pytest.mark.without_server
 
 
 @dataclass(frozen=True, slots=True)

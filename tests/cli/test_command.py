@@ -16,6 +16,8 @@ from agentpg.cli.wrapping import cell_width
 from tests.cli.conftest import Call
 from tests.test_language import commands
 
+pytestmark = pytest.mark.without_server
+
 COMMANDS = dict(commands())
 HEAVY = ("psycopg", "psycopg_pool", "openai", "anthropic", "jinja2", "genai_prices")
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_is_the_shells(call: Call, shell: str) -> None:

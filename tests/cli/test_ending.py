@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.without_server
+
 _HANGING = """
 import sys, threading, time
 from agentpg.cli.ending import end_process

@@ -11,6 +11,8 @@ import pytest
 
 from agentpg.cli import figures
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("value", "text"),

@@ -14,6 +14,8 @@ import pytest
 from agentpg.cli.logs import formatter, start_logging
 from agentpg.settings import load_settings
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.fixture
 def restored() -> Iterator[None]:

@@ -19,6 +19,8 @@ from agentpg.cli.output import Column, Output
 from agentpg.cli.wrapping import cell_width, wrap
 from agentpg.language import untranslated
 
+pytestmark = pytest.mark.without_server
+
 COLUMNS = (
     Column("Id"),
     Column("State", state=True),

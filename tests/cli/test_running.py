@@ -17,6 +17,8 @@ from agentpg.cli.root import NOUNS, PIPE_CLOSED, Noun, root
 from agentpg.cli.running import INTERRUPTED
 from tests.cli.conftest import Call, take_interrupts
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:

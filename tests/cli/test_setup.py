@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agentpg.db import Database
 from tests.cli.conftest import Call
 from tests.schema.old import rows
 from tests.servers import SharedServer
 from tests.setup.debian import Cluster, cluster
+
+pytestmark = pytest.mark.xdist_group("cluster")
 
 __all__ = ["cluster"]
 

@@ -6,6 +6,8 @@ import pytest
 
 from agentpg.desk.charts import Series, Span, bars, ranges, stacked_bars
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("highest", "labels"),

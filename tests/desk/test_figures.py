@@ -9,6 +9,8 @@ import pytest
 from agentpg.desk.figures import Figures
 from agentpg.language import translation
 
+pytestmark = pytest.mark.without_server
+
 ENGLISH = Figures()
 KOREAN = Figures(translation("ko"))
 

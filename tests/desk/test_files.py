@@ -10,6 +10,8 @@ import pytest
 from agentpg.desk.files import create_files, make_folder, replace_file
 from agentpg.errors import FileNotWritten
 
+pytestmark = pytest.mark.without_server
+
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "page.md"

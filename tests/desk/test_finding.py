@@ -6,6 +6,8 @@ import pytest
 
 from agentpg.desk.finding import Finding, Level, Remedy, at_or_above, worst
 
+pytestmark = pytest.mark.without_server
+
 
 def finding(level: Level, code: str = "B01") -> Finding:
     return Finding(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentpg.desk import markdown as md
+
+pytestmark = pytest.mark.without_server
 
 
 def test_markup_in_a_text_is_escaped() -> None:

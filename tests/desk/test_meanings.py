@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentpg.desk.meanings import our_meanings, parse_meanings
+
+pytestmark = pytest.mark.without_server
 
 _SCHEMA = """
 -- An essay that explains nothing below.

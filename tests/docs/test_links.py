@@ -13,6 +13,8 @@ from markdown_it.token import Token
 
 from tests.docs.pages import ROOT, Page, pages, read
 
+pytestmark = pytest.mark.without_server
+
 _OUTSIDE = re.compile(r"[a-z]+:")
 _HTML_TARGET = re.compile(r"(?:href|src|srcset)=\"([^\"]+)\"")
 

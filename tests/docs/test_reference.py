@@ -18,6 +18,8 @@ from agentpg.cli.session import Session
 from agentpg.tasks.model import Outcome, TaskStatus
 from tests.docs.pages import ROOT, read
 
+pytestmark = pytest.mark.without_server
+
 GLOSSARY = ROOT / "docs/reference/glossary.md"
 ENGINE = ROOT / "src/agentpg/tasks/README.md"
 

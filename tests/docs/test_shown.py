@@ -6,6 +6,8 @@ import pytest
 
 from tests.docs.shown import missing_line
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("shown", "printed"),

@@ -20,6 +20,8 @@ from agentpg.schema import migrate
 from tests.guide.blocks import blocks
 from tests.servers import FAST, PG_BIN, SCHEMA, Reaper, remove_server
 
+pytestmark = pytest.mark.xdist_group("guide")
+
 SQL = blocks("sql")
 BASH = blocks("bash")
 

@@ -15,6 +15,8 @@ from agentpg.tasks.lanes import MARK, ranges
 from tests.plans.plan import plan_of
 from tests.servers import SharedServer
 
+pytestmark = pytest.mark.xdist_group("plans of lanes")
+
 FROM_THE_HEAD = {"priorities": [0, 100], "run_ats": ["-infinity"] * 2, "ids": [UUID(int=0)] * 2}
 HANDLERS = [f"Agent{n}{MARK}work" for n in range(20)]
 

@@ -17,6 +17,8 @@ from tests.plans.plan import Plan, plan_of
 from tests.servers import SharedServer
 from tests.tasks.claimed import FROM_THE_HEAD
 
+pytestmark = pytest.mark.xdist_group("plans")
+
 WORKER = uuid7()
 
 # A history of 200,000 tasks, of which 2 % belong to one agent.

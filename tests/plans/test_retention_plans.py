@@ -13,6 +13,8 @@ from tests.plans.plan import plan_of
 from tests.plans.test_plans import seeded, statement
 from tests.servers import SharedServer
 
+pytestmark = pytest.mark.xdist_group("plans of retention")
+
 
 @pytest.fixture(scope="module", params=["used", "flooded"])
 def removing(

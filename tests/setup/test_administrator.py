@@ -11,6 +11,8 @@ from agentpg.errors import DatabaseUnavailable, NoAdministrator
 from agentpg.setup import by_dsn, by_peer
 from tests.setup.debian import Cluster
 
+pytestmark = pytest.mark.xdist_group("cluster")
+
 _NOBODY = 65534
 
 

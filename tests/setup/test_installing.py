@@ -16,6 +16,8 @@ from tests.schema.old import rows, run
 from tests.servers import SharedServer
 from tests.setup.debian import VERSION, Cluster
 
+pytestmark = pytest.mark.xdist_group("cluster")
+
 
 @pytest.fixture
 def target(cluster: Cluster, tmp_path: Path) -> Target:

@@ -13,6 +13,8 @@ from agentpg.errors import FileNotOurs, FileNotWritten
 from agentpg.setup import install_units, units
 from agentpg.setup.units import MARKER, Service
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> Service:

@@ -16,6 +16,8 @@ from agentpg.tasks.answers import (
     stated_tokens,
 )
 
+pytestmark = pytest.mark.without_server
+
 CHAT: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",

@@ -19,6 +19,8 @@ from agentpg.tasks.retry import Backoff
 from agentpg.tasks.run import Run
 from tests.tasks.claimed import attempt_of, claimed
 
+pytestmark = pytest.mark.without_server
+
 Stop = tuple[Outcome, str]
 
 # Set by a handler that is to be stopped.

@@ -11,6 +11,8 @@ import pytest
 from agentpg.errors import PayloadNotJson, PayloadTooLarge, ResultNotJson, ResultTooLarge
 from agentpg.tasks.encoding import encode_payload, encode_result, plain_text
 
+pytestmark = pytest.mark.without_server
+
 LIMIT = 1000
 
 GOOD = [

@@ -12,6 +12,8 @@ from agentpg.tasks.handlers import App, Handler, Permanent
 from agentpg.tasks.retry import Backoff
 from agentpg.tasks.run import Run
 
+pytestmark = pytest.mark.without_server
+
 
 def noop(run: Run) -> None: ...
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from agentpg.tasks.attempt import Attempt
@@ -14,6 +15,8 @@ from agentpg.tasks.hands import Hands
 from agentpg.tasks.model import Claimed, Outcome, Settlement
 from agentpg.tasks.run import Run
 from tests.tasks.claimed import attempt_of, claimed
+
+pytestmark = pytest.mark.without_server
 
 WORKER = uuid7()
 

@@ -23,6 +23,8 @@ from agentpg.tasks.lanes import (
     tenant_of,
 )
 
+pytestmark = pytest.mark.without_server
+
 
 def name(tenant: str = "", *groups: str, agent: str = "A", task_type: str = "t") -> str:
     return MARK.join([agent, task_type, tenant, *groups, ""])

@@ -12,6 +12,8 @@ from agentpg.errors import IdempotencyConflict, InvalidTask, PayloadNotJson, Pay
 from agentpg.tasks.lifecycle import alike, conflict_or_ids, repeated, submission, without_keys
 from agentpg.tasks.model import NewTask
 
+pytestmark = pytest.mark.without_server
+
 
 def task(**values: Any) -> NewTask:
     return NewTask(**{"agent_name": "A", "task_type": "t", **values})

@@ -17,6 +17,8 @@ from agentpg.errors import (
 from agentpg.tasks.handlers import App
 from agentpg.tasks.loading import load_app, load_apps
 
+pytestmark = pytest.mark.without_server
+
 _MODULE = """
 from agentpg import App
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from agentpg.tasks.marks import Marks
+
+pytestmark = pytest.mark.without_server
 
 FIRST, SECOND, THIRD = (UUID(int=n) for n in (1, 2, 3))
 NONE = UUID(int=0)

@@ -9,6 +9,8 @@ import pytest
 
 from agentpg.tasks.pace import Rate, spread, until
 
+pytestmark = pytest.mark.without_server
+
 
 class Clock:
     """A clock that goes only when told."""

@@ -10,6 +10,8 @@ import pytest
 from agentpg.errors import PayloadNotJson, PayloadNotParsed
 from agentpg.tasks.payloads import PARSER_SAYS, parse_payload
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("text", "value"),

@@ -11,6 +11,8 @@ import pytest
 from agentpg.tasks.answers import Answer, Tokens
 from agentpg.tasks.pricing import as_cost, cost_of, provider_at
 
+pytestmark = pytest.mark.without_server
+
 _THOUSAND = Answer(tokens=Tokens(input=1000, output=100))
 
 

@@ -13,6 +13,8 @@ import pytest
 from agentpg.tasks.processes import Processes
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.without_server
+
 # Says that it lives, and obeys: SIGTERM ends it unless it is deaf, and so does the end of
 # its standard input.
 _PROGRAM = """

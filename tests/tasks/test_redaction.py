@@ -9,6 +9,8 @@ import pytest
 
 from agentpg.tasks.redaction import error_text, without_secrets
 
+pytestmark = pytest.mark.without_server
+
 
 @pytest.mark.parametrize(
     ("text", "safe"),

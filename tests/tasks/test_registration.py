@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from agentpg.tasks.registration import Registration
+
+pytestmark = pytest.mark.without_server
 
 
 def test_a_registration_tells_who_works_where() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from agentpg.tasks.retry import Backoff
 
+pytestmark = pytest.mark.without_server
+
 
 def test_the_default_doubles_from_two_seconds() -> None:
     for errors, wait in ((1, 2), (2, 4), (3, 8), (10, 1024)):

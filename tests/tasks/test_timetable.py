@@ -15,6 +15,8 @@ import pytest
 from agentpg.errors import CronNeverTrue, CronWrong, InvalidSchedule, ZoneUnknown
 from agentpg.tasks.timetable import Timetable, check_timetable, timetable
 
+pytestmark = pytest.mark.without_server
+
 MINUTE = timedelta(minutes=1)
 
 # Zones with the days on which their clocks were turned, forth and back.

@@ -15,6 +15,8 @@ from agentpg.desk.backup.opening import open_repository
 from agentpg.errors import FileNotWritten, ObjectMissing
 from tests.storage import Storage
 
+pytestmark = pytest.mark.without_server
+
 _MIB = 1024**2
 
 

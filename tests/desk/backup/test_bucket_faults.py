@@ -34,6 +34,8 @@ from tests.cable import Cable
 from tests.storage import ACCESS_KEY, SECRET_KEY, Storage
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.without_server
+
 _MIB = 1024**2
 _BIG = "backups/a/data/big"
 

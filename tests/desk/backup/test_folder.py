@@ -18,6 +18,8 @@ from agentpg.desk.backup.repository import Repository
 from agentpg.errors import FileNotWritten, ObjectMissing, RepositoryFull, RepositoryUnavailable
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.without_server
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 

@@ -29,6 +29,8 @@ from agentpg.errors import (
 )
 from agentpg.settings import Settings, load_settings
 
+pytestmark = pytest.mark.without_server
+
 with_age = pytest.mark.skipif(
     shutil.which("age") is None, reason="the program age is not installed"
 )

@@ -30,6 +30,8 @@ from tests.desk.backup.nasty import (
 )
 from tests.servers import SCHEMA, SharedServer
 
+pytestmark = pytest.mark.xdist_group("manifest")
+
 # The hash of "()".
 NO_COLUMNS = 9019629775851163539
 

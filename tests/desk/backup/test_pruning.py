@@ -7,10 +7,14 @@ from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
+import pytest
+
 from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.pruning import Retention, apply_plan, plan_pruning
 from agentpg.desk.backup.records import complete, list_backups, write_drill
 from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
+
+pytestmark = pytest.mark.without_server
 
 NOTHING = Retention(last=1, daily=0, weekly=0, monthly=0, zone=UTC)
 

@@ -31,6 +31,8 @@ from agentpg.desk.backup.repository import BEGUN, RECORD
 from agentpg.errors import BackupNotFound, RecordDamaged, RecordTooNew
 from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
 
+pytestmark = pytest.mark.without_server
+
 _BEGIN = """
 import sys
 from pathlib import Path

@@ -24,6 +24,8 @@ from agentpg.errors import FileNotWritten, ScratchNotStarted, ScratchTooSmall
 from tests.servers import PG_BIN
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("scratch")
+
 
 @pytest.fixture(scope="module")
 def programs() -> Programs:

@@ -16,6 +16,8 @@ from agentpg.desk.backup.keys import public_key
 from agentpg.desk.backup.sealing import Seal, age_library
 from agentpg.errors import AgentpgError, FileNotWritten, KeyNotFitting, SealDamaged
 
+pytestmark = pytest.mark.without_server
+
 PROGRAM = shutil.which("age")
 with_age = pytest.mark.skipif(PROGRAM is None, reason="the program age is not installed")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")

@@ -27,6 +27,8 @@ from tests.desk.backup.conftest import fill
 from tests.desk.backup.sample import NOON
 from tests.servers import PG_BIN, SharedServer
 
+pytestmark = pytest.mark.xdist_group("verifying")
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
