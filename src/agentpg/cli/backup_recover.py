@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,24 +102,39 @@ def recover(
     target = _target(to_time, to_lsn, to_name, timeline, latest=to_latest)
     if replace:
         _require_private(session)
-    if target.by != "backup":
-        last = target.by == "latest"
-        _bring_in_the_end(session, last=last, stop=last and replace, force=force, yes=yes)
-    aim = take_aim(session.repository, name, target)
-    home = (into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}").absolute()
-    if not as_json:
-        _show_plan(session, aim, home, unfinished)
-    if replace and not yes:
-        _ask(session, N_("Replace the present cluster once it is recovered?"))
-    recovered = _recover(session, aim, home, _mapped(tablespaces), unfinished)
-    if as_json:
-        session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
-    else:
-        _show_recovered(session, recovered, unfinished)
-    if replace:
-        _take_place(session, home, force=force)
-    elif not as_json:
-        _say_how_to_start(session, aim, home)
+    with _started_again(session):
+        if target.by != "backup":
+            last = target.by == "latest"
+            _bring_in_the_end(session, last=last, stop=last and replace, force=force, yes=yes)
+        aim = take_aim(session.repository, name, target)
+        home = (
+            into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        ).absolute()
+        if not as_json:
+            _show_plan(session, aim, home, unfinished)
+        if replace and not yes:
+            _ask(session, N_("Replace the present cluster once it is recovered?"))
+        recovered = _recover(session, aim, home, _mapped(tablespaces), unfinished)
+        if as_json:
+            session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
+        else:
+            _show_recovered(session, recovered, unfinished)
+        if replace:
+            _take_place(session, home, force=force)
+        elif not as_json:
+            _say_how_to_start(session, aim, home)
+
+
+@contextmanager
+def _started_again(session: Session) -> Iterator[None]:
+    """Where this fails, the private server runs as it did before."""
+    ran = session.is_private and session.server.exists() and session.server.status().running
+    try:
+        yield
+    except BaseException:
+        if ran and not session.server.status().running:
+            session.server.start()
+        raise
 
 
 def _target(
@@ -145,8 +161,17 @@ def _target(
 
 
 def _mapped(tablespaces: tuple[str, ...]) -> dict[str, Path]:
-    pairs = [text.partition("=") for text in tablespaces]
-    return {old: Path(new).absolute() for old, _, new in pairs if new}
+    mapped = {}
+    for text in tablespaces:
+        old, _, new = text.partition("=")
+        if not old or not new:
+            raise UsageError(
+                N_(
+                    "--tablespace takes the old folder and the new one as OLD=NEW, not {value}"
+                ).format(value=text)
+            )
+        mapped[old] = Path(new).absolute()
+    return mapped
 
 
 def _recover(
@@ -227,12 +252,8 @@ def _bring_in_the_end(session: Session, *, last: bool, stop: bool, force: bool, 
 
 
 def _take_place(session: Session, home: Path, *, force: bool) -> None:
-    from agentpg.desk.backup.homes import exchange_clusters
-
     _require_unused(session, force=force)
-    session.server.stop()
-    exchange_clusters(session.home, home)
-    session.server.start()
+    _change_places(session, home)
     text = session.translate(
         N_("It is in place. The old cluster is in {home}; to change them back:")
     )
@@ -241,18 +262,28 @@ def _take_place(session: Session, home: Path, *, force: bool) -> None:
 
 
 def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
-    from agentpg.desk.backup.homes import exchange_clusters
+    from agentpg.desk.backup.homes import require_stopped_cluster
 
     _require_private(session)
+    require_stopped_cluster(home)
     if session.server.status().running:
         _require_unused(session, force=force)
     if not yes:
         _ask(session, N_("Let the two clusters change places?"))
-    session.server.stop()
-    exchange_clusters(session.home, home)
-    session.server.start()
+    _change_places(session, home)
     text = session.translate(N_("They have changed places; the other one is in {home}."))
     session.out.line(text.format(home=home))
+
+
+def _change_places(session: Session, home: Path) -> None:
+    """Let the clusters change places; what is here then, whichever it is, is started."""
+    from agentpg.desk.backup.homes import exchange_clusters
+
+    session.server.stop()
+    try:
+        exchange_clusters(session.home, home)
+    finally:
+        session.server.start()
 
 
 def _require_private(session: Session) -> None:

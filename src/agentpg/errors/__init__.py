@@ -25,6 +25,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
 │   ├── WrongLimit                       a limit has a value that does not fit
+│   ├── NoClusterThere                   a home without a cluster to change places with
 │   ├── NotABaseBackup                   no backup of another kind gets to a later moment
 │   ├── MarkNameWrong                    a name that no mark can have
 │   ├── InvalidAgent                     a name that no agent can have
@@ -249,6 +250,7 @@ from agentpg.errors.recovery import (
     MarkExists,
     MarkNameWrong,
     MarkNotFound,
+    NoClusterThere,
     NotABaseBackup,
     RecoveryFailed,
     RecoveryRefused,
@@ -422,6 +424,7 @@ __all__ = [
     "NamesTaken",
     "NoAdministrator",
     "NoBackups",
+    "NoClusterThere",
     "NoDatabase",
     "NotABaseBackup",
     "NotAnApp",

@@ -128,6 +128,13 @@ class ClusterInUse(Refused):
     hint = N_("Stop the workers first, or say --force. Nothing was changed.")
 
 
+class NoClusterThere(UsageError):
+    """A home that has no cluster to change places with."""
+
+    sentence = N_("there is no cluster in {folder}")
+    hint = N_("Name the home that `agentpg backup recover` made. Nothing was changed.")
+
+
 class NotABaseBackup(UsageError):
     """A backup of another kind can't be recovered to a later moment."""
 

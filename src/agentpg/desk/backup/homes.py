@@ -38,6 +38,7 @@ from agentpg.errors import (
     AgentpgError,
     FileNotWritten,
     FolderInTheWay,
+    NoClusterThere,
     ServerStillRuns,
     UnfinishedNotSettled,
 )
@@ -118,19 +119,27 @@ def exchange_clusters(present: Path, other: Path) -> None:
     """Let the cluster of another home and the present one change places in one moment.
 
     The one that comes archives from now on, the one that goes does not any more. Both servers
-    must be stopped. Raises ServerStillRuns and FileNotWritten.
+    must be stopped. Raises NoClusterThere, ServerStillRuns and FileNotWritten.
     """
     here, there = Folder(present.absolute()), Folder(other.absolute())
     for folder in (here, there):
-        pid = postmaster_pid(folder.data)
-        if pid is not None:
-            raise ServerStillRuns(folder=folder.home, pid=pid)
+        require_stopped_cluster(folder.home)
     try:
         allow_archiving(there.data, choose_account(there.data))
         forbid_archiving(here.data, choose_account(here.data))
         exchange(here.data, there.data)
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=here.home) from error
+
+
+def require_stopped_cluster(home: Path) -> None:
+    """Raise NoClusterThere or ServerStillRuns for a home that nothing can change places with."""
+    folder = Folder(home.absolute())
+    if not (folder.data / "PG_VERSION").is_file():
+        raise NoClusterThere(folder=folder.home)
+    pid = postmaster_pid(folder.data)
+    if pid is not None:
+        raise ServerStillRuns(folder=folder.home, pid=pid)
 
 
 def list_sessions(connection: Connection[Any]) -> list[str]:

@@ -1,0 +1,204 @@
+"""`agentpg backup archive`, `mark` and `recover`, as an operator calls them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database
+from tests.cli.apps import write_greeter
+from tests.cli.conftest import Call, Called, Running
+from tests.servers import PG_BIN, Reaper, remove_server
+
+_HELD = "task list --held"
+
+
+@pytest.fixture
+def server_home(home: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder `home` whose server is removed afterwards, with those recovered from it."""
+    monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
+    # The server's account passes through to the repository.
+    home.parent.chmod(0o711)
+    reaper.watch(home)
+    yield home
+    for folder in (home, home.parent / "beside"):
+        remove_server(folder)
+
+
+@pytest.fixture
+def archived(well: Well, server_home: Path) -> Path:
+    """The home of a private server that archives its WAL, with a base backup and a task."""
+    well("server", "start")
+    well("schema", "migrate")
+    well("backup", "archive", "on", "--restart")
+    well("task", "submit", "Greeter", "greet", '{"name": "Kim"}')
+    well("backup", "create", "--kind", "base")
+    return server_home
+
+
+class Well:
+    """Calls that must go well."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: str) -> Called:
+        called = self._call(*arguments)
+        assert called.code == 0, called.err
+        return called
+
+
+@pytest.fixture
+def well(call: Call) -> Well:
+    """Call it as `call`, where nothing may go wrong."""
+    return Well(call)
+
+
+def _states(well: Well, *options: str) -> list[str | None]:
+    tasks = json.loads(well(*options, "task", "list", "--json").out)
+    return [task["held_reason"] for task in tasks]
+
+
+def test_archiving_is_turned_on_looked_at_and_turned_off(
+    call: Call, well: Well, server_home: Path
+) -> None:
+    well("server", "start")
+    assert call("backup", "archive", "status").code == 5
+    told = well("backup", "archive", "on", "--at-least-every", "5min")
+    assert "agentpg server stop && agentpg server start" in told.err
+    waiting = call("backup", "archive", "status")
+    assert (waiting.code, "waits for a restart" in waiting.err) == (5, True)
+
+    done = well("backup", "archive", "on", "--at-least-every", "5min", "--restart")
+    assert str(server_home / "backups") in done.out
+    found = json.loads(well("backup", "archive", "status", "--json").out)
+    assert (found["gaps"], found["archiver"]["mode"]) == ([], "on")
+    assert found["archiver"]["timeout_seconds"] == 300
+    shown = well("backup", "archive", "status").out
+    assert "last file" in shown
+
+    wal = set((server_home / "backups" / "wal").rglob("0*"))
+    assert wal
+    off = well("backup", "archive", "off", "--restart")
+    assert "WAL is not archived any more." in off.out
+    assert call("backup", "archive", "status").code == 5
+    assert wal <= set((server_home / "backups" / "wal").rglob("0*"))
+
+
+def test_a_file_that_is_missing_in_between_is_found(call: Call, well: Well, archived: Path) -> None:
+    for number in range(3):
+        well("backup", "mark", f"mark-{number}")
+        well("backup", "archive", "on")
+    files = sorted(
+        path for path in (archived / "backups" / "wal").rglob("0*") if len(path.stem[:24]) == 24
+    )
+    files[-2].unlink()
+    called = call("backup", "archive", "status")
+    assert called.code == 5
+    assert files[-2].name[:24] in called.out
+
+
+def test_a_cluster_is_recovered_beside_and_its_workers_run_nothing_old(
+    well: Well, archived: Path, launch: Callable[..., Running]
+) -> None:
+    well("task", "submit", "Greeter", "greet", '{"name": "Lee"}')
+    assert "position" in well("backup", "mark", "two-tasks").out
+    well("task", "submit", "Greeter", "greet", '{"name": "Choi"}')
+    beside = archived.parent / "beside"
+    shown = well("backup", "recover", "--to-name", "two-tasks", "--into", str(beside))
+    for said in ("two-tasks", "held until", _HELD, f"agentpg --home {beside} server start"):
+        assert said in shown.out
+    well("--home", str(beside), "server", "start")
+    name = json.loads(well("backup", "list", "--json").out)[0]["name"]
+    reason = f"recovered from the backup {name} to two-tasks"
+    assert _states(well, "--home", str(beside)) == [reason, reason]
+    assert _states(well) == [None, None, None]
+
+    launch("--home", str(beside), "worker", "--app", write_greeter()).says("started, with")
+    new = ("task", "submit", "Greeter", "greet", '{"name": "Jung"}', "--wait")
+    well("--home", str(beside), *new)
+    assert _states(well, "--home", str(beside)).count(reason) == 2
+
+
+def test_a_cluster_takes_the_place_of_the_present_one_and_gives_it_back(
+    call: Call, well: Well, archived: Path
+) -> None:
+    well("task", "submit", "Greeter", "greet", '{"name": "Lee"}')
+    beside = archived.parent / "beside"
+    asked = ("backup", "recover", "--replace", "--into", str(beside))
+    refused = call(*asked)
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert not beside.exists()
+    done = well(*asked, "--yes")
+    assert f"agentpg backup recover --undo {beside}" in done.err
+    [reason] = _states(well)
+    assert reason is not None
+
+    well("backup", "recover", "--undo", str(beside), "--yes")
+    assert _states(well) == [None, None]
+
+
+def test_a_kept_task_runs_again_where_that_is_said(well: Well, archived: Path) -> None:
+    beside = archived.parent / "beside"
+    made = well("backup", "recover", "--unfinished", "keep", "--into", str(beside), "--json")
+    assert json.loads(made.out)["unfinished"] is None
+    well("--home", str(beside), "server", "start")
+    assert _states(well, "--home", str(beside)) == [None]
+
+
+def test_mistakes_are_told_and_change_nothing(
+    call: Call, well: Well, archived: Path, tmp_path: Path
+) -> None:
+    well("backup", "mark", "here")
+    dump = json.loads(well("backup", "create", "--json").out)["name"]
+    before = sorted(path.name for path in archived.iterdir())
+    for code, said, arguments in [
+        (2, "one target", ("recover", "--to-latest", "--to-name", "here")),
+        (2, "not a position", ("recover", "--to-lsn", "nowhere")),
+        (4, "cannot be recovered to", ("recover", "--to-time", "2020-01-01T00:00:00Z")),
+        (1, "no mark nowhere", ("recover", "--to-name", "nowhere")),
+        (2, "no base backup", ("recover", dump)),
+        (2, "--tablespace", ("recover", "--tablespace", "/old")),
+        (4, str(tmp_path), ("recover", "--into", str(tmp_path))),
+        (4, "here already", ("mark", "here")),
+        (2, "a b", ("mark", "a b")),
+        (2, "never", ("archive", "on", "--at-least-every", "never")),
+    ]:
+        called = call("backup", *arguments)
+        assert (called.code, said in called.err) == (code, True), (arguments, called)
+    assert sorted(path.name for path in archived.iterdir()) == before
+
+
+def test_the_wrong_folder_leaves_the_server_running(
+    call: Call, well: Well, archived: Path, tmp_path: Path
+) -> None:
+    called = call("backup", "recover", "--undo", str(tmp_path / "nowhere"), "--yes")
+    assert (called.code, str(tmp_path / "nowhere") in called.err) == (2, True)
+    well("server", "status")
+    beside = archived.parent / "beside"
+    well("backup", "recover", "--into", str(beside))
+    well("--home", str(beside), "server", "start")
+    called = call("backup", "recover", "--undo", str(beside), "--yes")
+    assert (called.code, "still runs" in called.err) == (4, True)
+    well("server", "status")
+    latest = ("backup", "recover", "--to-latest", "--replace", "--yes")
+    called = call(*latest, "--into", str(beside))
+    assert (called.code, str(beside) in called.err) == (4, True)
+    well("server", "status")
+
+
+def test_a_database_that_is_configured_is_not_replaced(
+    call: Call, installed: Database, home: Path
+) -> None:
+    called = call("backup", "recover", "--replace", "--yes")
+    assert (called.code, "private server" in called.err) == (2, True)
+
+
+def test_without_a_server_or_a_backup(call: Call, home: Path) -> None:
+    for arguments in (("mark", "here"), ("archive", "on"), ("archive", "status")):
+        assert call("backup", *arguments).code == 2
+    called = call("backup", "recover")
+    assert (called.code, str(home / "backups") in called.err) == (1, True)
