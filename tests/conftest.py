@@ -28,6 +28,8 @@ def pytest_configure() -> None:
     """Let SIGTERM end the run the way Ctrl-C does, so that servers are stopped."""
     write_to_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A run in the background ignores SIGINT, and would hand that on to what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
