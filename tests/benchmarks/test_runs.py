@@ -19,7 +19,7 @@ from benchmarks.work import Scale
 from benchmarks.works import all_works
 from tests.servers import PG_BIN, Reaper
 
-pytestmark = pytest.mark.xdist_group("benchmarks")
+pytestmark = [pytest.mark.xdist_group("benchmarks"), pytest.mark.one_server]
 
 _SCALE = Scale(
     tasks=200,

@@ -23,6 +23,8 @@ from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
 from tests.storage import Storage
 
+pytestmark = pytest.mark.one_server
+
 # Run by tests of their own: tests/guide, and the benchmarks' small form.
 _ELSEWHERE = ("docs/guide/operations.", "benchmarks/")
 

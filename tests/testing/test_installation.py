@@ -26,6 +26,8 @@ from agentpg.testing import Drained, Installation, PrivateServer
 from tests.servers import PG_BIN
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 app = App()
 
 
