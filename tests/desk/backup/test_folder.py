@@ -73,6 +73,15 @@ def test_objects_are_stored_listed_read_and_removed(folder: Folder, tmp_path: Pa
     assert not (folder.root / "backups" / "a").exists()
 
 
+def test_empty_folders_go_with_what_was_stored_beside_them(folder: Folder) -> None:
+    """A program that failed may have made folders and no file, as pg_basebackup does."""
+    folder.write("backups/a/begun.json", b"{}")
+    folder.write("backups/b/begun.json", b"{}")
+    (folder.root / "backups/a/data/base").mkdir(parents=True)
+    folder.remove(["backups/a/begun.json"])
+    assert os.listdir(folder.root / "backups") == ["b"]
+
+
 def test_what_is_there_is_replaced_by_write_and_not_by_create(folder: Folder) -> None:
     assert folder.create("backups/a/begun.json", b"first")
     assert not folder.create("backups/a/begun.json", b"second")

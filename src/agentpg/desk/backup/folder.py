@@ -127,12 +127,16 @@ class Folder:
                 raise FileNotWritten(error.strerror or str(error), path=target) from error
 
     def remove(self, keys: list[str]) -> None:
-        """Remove objects, in this order, and the folders that this leaves empty."""
+        """Remove objects, in this order, and the empty folders beside and above them.
+
+        A program that failed may have made folders without a file in them.
+        """
         with self._said():
             folders = {self._path(key).parent: None for key in keys}
             for key in keys:
                 self._path(key).unlink(missing_ok=True)
             for folder in folders:
+                _remove_empty_below(folder)
                 self._remove_empty(folder)
 
     def free_bytes(self) -> int | None:
@@ -210,6 +214,13 @@ class Folder:
             raise repository_error(error, self.place) from error
         except OSError as error:
             raise repository_error(error, self.place) from error
+
+
+def _remove_empty_below(folder: Path) -> None:
+    for place, folders, _ in os.walk(folder, topdown=False):
+        for name in folders:
+            with suppress(OSError):
+                Path(place, name).rmdir()
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
