@@ -25,9 +25,9 @@ from rich.table import Table
 
 from agentpg import load_settings
 from agentpg.db import Database, Statements, connect, environment_of
-from agentpg.desk.backup.compressing import choose_compression, compression_option
-from agentpg.desk.backup.contents import list_tables, read_contents
+from agentpg.desk.backup.making.compressing import choose_compression, compression_option
 from agentpg.desk.backup.programs import Programs, find_programs
+from agentpg.desk.backup.proof.contents import list_tables, read_contents
 from benchmarks.figures import Ratio, ratio
 from benchmarks.retention import Site, drain_rate
 

@@ -27,14 +27,14 @@ from rich.console import Console
 from rich.table import Table
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.archiving import prove_archiving, turn_on
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.homes import HomeWork, recover_home
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.reading import opener_of
-from agentpg.desk.backup.targets import Target
+from agentpg.desk.backup.recovery.archiving import prove_archiving, turn_on
+from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
+from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.reading import opener_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.binaries import find_binaries
 from agentpg.schema import migrate

@@ -15,7 +15,7 @@ from agentpg import errors
 from agentpg.cli.command import Group, help_page
 from agentpg.cli.root import root
 from agentpg.desk import markdown
-from agentpg.desk.backup.findings import CHECKS
+from agentpg.desk.backup.inspection.findings import CHECKS
 from agentpg.desk.meanings import Meanings, our_meanings
 from agentpg.quantities import format_duration, format_size
 from agentpg.settings import Settings, variable_of

@@ -9,8 +9,8 @@ import pytest
 
 from agentpg.agents.backup_agent import NAME, backup_app
 from agentpg.db import connect
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.records import key_of, list_backups, read_drills
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.records import key_of, list_backups, read_drills
 from agentpg.desk.turn import UNDISTURBED, turn
 from tests.desk.backup.sample import FAILED
 from tests.desk.backup.watched import Watched

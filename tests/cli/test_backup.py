@@ -14,8 +14,8 @@ import pytest
 from agentpg.cli.progress import measure_text
 from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.records import begin, complete, read_backup, write_drill
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.records import begin, complete, read_backup, write_drill
 from tests.cli.conftest import Call
 from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
 from tests.servers import PG_BIN

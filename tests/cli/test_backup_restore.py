@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.swapping import drop_databases, kept_databases
+from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
 from tests.cli.conftest import Call
 from tests.servers import PG_BIN
 

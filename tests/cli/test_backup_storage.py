@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.opening import open_repository
-from agentpg.desk.backup.repository import Repository
+from agentpg.desk.backup.storage.opening import open_repository
+from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.binaries import find_binaries
 from agentpg.settings import load_settings
 from tests.cable import Cable

@@ -13,8 +13,8 @@ import pytest
 
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import open_folder
-from agentpg.desk.backup.records import key_of
+from agentpg.desk.backup.storage.folder import open_folder
+from agentpg.desk.backup.storage.records import key_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from tests.guide.blocks import blocks

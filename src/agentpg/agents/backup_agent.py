@@ -7,12 +7,12 @@ from datetime import timedelta
 from agentpg.agents.surroundings import own_database
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup, source_of
 from agentpg.desk.backup.drilling import DrillOptions, Stage, run_drill
-from agentpg.desk.backup.keys import seal_for_opening, seal_of
 from agentpg.desk.backup.model import KINDS, Backup, Drill
-from agentpg.desk.backup.opening import open_repository
 from agentpg.desk.backup.pruning import apply_plan, plan_pruning, retention_of
-from agentpg.desk.backup.records import choose_backup
-from agentpg.desk.backup.sealing import Seal
+from agentpg.desk.backup.storage.keys import seal_for_opening, seal_of
+from agentpg.desk.backup.storage.opening import open_repository
+from agentpg.desk.backup.storage.records import choose_backup
+from agentpg.desk.backup.storage.sealing import Seal
 from agentpg.errors import NoBackups, UsageError
 from agentpg.tasks.handlers import App, Permanent
 from agentpg.tasks.run import Run

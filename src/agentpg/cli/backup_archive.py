@@ -16,7 +16,7 @@ from agentpg.cli.values import DURATION
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.backup.archiving import Archiver, ArchiveStatus
+    from agentpg.desk.backup.recovery.archiving import Archiver, ArchiveStatus
 
 _PATIENCE = timedelta(minutes=2)
 _FINDINGS = 5
@@ -68,7 +68,7 @@ def on(session: Session, at_least_every: timedelta, compression: str | None, res
     Needs a superuser, and a restart where it was off.
     """
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.archiving import turn_on
+    from agentpg.desk.backup.recovery.archiving import turn_on
 
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
@@ -88,7 +88,7 @@ def off(session: Session, restart: bool) -> None:
     What was archived stays. Backups can be recovered to moments before this one only.
     """
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.archiving import turn_off
+    from agentpg.desk.backup.recovery.archiving import turn_off
 
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
@@ -112,7 +112,7 @@ def status(session: Session, as_json: bool) -> int:
     Exits with 5 where it fails, does not happen, or files are missing in between.
     """
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.archiving import look_at_archiving
+    from agentpg.desk.backup.recovery.archiving import look_at_archiving
 
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
@@ -146,7 +146,7 @@ def _how_to_restart(session: Session) -> str:
 
 def _prove(session: Session) -> None:
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.archiving import prove_archiving
+    from agentpg.desk.backup.recovery.archiving import prove_archiving
 
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):

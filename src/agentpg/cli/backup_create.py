@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
     from agentpg.desk.backup.creating import Step
     from agentpg.desk.backup.model import Backup, Kind
-    from agentpg.desk.backup.sealing import Seal
+    from agentpg.desk.backup.storage.sealing import Seal
 
 # Those that can be made; spelled here so that `--help` loads nothing.
 KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
@@ -123,7 +123,7 @@ def create(
 
 
 def _seal(session: Session, encrypt: bool | None) -> Seal | None:
-    from agentpg.desk.backup.keys import seal_of
+    from agentpg.desk.backup.storage.keys import seal_of
 
     seal = None if encrypt is False else seal_of(session.settings, session.repository)
     if encrypt and seal is None:
@@ -157,7 +157,7 @@ def _show_made(session: Session, made: Backup) -> None:
 
 
 def _say_how_to_restore(session: Session, made: Backup) -> None:
-    from agentpg.desk.backup.records import key_of
+    from agentpg.desk.backup.storage.records import key_of
 
     [path] = [file.path for file in made.files if file.path.startswith("data/")]
     place = session.repository.folder(key_of(made.name, path))

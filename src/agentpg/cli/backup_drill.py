@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
     from agentpg.desk.backup.drilling import Stage
     from agentpg.desk.backup.model import Backup, Check, Drill, Outcome
-    from agentpg.desk.backup.sealing import Seal
+    from agentpg.desk.backup.storage.sealing import Seal
 
 # Damage wins over what could not be found out.
 _EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
@@ -51,8 +51,8 @@ def drill(session: Session, name: str | None, jobs: int | None, fast: bool, as_j
     which is never a pass.
     """
     from agentpg.desk.backup.drilling import DrillOptions, run_drill
-    from agentpg.desk.backup.keys import seal_for_opening
-    from agentpg.desk.backup.records import choose_backup
+    from agentpg.desk.backup.storage.keys import seal_for_opening
+    from agentpg.desk.backup.storage.records import choose_backup
 
     backup = choose_backup(session.repository, name)
 

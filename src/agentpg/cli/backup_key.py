@@ -33,7 +33,7 @@ def key(session: Session, file: Path, as_json: bool) -> None:
     none is made inside the repository. Keep a copy of it in another place: without the key,
     nobody can open what is sealed for it.
     """
-    from agentpg.desk.backup.keys import make_key_file
+    from agentpg.desk.backup.storage.keys import make_key_file
 
     path = file.expanduser().absolute()
     public = make_key_file(path, session.repository, datetime.now(UTC))

@@ -29,7 +29,7 @@ def mark(session: Session, name: str, as_json: bool) -> None:
     that is archived. A name is given once.
     """
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.marks import make_mark
+    from agentpg.desk.backup.recovery.marks import make_mark
 
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):

@@ -20,10 +20,10 @@ from agentpg.errors import AgentpgError, ArchivingFailed, ClusterInUse, UsageErr
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.backup.aiming import Aim
-    from agentpg.desk.backup.recovering import Recovered
-    from agentpg.desk.backup.targets import Target
-    from agentpg.desk.backup.unfinished import Unfinished
+    from agentpg.desk.backup.recovery.aiming import Aim
+    from agentpg.desk.backup.recovery.recovering import Recovered
+    from agentpg.desk.backup.recovery.targets import Target
+    from agentpg.desk.backup.restore.unfinished import Unfinished
 
 
 @click.command(
@@ -97,7 +97,7 @@ def recover(
     if undo is not None:
         _exchange(session, undo.absolute(), force=force, yes=yes)
         return
-    from agentpg.desk.backup.aiming import take_aim
+    from agentpg.desk.backup.recovery.aiming import take_aim
 
     target = _target(to_time, to_lsn, to_name, timeline, latest=to_latest)
     if replace:
@@ -145,7 +145,7 @@ def _target(
     *,
     latest: bool,
 ) -> Target:
-    from agentpg.desk.backup.targets import Target, is_lsn
+    from agentpg.desk.backup.recovery.targets import Target, is_lsn
 
     if sum(map(bool, (to_time, to_lsn, to_name, latest))) > 1:
         raise UsageError(N_("give one target alone"), hint=N_("--to-time, for example."))
@@ -181,11 +181,11 @@ def _recover(
     tablespaces: dict[str, Path],
     unfinished: Unfinished,
 ) -> Recovered:
-    from agentpg.desk.backup.homes import HomeWork, recover_home
-    from agentpg.desk.backup.keys import seal_for_opening
     from agentpg.desk.backup.programs import find_programs
-    from agentpg.desk.backup.reading import opener_of
+    from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
     from agentpg.desk.backup.scratch import SERVER
+    from agentpg.desk.backup.storage.keys import seal_for_opening
+    from agentpg.desk.backup.storage.reading import opener_of
     from agentpg.embedded.binaries import Binaries
 
     backup = aim.backup
@@ -213,7 +213,7 @@ def _recover(
 
 def _tail(session: Session, aim: Aim) -> Path | None:
     """What the present server had no time to archive, where it is stopped and the same."""
-    from agentpg.desk.backup.staging import system_of
+    from agentpg.desk.backup.recovery.staging import system_of
 
     if aim.target.by == "backup" or not session.is_private or not session.server.exists():
         return None
@@ -232,7 +232,7 @@ def _bring_in_the_end(session: Session, *, last: bool, stop: bool, force: bool, 
     from datetime import timedelta
 
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.archiving import prove_archiving
+    from agentpg.desk.backup.recovery.archiving import prove_archiving
 
     if not session.is_private or not session.server.status().running:
         return
@@ -262,7 +262,7 @@ def _take_place(session: Session, home: Path, *, force: bool) -> None:
 
 
 def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
-    from agentpg.desk.backup.homes import require_stopped_cluster
+    from agentpg.desk.backup.recovery.homes import require_stopped_cluster
 
     _require_private(session)
     require_stopped_cluster(home)
@@ -277,7 +277,7 @@ def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
 
 def _change_places(session: Session, home: Path) -> None:
     """Let the clusters change places; what is here then, whichever it is, is started."""
-    from agentpg.desk.backup.homes import exchange_clusters
+    from agentpg.desk.backup.recovery.homes import exchange_clusters
 
     session.server.stop()
     try:
@@ -297,7 +297,7 @@ def _require_private(session: Session) -> None:
 def _require_unused(session: Session, *, force: bool) -> None:
     """Refuse to take a server from under those who use it."""
     from agentpg.db import connect, driver_errors
-    from agentpg.desk.backup.homes import list_sessions
+    from agentpg.desk.backup.recovery.homes import list_sessions
 
     if force or not session.server.status().running:
         return
@@ -349,7 +349,7 @@ def _show_recovered(session: Session, recovered: Recovered, choice: Unfinished) 
 
 
 def _say_how_to_start(session: Session, aim: Aim, home: Path) -> None:
-    from agentpg.desk.backup.homes import steps_to_replace
+    from agentpg.desk.backup.recovery.homes import steps_to_replace
 
     session.out.line()
     if (home / "postgresql" / "data" / "postgresql.conf").is_file():

@@ -20,8 +20,8 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
-    from agentpg.desk.backup.restoring import Restored, RestorePlan, Work
-    from agentpg.desk.backup.unfinished import Unfinished
+    from agentpg.desk.backup.restore.restoring import Restored, RestorePlan, Work
+    from agentpg.desk.backup.restore.unfinished import Unfinished
 
 _TARGETS = ("to_time", "to_lsn", "to_name")
 
@@ -135,9 +135,9 @@ def _restore(
     as_json: bool,
     **_: object,
 ) -> None:
-    from agentpg.desk.backup.keys import seal_for_opening
-    from agentpg.desk.backup.records import choose_backup
-    from agentpg.desk.backup.restoring import RestoreOptions, open_restore
+    from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+    from agentpg.desk.backup.storage.keys import seal_for_opening
+    from agentpg.desk.backup.storage.records import choose_backup
 
     backup = choose_backup(session.repository, name)
     present = session.restore_database.name()
@@ -180,9 +180,9 @@ def _put_right(
     **_: object,
 ) -> None:
     """Swap back, or drop what was kept."""
-    from agentpg.desk.backup.restoring import neutral
-    from agentpg.desk.backup.swapping import drop_databases, kept_databases
-    from agentpg.desk.backup.swapping import undo as put_back
+    from agentpg.desk.backup.restore.restoring import neutral
+    from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
+    from agentpg.desk.backup.restore.swapping import undo as put_back
 
     server = neutral(session.restore_database)
     name = into or session.restore_database.name()

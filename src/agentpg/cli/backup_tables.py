@@ -15,8 +15,8 @@ from agentpg.errors import UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.backup.merging import Differences
-    from agentpg.desk.backup.unfinished import Unfinished
+    from agentpg.desk.backup.restore.merging import Differences
+    from agentpg.desk.backup.restore.unfinished import Unfinished
 
 
 def restore_tables(
@@ -33,10 +33,10 @@ def restore_tables(
     **_: object,
 ) -> None:
     """Bring rows, or whole tables, of a backup back into the present database."""
-    from agentpg.desk.backup.keys import seal_for_opening
-    from agentpg.desk.backup.merging import MergeOptions, bring_back
-    from agentpg.desk.backup.records import choose_backup
-    from agentpg.desk.backup.tables import find_tables, open_source
+    from agentpg.desk.backup.restore.merging import MergeOptions, bring_back
+    from agentpg.desk.backup.restore.tables import find_tables, open_source
+    from agentpg.desk.backup.storage.keys import seal_for_opening
+    from agentpg.desk.backup.storage.records import choose_backup
 
     backup = choose_backup(session.repository, name)
     seal = seal_for_opening(session.settings, session.repository, backup)

@@ -64,7 +64,7 @@ def _chosen(
 ) -> tuple[list[Backup], list[Verification]]:
     """The backups to look at, and those that can't be looked at for their records."""
     from agentpg.desk.backup.model import Check
-    from agentpg.desk.backup.records import choose_backup, find_backups
+    from agentpg.desk.backup.storage.records import choose_backup, find_backups
     from agentpg.desk.backup.verifying import Verification
 
     if not every:
@@ -99,8 +99,8 @@ def _verify(session: Session, backups: list[Backup]) -> list[Verification]:
 
 
 def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Opener:
-    from agentpg.desk.backup.keys import seal_for_opening
     from agentpg.desk.backup.programs import find_programs
+    from agentpg.desk.backup.storage.keys import seal_for_opening
     from agentpg.desk.backup.verifying import Opener
 
     programs, unseal, no_programs, no_key = None, None, "", ""

@@ -32,7 +32,7 @@ _NEVER = N_("never")
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
     """List the backups, the newest last, each with what its last drill found."""
-    from agentpg.desk.backup.records import find_backups, read_drills
+    from agentpg.desk.backup.storage.records import find_backups, read_drills
 
     found = find_backups(session.repository)
     rows = [(one, _last(read_drills(session.repository, one.name))) for one in found.backups]
@@ -64,12 +64,12 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, name: str | None, files: bool, as_json: bool) -> None:
     """Show one backup and its drills."""
-    from agentpg.desk.backup.records import choose_backup, read_drills
+    from agentpg.desk.backup.storage.records import choose_backup, read_drills
 
     backup = choose_backup(session.repository, name)
     drills = read_drills(session.repository, backup.name)
     if as_json:
-        from agentpg.desk.backup.aiming import ranges_of
+        from agentpg.desk.backup.recovery.aiming import ranges_of
 
         ranges = ranges_of(session.repository, backup)
         summary = _summary(backup, _last(drills))
@@ -89,7 +89,7 @@ def show_facts(session: Session, backup: Backup) -> None:
 
 
 def _facts(session: Session, backup: Backup) -> list[tuple[str, object]]:
-    from agentpg.desk.backup.records import key_of
+    from agentpg.desk.backup.storage.records import key_of
 
     source, place = backup.source, session.repository.folder(key_of(backup.name))
     size = f"{figures.size(backup.size_bytes)} / {figures.size(backup.source_bytes)}"
@@ -143,8 +143,8 @@ def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) ->
 
 def _show_ranges(session: Session, backup: Backup) -> None:
     """Where a base backup can be recovered to, and the marks of its cluster."""
-    from agentpg.desk.backup.aiming import ranges_of
-    from agentpg.desk.backup.marks import list_marks
+    from agentpg.desk.backup.recovery.aiming import ranges_of
+    from agentpg.desk.backup.recovery.marks import list_marks
 
     session.out.line()
     ranges = (Column(N_("timeline")), Column(N_("possible from")), Column(N_("possible to")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.backup.unfinished import Unfinished
+    from agentpg.desk.backup.restore.unfinished import Unfinished
 
 UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
 UNFINISHED_WORDS = {

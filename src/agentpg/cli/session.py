@@ -12,7 +12,7 @@ from agentpg.language import Translate, choose_language, translation
 if TYPE_CHECKING:
     from agentpg.cli.output import Output
     from agentpg.db import Database
-    from agentpg.desk.backup.repository import Repository
+    from agentpg.desk.backup.storage.repository import Repository
     from agentpg.embedded import EmbeddedServer
     from agentpg.settings import Settings
 
@@ -119,7 +119,7 @@ class Session:
     @cached_property
     def repository(self) -> Repository:
         """Where backups lie; nothing is asked of it yet. Raises RepositoryUnknown."""
-        from agentpg.desk.backup.opening import open_repository
+        from agentpg.desk.backup.storage.opening import open_repository
 
         return open_repository(self.settings)
 

@@ -97,7 +97,7 @@ def _find(database: Database, settings: Settings) -> Found:
 
 
 def _find_backups(database: Database, settings: Settings) -> Backups:
-    from agentpg.desk.backup.facts import Catalogue
+    from agentpg.desk.backup.inspection.facts import Catalogue
     from agentpg.desk.doctor.backup import look
     from agentpg.desk.finding import at_or_above
 

@@ -12,8 +12,8 @@ import pytest
 
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup
-from agentpg.desk.backup.folder import Folder, open_folder
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import PgbackrestNotArchiving
 from agentpg.schema import migrate

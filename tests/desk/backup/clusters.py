@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.archiving import prove_archiving, turn_on
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.records import key_of
-from agentpg.desk.backup.recovering import Recovered, prepare_recovery, recover
-from agentpg.desk.backup.targets import Target
-from agentpg.desk.backup.unpacking import Place
+from agentpg.desk.backup.recovery.archiving import prove_archiving, turn_on
+from agentpg.desk.backup.recovery.recovering import Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.recovery.unpacking import Place
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import key_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.bucket import Bucket, open_bucket
 from agentpg.desk.backup.creating import CreateOptions
-from agentpg.desk.backup.folder import Folder, open_folder
+from agentpg.desk.backup.storage.bucket import Bucket, open_bucket
+from agentpg.desk.backup.storage.folder import Folder, open_folder
 from tests.cable import Cable
 from tests.servers import PG_BIN
 from tests.storage import Storage

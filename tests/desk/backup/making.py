@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.folder import open_folder
-from agentpg.desk.backup.records import find_backups
+from agentpg.desk.backup.storage.folder import open_folder
+from agentpg.desk.backup.storage.records import find_backups
 from tests.servers import PG_BIN
 from tests.waiting import eventually
 

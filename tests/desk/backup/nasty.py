@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Database, connect, environment_of, snapshot
-from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.model import Check
-from agentpg.desk.backup.taking import take_manifest
+from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.embedded import EmbeddedServer
 from tests.servers import SCHEMA, SharedServer
 

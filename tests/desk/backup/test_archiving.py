@@ -14,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import connect
-from agentpg.desk.backup.archiving import look_at_archiving, prove_archiving, turn_off, turn_on
 from agentpg.desk.backup.creating import CreateOptions
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.homes import exchange_clusters
-from agentpg.desk.backup.targets import Target
+from agentpg.desk.backup.recovery.archiving import (
+    look_at_archiving,
+    prove_archiving,
+    turn_off,
+    turn_on,
+)
+from agentpg.desk.backup.recovery.homes import exchange_clusters
+from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.errors import (
     ArchivingFailed,
     ArchivingNotOurs,
@@ -69,7 +74,7 @@ def script(tmp_path: Path) -> Path:
     """The script in an archive of its own."""
     archive = tmp_path / "archive"
     archive.mkdir()
-    text = (resources.files("agentpg.desk.backup") / "archive_wal.sh").read_text()
+    text = (resources.files("agentpg.desk.backup.recovery") / "archive_wal.sh").read_text()
     (archive / "archive_wal.sh").write_text(text)
     return archive / "archive_wal.sh"
 

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect, snapshot
-from agentpg.desk.backup.comparing import compare
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
-from agentpg.desk.backup.folder import Folder
-from agentpg.desk.backup.holding import Patience, exact_moment
-from agentpg.desk.backup.manifest import Manifest
-from agentpg.desk.backup.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.programs import find_programs
-from agentpg.desk.backup.records import find_backups
+from agentpg.desk.backup.proof.comparing import compare
+from agentpg.desk.backup.proof.holding import Patience, exact_moment
+from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.proof.taking import take_manifest
+from agentpg.desk.backup.recovery.preparing import prepare_base, scratch_options
+from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.scratch import SERVER, ScratchServer
-from agentpg.desk.backup.taking import take_manifest
-from agentpg.desk.backup.targets import Copy
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import find_backups
 from agentpg.errors import AgentpgError, CopyDamaged, ReplicationRefused, ToolFailed, WritesNotHeld
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill

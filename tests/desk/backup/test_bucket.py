@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.bucket import Bucket
-from agentpg.desk.backup.opening import open_repository
+from agentpg.desk.backup.storage.bucket import Bucket
+from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.errors import FileNotWritten, ObjectMissing
 from tests.storage import Storage
 
@@ -136,7 +136,7 @@ def test_the_settings_choose_it(storage: Storage, bucket_name: str) -> None:
 _MEMORY = """
 import sys
 from pathlib import Path
-from agentpg.desk.backup.opening import open_repository
+from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.settings import load_settings
 repository = open_repository(load_settings())
 def peak():

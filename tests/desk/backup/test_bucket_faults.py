@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import trustme
 
-from agentpg.desk.backup.bucket import Bucket, open_bucket
-from agentpg.desk.backup.opening import open_repository
+from agentpg.desk.backup.storage.bucket import Bucket, open_bucket
+from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.errors import (
     AgentpgError,
     BucketMissing,
@@ -105,7 +105,7 @@ def test_a_killed_upload_leaves_nothing_that_looks_like_an_object(
     cable.bytes_per_second = 2 * _MIB
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from agentpg.desk.backup.opening import open_repository\n"
+        "from agentpg.desk.backup.storage.opening import open_repository\n"
         "from agentpg.settings import load_settings\n"
         f"open_repository(load_settings()).put({_BIG!r}, Path(sys.argv[1]))\n"
     )

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from agentpg.desk.backup.compressing import choose_compression, compression_option
+from agentpg.desk.backup.making.compressing import choose_compression, compression_option
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.errors import CompressionNotBuilt, CompressionUnknown
 from tests.servers import PG_BIN

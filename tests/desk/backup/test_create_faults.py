@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.records import find_backups, list_backups
+from agentpg.desk.backup.storage.records import find_backups, list_backups
 from agentpg.embedded import EmbeddedServer
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.making import Making, command_lines, copying, fill_with_noise

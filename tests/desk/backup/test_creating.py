@@ -13,12 +13,12 @@ import pytest
 
 from agentpg.db import Database, connect, environment_of
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup
-from agentpg.desk.backup.folder import Folder
-from agentpg.desk.backup.manifest import Manifest
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import find_programs
-from agentpg.desk.backup.records import list_backups, read_backup
-from agentpg.desk.backup.repository import MANIFEST
+from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import list_backups, read_backup
+from agentpg.desk.backup.storage.repository import MANIFEST
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import CompressionUnknown, WorkUnderWay
 from tests.desk.backup.making import fill_with_noise

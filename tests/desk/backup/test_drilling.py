@@ -11,9 +11,9 @@ import pytest
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import Check, Drill
-from agentpg.desk.backup.records import read_drills
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import read_drills
 from tests.servers import PG_BIN
 
 Options = Callable[..., CreateOptions]

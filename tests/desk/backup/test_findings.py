@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.findings import CHECKS
+from agentpg.desk.backup.inspection.findings import CHECKS
 from agentpg.desk.backup.model import Check
-from agentpg.desk.backup.records import key_of
-from agentpg.desk.backup.repository import RECORD
+from agentpg.desk.backup.storage.records import key_of
+from agentpg.desk.backup.storage.repository import RECORD
 from agentpg.desk.finding import Finding
 from tests.desk.backup.sample import FAILED
 from tests.desk.backup.watched import DAY, HOUR, Watched

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database
-from agentpg.desk.backup.facts import Archiver, Facts
+from agentpg.desk.backup.inspection.facts import Archiver, Facts
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import binaries_for, find_binaries

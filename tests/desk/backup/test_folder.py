@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.repository import Repository
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.repository import Repository
 from agentpg.errors import FileNotWritten, ObjectMissing, RepositoryFull, RepositoryUnavailable
 from tests.waiting import eventually
 
@@ -27,7 +27,7 @@ as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything
 _ENDLESS = """
 import sys
 from pathlib import Path
-from agentpg.desk.backup.folder import open_folder
+from agentpg.desk.backup.storage.folder import open_folder
 open_folder(Path(sys.argv[1])).put("backups/a/data/big", Path("/dev/zero"))
 """
 
@@ -79,7 +79,7 @@ def test_empty_folders_go_with_what_was_stored_beside_them(folder: Folder) -> No
     folder.write("backups/b/begun.json", b"{}")
     (folder.root / "backups/a/data/base").mkdir(parents=True)
     folder.remove(["backups/a/begun.json"])
-    assert os.listdir(folder.root / "backups") == ["b"]
+    assert [one.name for one in (folder.root / "backups").iterdir()] == ["b"]
 
 
 def test_what_is_there_is_replaced_by_write_and_not_by_create(folder: Folder) -> None:

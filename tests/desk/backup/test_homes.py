@@ -9,11 +9,11 @@ import pytest
 
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions
-from agentpg.desk.backup.folder import Folder
-from agentpg.desk.backup.homes import HomeWork, exchange_clusters, recover_home
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.targets import Target
-from agentpg.desk.backup.unfinished import Unfinished, reason_of_recovery
+from agentpg.desk.backup.recovery.homes import HomeWork, exchange_clusters, recover_home
+from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of_recovery
+from agentpg.desk.backup.storage.folder import Folder
 from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import FolderInTheWay, ServerStillRuns, UnfinishedNotSettled
 from agentpg.schema import migrate

@@ -16,11 +16,11 @@ import pytest
 
 from agentpg.db import Connection, Database, connect, identifier
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.naming import is_staged
-from agentpg.desk.backup.restoring import Restored, RestoreOptions, Work, open_restore
-from agentpg.desk.backup.swapping import drop_databases, kept_databases, undo
+from agentpg.desk.backup.restore.naming import is_staged
+from agentpg.desk.backup.restore.restoring import Restored, RestoreOptions, Work, open_restore
+from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases, undo
+from agentpg.desk.backup.storage.folder import Folder
 from agentpg.errors import (
     BackupDamaged,
     NothingToUndo,
@@ -345,9 +345,9 @@ _KILLED = """
 import sys
 from pathlib import Path
 from agentpg.db import Database
-from agentpg.desk.backup.folder import open_folder
-from agentpg.desk.backup.records import read_backup
-from agentpg.desk.backup.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.storage.folder import open_folder
+from agentpg.desk.backup.storage.records import read_backup
+from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
 dsn, root, name, into, parent, pg_bin, stage = sys.argv[1:]
 repository = open_folder(Path(root))
 options = RestoreOptions(into=into, replace=True, parent=Path(parent), pg_bin=pg_bin)

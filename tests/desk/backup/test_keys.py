@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.keys import make_key_file, read_key_file, seal_for_opening, seal_of
 from agentpg.desk.backup.model import Backup, Source, StoredFile
-from agentpg.desk.backup.repository import KEY
-from agentpg.desk.backup.sealing import Seal
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.keys import make_key_file, read_key_file, seal_for_opening, seal_of
+from agentpg.desk.backup.storage.repository import KEY
+from agentpg.desk.backup.storage.sealing import Seal
 from agentpg.errors import (
     FileNotWritten,
     KeyBesideBackups,

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, ServerError, connect, snapshot
-from agentpg.desk.backup.comparing import compare, compare_contents
-from agentpg.desk.backup.contents import join_moment
-from agentpg.desk.backup.manifest import Manifest, Sums
 from agentpg.desk.backup.model import Difference
-from agentpg.desk.backup.taking import fill_outline, take_manifest, take_outline
+from agentpg.desk.backup.proof.comparing import compare, compare_contents
+from agentpg.desk.backup.proof.contents import join_moment
+from agentpg.desk.backup.proof.manifest import Manifest, Sums
+from agentpg.desk.backup.proof.taking import fill_outline, take_manifest, take_outline
 from agentpg.errors import RecordDamaged, RecordTooNew
 from tests.desk.backup.changes import CHANGES
 from tests.desk.backup.nasty import (

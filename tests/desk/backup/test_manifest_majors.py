@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.comparing import compare
+from agentpg.desk.backup.proof.comparing import compare
 from agentpg.embedded import EmbeddedServer
 from tests.desk.backup.nasty import copy, differences, fill_nastily, make_roles, manifest_of
 from tests.servers import SCHEMA, OwnServers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentpg.db import Database, Statements, connect
-from agentpg.desk.backup.moment import catalogue_of
+from agentpg.desk.backup.proof.moment import catalogue_of
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import pytest
 
 from agentpg.desk.backup.creating import Step
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest, verify_in_pgbackrest
-from agentpg.desk.backup.pgbackrest_recovery import prepare_pgbackrest, recover_pgbackrest
-from agentpg.desk.backup.pgbackrest_stanza import find_stanza, require_known
-from agentpg.desk.backup.records import list_backups, remove_backup
+from agentpg.desk.backup.pgbackrest.backups import remove_from_pgbackrest, verify_in_pgbackrest
+from agentpg.desk.backup.pgbackrest.recovery import prepare_pgbackrest, recover_pgbackrest
+from agentpg.desk.backup.pgbackrest.stanza import find_stanza, require_known
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import list_backups, remove_backup
 from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import (
     PgbackrestNotArchiving,
@@ -221,9 +221,9 @@ def _backup_elsewhere(archived: ArchivedServer) -> subprocess.Popen[bytes]:
     script = f"""
 from pathlib import Path
 from agentpg.db import Database
-from agentpg.desk.backup import pgbackrest
+from agentpg.desk.backup.pgbackrest import pgbackrest
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import open_folder
+from agentpg.desk.backup.storage.folder import open_folder
 database = Database({archived.database.dsn!r}, "agentic_ai")
 options = CreateOptions(
     kind="pgbackrest", stages=Path({str(archived.root / "stages")!r}), pg_bin={str(DEBIAN)!r}

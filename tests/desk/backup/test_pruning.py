@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.pruning import Retention, apply_plan, plan_pruning
-from agentpg.desk.backup.records import complete, list_backups, write_drill
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import complete, list_backups, write_drill
 from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
 
 pytestmark = pytest.mark.without_server

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.folder import Folder
 from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Check
-from agentpg.desk.backup.records import (
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import (
     begin,
     complete,
     find_backups,
@@ -27,7 +27,7 @@ from agentpg.desk.backup.records import (
     remove_remains,
     write_drill,
 )
-from agentpg.desk.backup.repository import BEGUN, RECORD
+from agentpg.desk.backup.storage.repository import BEGUN, RECORD
 from agentpg.errors import BackupNotFound, RecordDamaged, RecordTooNew
 from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
 
@@ -36,8 +36,8 @@ pytestmark = pytest.mark.without_server
 _BEGIN = """
 import sys
 from pathlib import Path
-from agentpg.desk.backup.folder import open_folder
-from agentpg.desk.backup.records import begin
+from agentpg.desk.backup.storage.folder import open_folder
+from agentpg.desk.backup.storage.records import begin
 from tests.desk.backup.sample import NOON, SOURCE
 print(begin(open_folder(Path(sys.argv[1])), "dump", SOURCE, NOON).name)
 """

@@ -9,8 +9,8 @@ import pytest
 
 from agentpg.db import connect
 from agentpg.desk.backup.creating import CreateOptions
-from agentpg.desk.backup.folder import Folder
-from agentpg.desk.backup.targets import Target
+from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.storage.folder import Folder
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.ledger import Ledger, rows_of
 from tests.servers import OwnServers

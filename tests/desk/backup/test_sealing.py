@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.keys import public_key
-from agentpg.desk.backup.sealing import Seal, age_library
+from agentpg.desk.backup.storage.keys import public_key
+from agentpg.desk.backup.storage.sealing import Seal, age_library
 from agentpg.errors import AgentpgError, FileNotWritten, KeyNotFitting, SealDamaged
 
 pytestmark = pytest.mark.without_server
@@ -179,8 +179,8 @@ def test_a_full_disk_leaves_nothing(seal: Seal, small: Path, tmp_path: Path) -> 
 _MEMORY = """
 import sys
 from pathlib import Path
-from agentpg.desk.backup.keys import public_key
-from agentpg.desk.backup.sealing import Seal, age_library
+from agentpg.desk.backup.storage.keys import public_key
+from agentpg.desk.backup.storage.sealing import Seal, age_library
 secret = str(age_library().x25519.Identity.generate())
 seal = Seal((public_key(secret),), (secret,))
 def peak():

@@ -11,10 +11,10 @@ import pytest
 
 from agentpg.db import Database, connect, environment_of
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import Folder
-from agentpg.desk.backup.merging import Differences, MergeOptions, bring_back
 from agentpg.desk.backup.programs import find_programs
-from agentpg.desk.backup.tables import Source, find_tables, open_source
+from agentpg.desk.backup.restore.merging import Differences, MergeOptions, bring_back
+from agentpg.desk.backup.restore.tables import Source, find_tables, open_source
+from agentpg.desk.backup.storage.folder import Folder
 from agentpg.errors import AgentpgError, TableNotInBackup, TableWithoutKey
 from tests.servers import PG_BIN
 

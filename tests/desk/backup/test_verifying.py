@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database
-from agentpg.desk.backup.bucket import Bucket
 from agentpg.desk.backup.creating import CreateOptions, create_backup
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.keys import make_key_file, seal_for_opening, seal_of
+from agentpg.desk.backup.making.plain import ends_whole
 from agentpg.desk.backup.model import Backup, StoredFile
-from agentpg.desk.backup.plain import ends_whole
 from agentpg.desk.backup.programs import find_programs
-from agentpg.desk.backup.records import key_of
-from agentpg.desk.backup.repository import Repository
-from agentpg.desk.backup.stage import sha256_of
+from agentpg.desk.backup.storage.bucket import Bucket
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.keys import make_key_file, seal_for_opening, seal_of
+from agentpg.desk.backup.storage.records import key_of
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.stage import sha256_of
 from agentpg.desk.backup.verifying import Opener, Verification, verify_backup
 from agentpg.settings import load_settings
 from tests.desk.backup.conftest import fill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentpg.desk.backup.wording import in_one_form
+from agentpg.desk.backup.proof.wording import in_one_form
 
 
 @pytest.mark.parametrize(

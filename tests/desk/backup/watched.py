@@ -9,13 +9,13 @@ from typing import Any
 
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import source_of
-from agentpg.desk.backup.facts import Facts
-from agentpg.desk.backup.findings import find
-from agentpg.desk.backup.folder import Folder, open_folder
-from agentpg.desk.backup.looking import look_at_backups
+from agentpg.desk.backup.inspection.facts import Facts
+from agentpg.desk.backup.inspection.findings import find
+from agentpg.desk.backup.inspection.looking import look_at_backups
+from agentpg.desk.backup.inspection.policy import policy_of
 from agentpg.desk.backup.model import Backup, Check, Drill, StoredFile
-from agentpg.desk.backup.policy import policy_of
-from agentpg.desk.backup.records import complete, key_of, name_for, write_drill
+from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.records import complete, key_of, name_for, write_drill
 from agentpg.desk.doctor.backup import examine
 from agentpg.desk.finding import Finding
 from agentpg.settings import Settings, load_settings

@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 from agentpg.db import Connection, Database, Statements, connect, driver_errors, lasting
 from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Kind, Source
 from agentpg.desk.backup.programs import Programs, find_programs
-from agentpg.desk.backup.records import (
+from agentpg.desk.backup.storage.records import (
     Begun,
     begin,
     complete,
@@ -29,18 +29,18 @@ from agentpg.desk.backup.records import (
     remove_backup,
     remove_remains,
 )
-from agentpg.desk.backup.repository import Repository
-from agentpg.desk.backup.stage import Sealing, Stage, open_stage, remove_left_stages
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.stage import Sealing, Stage, open_stage, remove_left_stages
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import AgentpgError, PoolerInBetween, RepositoryTooSmall
 from agentpg.language import N_
 
 # The module of each kind that can be made; it has a function `make`, a `Maker`.
 MAKERS: dict[Kind, str] = {
-    "dump": "agentpg.desk.backup.dump",
-    "sql": "agentpg.desk.backup.plain",
-    "base": "agentpg.desk.backup.base",
-    "pgbackrest": "agentpg.desk.backup.pgbackrest",
+    "dump": "agentpg.desk.backup.making.dump",
+    "sql": "agentpg.desk.backup.making.plain",
+    "base": "agentpg.desk.backup.making.base",
+    "pgbackrest": "agentpg.desk.backup.pgbackrest.backups",
 }
 
 # A backup like the last one may be somewhat larger. Of a first one it is only known that the

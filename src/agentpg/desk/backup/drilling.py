@@ -15,18 +15,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentpg.db import Database, Statements, connect, driver_errors
-from agentpg.desk.backup.bringing import bring, bring_manifest
-from agentpg.desk.backup.loading import Loader, loading_programs
-from agentpg.desk.backup.matching import compare_contents
 from agentpg.desk.backup.model import Backup, Check, Drill
-from agentpg.desk.backup.pgbackrest_recovery import pgbackrest_options, recover_into_scratch
-from agentpg.desk.backup.preparing import prepare_base, scratch_options
+from agentpg.desk.backup.pgbackrest.recovery import pgbackrest_options, recover_into_scratch
 from agentpg.desk.backup.programs import Programs, find_programs
-from agentpg.desk.backup.proving import Proof
-from agentpg.desk.backup.records import read_backup, write_drill
-from agentpg.desk.backup.repository import Repository
+from agentpg.desk.backup.proof.matching import compare_contents
+from agentpg.desk.backup.proof.proving import Proof
+from agentpg.desk.backup.recovery.preparing import prepare_base, scratch_options
+from agentpg.desk.backup.restore.loading import Loader, loading_programs
 from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
-from agentpg.desk.backup.sealing import Seal
+from agentpg.desk.backup.storage.bringing import bring, bring_manifest
+from agentpg.desk.backup.storage.records import read_backup, write_drill
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.sealing import Seal
 from agentpg.desk.backup.verifying import Opener, verify_backup
 from agentpg.errors import (
     AgentpgError,

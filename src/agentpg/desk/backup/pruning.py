@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from agentpg.desk.backup.model import Backup, Drill, Outcome, Source
-from agentpg.desk.backup.pgbackrest import remove_from_pgbackrest
-from agentpg.desk.backup.records import find_backups, read_drills, remove_backup
-from agentpg.desk.backup.repository import Repository
+from agentpg.desk.backup.pgbackrest.backups import remove_from_pgbackrest
+from agentpg.desk.backup.storage.records import find_backups, read_drills, remove_backup
+from agentpg.desk.backup.storage.repository import Repository
 from agentpg.language import N_
 from agentpg.settings import Settings
 from agentpg.zones import zone_of

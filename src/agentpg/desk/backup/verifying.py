@@ -16,13 +16,20 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from agentpg.desk.backup.leash import run_tool
-from agentpg.desk.backup.manifest import Manifest
+from agentpg.desk.backup.making.plain import ends_whole
 from agentpg.desk.backup.model import Backup, Check, Difference, Outcome, StoredFile
-from agentpg.desk.backup.pgbackrest import verify_in_pgbackrest
-from agentpg.desk.backup.plain import ends_whole
+from agentpg.desk.backup.pgbackrest.backups import verify_in_pgbackrest
 from agentpg.desk.backup.programs import Programs
-from agentpg.desk.backup.records import key_of
-from agentpg.desk.backup.repository import BEGUN, GLOBALS, MANIFEST, RECORD, SEALED, Repository
+from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.storage.records import key_of
+from agentpg.desk.backup.storage.repository import (
+    BEGUN,
+    GLOBALS,
+    MANIFEST,
+    RECORD,
+    SEALED,
+    Repository,
+)
 from agentpg.errors import (
     AgentpgError,
     BackupError,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentpg.db import Database
-from agentpg.desk.backup.facts import Facts
-from agentpg.desk.backup.findings import find
-from agentpg.desk.backup.looking import look_at_backups
-from agentpg.desk.backup.policy import policy_of
+from agentpg.desk.backup.inspection.facts import Facts
+from agentpg.desk.backup.inspection.findings import find
+from agentpg.desk.backup.inspection.looking import look_at_backups
+from agentpg.desk.backup.inspection.policy import policy_of
 from agentpg.desk.finding import Finding
 from agentpg.settings import Settings
 

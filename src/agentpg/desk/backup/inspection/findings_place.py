@@ -1,0 +1,183 @@
+"""What is wrong with the pages, the disks and the keys, B10, B11 and B14 to B16."""
+
+from __future__ import annotations
+
+from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Unlooked
+from agentpg.desk.backup.inspection.policy import Policy
+from agentpg.desk.backup.inspection.saying import BackupCheck, Say, size
+from agentpg.desk.finding import Finding, Level, Remedy
+from agentpg.language import N_
+
+_ELSEWHERE = Remedy(
+    sentence=N_("Let backups lie on another disk, another machine, or in a bucket."),
+    command="agentpg config show",
+)
+
+
+def _pages(say: Say, facts: Facts, policy: Policy) -> Finding:
+    del policy
+    if isinstance(facts.server, Unlooked):
+        return say.unknown(facts.server)
+    catalogue = facts.catalogue
+    backups = [] if isinstance(catalogue, Unlooked) else [one.backup for one in catalogue.known]
+    flagged = [backup.name for backup in backups if backup.details.get("page_errors")]
+    remedies = (
+        Remedy(
+            sentence=N_("Find the damaged tables."),
+            command="pg_amcheck --all --install-missing",
+        ),
+        Remedy(
+            sentence=N_("Keep the backups from before, and restore beside the server."),
+            command="agentpg backup list",
+        ),
+    )
+    if flagged:
+        text = N_("pages failed their checksum while {subject} was made")
+        return say("critical", text, flagged[-1], remedies, backups=flagged)
+    if facts.server.page_failures:
+        text = N_("{failures} pages have failed their checksum")
+        failures = facts.server.page_failures
+        return say("critical", text, facts.server.database, remedies, failures=failures)
+    return say("ok", N_("no page has failed its checksum"), failures=0)
+
+
+def _checksums(say: Say, facts: Facts, policy: Policy) -> Finding:
+    del policy
+    if isinstance(facts.server, Unlooked):
+        return say.unknown(facts.server)
+    if facts.server.checksums:
+        return say("ok", N_("the server's pages have checksums"))
+    enable = Remedy(
+        sentence=N_("Stop the server, let this write the checksums, and start it."),
+        command="pg_checksums --enable --progress --pgdata DATA",
+    )
+    text = N_("the server's pages have no checksums: damage goes into the backups unnoticed")
+    return say("warning", text, remedies=(enable,))
+
+
+def _room(say: Say, facts: Facts, policy: Policy) -> Finding:
+    if isinstance(facts.place, Unlooked):
+        return say.unknown(facts.place)
+    if isinstance(facts.catalogue, Unlooked):
+        return say.unknown(facts.catalogue)
+    free = facts.place.free_bytes
+    if free is None:
+        return say("ok", N_("{subject} has no limit that is known"), facts.place_name)
+    next_bytes = _next_bytes(facts.catalogue)
+    if not next_bytes:
+        text = N_("{subject} has {free} left")
+        return say("ok", text, facts.place_name, free=size(free), free_bytes=free)
+    times = free / next_bytes
+    level: Level = "ok"
+    if times < policy.room_warning:
+        level = "critical" if times < policy.room_critical else "warning"
+    remedies = (
+        Remedy(
+            sentence=N_("See what old backups take, and remove what need not be kept."),
+            command="agentpg backup prune",
+            destroys=True,
+        ),
+        _ELSEWHERE,
+    )
+    return say(
+        level,
+        N_("{subject} has {free} left, {times} times what the next backup takes"),
+        facts.place_name,
+        () if level == "ok" else remedies,
+        free=size(free),
+        free_bytes=free,
+        next_bytes=next_bytes,
+        times=round(times, 1),
+    )
+
+
+def _disk(say: Say, facts: Facts, policy: Policy) -> Finding:
+    del policy
+    if isinstance(facts.place, Unlooked):
+        return say.unknown(facts.place)
+    same = facts.place.same_disk
+    if isinstance(same, Unlooked):
+        grant = Remedy(
+            sentence=N_("Let the role see where the data is."),
+            sql=f"GRANT pg_read_all_settings TO {facts.role}",
+        )
+        return say.unknown(same, grant)
+    if same:
+        text = N_("{subject} is on the file system of the data: one broken disk takes both")
+        return say("warning", text, facts.place_name, (_ELSEWHERE,))
+    return say("ok", N_("{subject} is apart from the data"), facts.place_name)
+
+
+def _sealed(say: Say, facts: Facts, policy: Policy) -> Finding:
+    del policy
+    if isinstance(facts.sealing, Unlooked):
+        return say.unknown(facts.sealing)
+    if facts.sealing.exposed:
+        move = Remedy(
+            sentence=N_("Keep it where neither the backups nor the source code are."),
+            command="agentpg config show",
+        )
+        text = N_("the setting {subject} is kept where others get at it with the backups or code")
+        return say("warning", text, facts.sealing.exposed, (move,))
+    if facts.sealing.is_on:
+        return say("ok", N_("new backups are sealed, and the key is elsewhere"))
+    key = Remedy(
+        sentence=N_("Make a key, and name it in AGENTPG_BACKUP_KEY_FILE."),
+        command="agentpg backup key FILE",
+    )
+    text = N_("new backups are not sealed: who reads the files reads the database")
+    return say("warning", text, facts.place_name, (key,))
+
+
+def _next_bytes(catalogue: Catalogue) -> int:
+    """About what the next one takes: the largest of each kind's newest."""
+    newest = {one.backup.kind: one.backup for one in catalogue.known}
+    stored = [
+        max(backup.size_bytes, int(backup.details.get("stored_bytes", 0)))
+        for backup in newest.values()
+    ]
+    return max(stored, default=0)
+
+
+PLACE_CHECKS = (
+    BackupCheck(
+        code="B10",
+        title=N_("Pages that failed their checksum"),
+        levels=("critical",),
+        threshold="– / > 0",
+        contact="dba",
+        decide=_pages,
+    ),
+    BackupCheck(
+        code="B11",
+        title=N_("Checksums of the server's pages"),
+        levels=("warning",),
+        threshold="off / –",
+        contact="dba",
+        decide=_checksums,
+    ),
+    BackupCheck(
+        code="B14",
+        title=N_("Room for the next backup"),
+        levels=("warning", "critical"),
+        threshold="< 2 / < 1.2 times its size",
+        contact="ops",
+        decide=_room,
+    ),
+    BackupCheck(
+        code="B15",
+        title=N_("Whether backups lie apart from the data"),
+        levels=("warning",),
+        threshold="the same file system / –",
+        contact="ops",
+        decide=_disk,
+    ),
+    BackupCheck(
+        code="B16",
+        title=N_("Whether backups are sealed, and where the key is"),
+        levels=("warning",),
+        threshold="not sealed, or the key beside the backups or in git / –",
+        contact="dba",
+        decide=_sealed,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Backups that pgBackRest makes and keeps, proved by us."""

@@ -1,0 +1,1 @@
+"""What a database held at one exact moment, and whether another one holds the same."""

@@ -1,0 +1,1 @@
+"""Base backups and the archived WAL: recovering a cluster to a moment."""

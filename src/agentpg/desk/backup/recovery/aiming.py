@@ -1,0 +1,85 @@
+"""From what an operator asks for to a backup, a target and a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.marks import read_mark
+from agentpg.desk.backup.recovery.targets import (
+    Copy,
+    RecoveryPlan,
+    RestorableRange,
+    Target,
+    choose_backup,
+    plan_recovery,
+    restorable_ranges,
+)
+from agentpg.desk.backup.recovery.wal import WalArchive, read_archive
+from agentpg.desk.backup.storage.records import list_backups, read_backup
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.errors import MarkNotFound, NoBackups, NotABaseBackup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A backup and where it is to be recovered to."""
+
+    backup: Backup
+    target: Target
+    plan: RecoveryPlan
+
+
+def take_aim(repository: Repository, name: str | None, target: Target) -> Aim:
+    """Choose the backup, where none is named, and decide how it gets to the target.
+
+    A target by name may be a mark, or another backup's own moment. Raises NoBackups,
+    NotABaseBackup, MarkNotFound and RecoveryRefused.
+    """
+    backups = [one for one in list_backups(repository) if one.kind == "base"]
+    if name is not None:
+        named = read_backup(repository, name)
+        if named.kind != "base":
+            raise NotABaseBackup(backup=name, kind=named.kind)
+        backups = [named]
+    if not backups:
+        raise NoBackups(place=repository.place)
+    archive = _archive_of(repository, backups[-1])
+    target = _found(repository, archive.system, target)
+    chosen = backups[-1]
+    if target.by not in ("backup", "latest"):
+        chosen = choose_backup(backups, archive, target) or chosen
+    return Aim(backup=chosen, target=target, plan=plan_recovery(chosen, archive, target))
+
+
+def ranges_of(repository: Repository, backup: Backup) -> tuple[RestorableRange, ...]:
+    """Where a base backup can be recovered to; nothing for one of another kind."""
+    if backup.kind != "base":
+        return ()
+    return restorable_ranges(backup, _archive_of(repository, backup))
+
+
+def _archive_of(repository: Repository, backup: Backup) -> WalArchive:
+    size = Copy.of(backup).segment_bytes
+    return read_archive(repository, backup.source.system_identifier, size)
+
+
+def _found(repository: Repository, system: str, target: Target) -> Target:
+    """A target by name, with where that is."""
+    if target.by != "name":
+        return target
+    of_backups = {
+        one.name: one
+        for one in list_backups(repository)
+        if one.kind == "base" and one.source.system_identifier == system
+    }
+    if target.value in of_backups:
+        backup = of_backups[target.value]
+        lsn, timeline = backup.lsn, Copy.of(backup).timeline
+    else:
+        mark = read_mark(repository, system, target.value)
+        if mark.lsn is None or mark.timeline is None:
+            raise MarkNotFound(name=target.value, place=repository.place)
+        lsn, timeline = mark.lsn, mark.timeline
+    chosen = timeline if target.timeline is None else target.timeline
+    return Target(by="name", value=target.value, lsn=lsn, timeline=chosen)

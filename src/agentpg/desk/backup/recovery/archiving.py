@@ -1,0 +1,355 @@
+"""Archiving the WAL: turned on, turned off, looked at, and proved.
+
+PostgreSQL calls a command for each file of WAL, 16 MB, or what has gathered within
+`archive_timeout`. It is a small shell script, `archive_wal.sh`, which lies in the archive itself:
+starting Python for each file costs more than compressing it. `basic_archive`, which comes
+with PostgreSQL, was the other choice; it stores WAL as it is, without a checksum, so that a flipped
+bit is indistinguishable from the end of the WAL, and 16 MB for each file that is nearly empty.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from agentpg.db import Connection, Statements, class_row, dict_row, driver_errors, render
+from agentpg.desk.backup.recovery.wal import Gap, WalArchive, prefix_of, read_archive
+from agentpg.desk.backup.storage.reaching import path_to
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.embedded.account import Account
+from agentpg.embedded.postmaster import wait_for
+from agentpg.errors import (
+    ArchiveOutOfReach,
+    ArchivingFailed,
+    ArchivingNotOurs,
+    PermissionDenied,
+    RepositoryUnavailable,
+)
+from agentpg.language import N_
+
+SCRIPT = "archive_wal.sh"
+
+_ON = ("on", "always")
+# Commands that say yes and keep nothing.
+_NOTHING = ("", "true", ":", "/bin/true", "/usr/bin/true", "exit 0")
+_PROGRAMS = {"zst": "zstd", "gz": "gzip"}
+_SQL = Statements("archiving", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archiver:
+    """What the server says of its archiving; times are by its clock.
+
+    `writing` is the file of WAL that it writes now. `timeout_seconds` is how long WAL waits at most
+    for its file to be full, 0 for ever.
+    """
+
+    mode: str
+    command: str
+    library: str
+    wal_level: str
+    timeout_seconds: float
+    restart_needed: bool
+    segment_bytes: int
+    system: str
+    writing: str
+    asked_at: datetime
+    archived: int
+    last_archived: str | None
+    last_archived_at: datetime | None
+    failed: int
+    last_failed: str | None
+    last_failed_at: datetime | None
+    counted_since: datetime | None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the server archives at all."""
+        return self.mode in _ON
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether the command says yes to everything and keeps nothing."""
+        return not self.library and self.command.strip() in _NOTHING
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the command is the one that `turn_on` sets."""
+        return f"/{SCRIPT}" in self.command and not self.library
+
+    @property
+    def failing_since(self) -> datetime | None:
+        """Since when nothing was archived, though it was tried; None where it works."""
+        if self.last_failed_at is None:
+            return None
+        if self.last_archived_at is None:
+            return self.counted_since or self.last_failed_at
+        return self.last_archived_at if self.last_failed_at > self.last_archived_at else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveStatus:
+    """Archiving as a whole: what the server does, and what the repository has.
+
+    `waiting` files are those not yet archived, the oldest since `waiting_since`; None where the
+    role may not see that. `gaps` are what is missing between the first and the last segment of
+    each timeline.
+    """
+
+    archiver: Archiver
+    waiting: int | None
+    waiting_since: datetime | None
+    segments: int
+    size_bytes: int
+    gaps: tuple[Gap, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all WAL gets into the archive, as far as is known."""
+        archiver = self.archiver
+        works = archiver.is_on and archiver.is_ours and archiver.failing_since is None
+        return works and not self.gaps
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server on this machine: as whom it runs, and its data folder where that may be seen."""
+
+    account: Account
+    data: Path | None
+
+
+def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
+    """How archiving goes. Raises RepositoryError where the archive can't be looked at."""
+    archiver = read_archiver(connection)
+    archive = read_archive(repository, archiver.system, archiver.segment_bytes)
+    waiting, since = _waiting(connection)
+    return ArchiveStatus(
+        archiver=archiver,
+        waiting=waiting,
+        waiting_since=since,
+        segments=len(archive.segments),
+        size_bytes=archive.size_bytes,
+        gaps=tuple(_gaps(archive)),
+    )
+
+
+def read_archiver(connection: Connection[Any]) -> Archiver:
+    """What the server says of its archiving."""
+    with connection.cursor(row_factory=class_row(Archiver)) as cursor:
+        [found] = cursor.execute(_SQL["read_archiving"], {}).fetchall()
+    return found
+
+
+def turn_on(
+    connection: Connection[Any],
+    repository: Repository,
+    *,
+    at_least_every: timedelta = timedelta(seconds=60),
+    form: str = "",
+) -> Archiver:
+    """Let the server archive its WAL into the repository; needs a superuser.
+
+    `form` is how files are compressed: zst, gz, or empty for zst where the server's account has
+    the program, which takes a fifth of the time. What the answer says of `restart_needed` must be
+    done for it to begin. Raises ArchivingNotOurs where it archives elsewhere already,
+    ArchiveOutOfReach, and RepositoryError.
+    """
+    archiver = read_archiver(connection)
+    if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
+        raise ArchivingNotOurs(command=archiver.library or archiver.command)
+    keeper = server_of(connection)
+    folder = make_archive_folder(repository, archiver.system, keeper)
+    account = None if keeper is None else keeper.account
+    command = command_for(folder, form or _best_form(account))
+    _set(connection, "set_archive_command", command=command)
+    _set(connection, "set_archive_timeout", seconds=f"{int(at_least_every.total_seconds())}s")
+    if not archiver.is_on:
+        _set(connection, "set_archive_mode", mode="on")
+    if archiver.wal_level == "minimal":
+        connection.execute(_SQL["set_wal_level"])
+    seconds = at_least_every.total_seconds()
+    # While archive_mode is off, the server shows no command.
+    return _reloaded(
+        connection,
+        lambda found: (
+            found.timeout_seconds == seconds and (not found.is_on or found.command == command)
+        ),
+    )
+
+
+def turn_off(connection: Connection[Any]) -> Archiver:
+    """Let the server archive no more, from its next restart on.
+
+    Until then it goes on: a server that should archive and can't keeps all its WAL, until
+    its disk is full. What was archived stays.
+    """
+    _set(connection, "set_archive_mode", mode="off")
+    _set(connection, "set_archive_timeout", seconds="0")
+    return _reloaded(connection, lambda found: found.timeout_seconds == 0)
+
+
+def prove_archiving(
+    connection: Connection[Any], repository: Repository, patience: timedelta
+) -> str:
+    """End the present file of WAL and wait until the archive has it; its name.
+
+    Raises ArchivingFailed with what is known where that does not happen in time.
+    """
+    before = read_archiver(connection)
+    if not before.is_on:
+        raise ArchivingFailed(N_("archive_mode is off"))
+    name = end_segment(connection)
+    await_archived(connection, name, patience, before.failed)
+    prefix = prefix_of(before.system) + name
+    if not any(repository.objects(prefix)):
+        raise ArchivingFailed(f"{name}: {repository.place}")
+    return name
+
+
+def end_segment(connection: Connection[Any]) -> str:
+    """End the file of WAL that is being written, so that it is archived; its name."""
+    [row] = connection.execute(_SQL["end_segment"]).fetchall()
+    return str(row[0])
+
+
+def await_archived(
+    connection: Connection[Any], name: str, patience: timedelta, failed_before: int = 0
+) -> None:
+    """Wait until the server says that a file of WAL is archived. Raises ArchivingFailed."""
+
+    def is_archived() -> bool:
+        found = read_archiver(connection)
+        # The names of one timeline, and of a later one, are in their order.
+        return (found.last_archived or "")[:24] >= name
+
+    if wait_for(is_archived, patience):
+        return
+    found = read_archiver(connection)
+    if found.failed > failed_before:
+        raise ArchivingFailed(f"{found.last_failed}, {found.last_failed_at:%Y-%m-%d %H:%M:%S%z}")
+    raise ArchivingFailed(f"{name}: {int(patience.total_seconds())} s")
+
+
+def server_of(connection: Connection[Any]) -> LocalServer | None:
+    """Where the server works on this machine, and as whom; None for one that is elsewhere."""
+    [(number,)] = connection.execute(_SQL["read_backend"]).fetchall()
+    process = Path(f"/proc/{number}")
+    try:
+        owner = process.stat()
+        is_server = (process / "comm").read_text(encoding="utf-8").strip() == "postgres"
+        account = Account(owner.st_uid, owner.st_gid, switched=owner.st_uid != os.geteuid())
+        if not is_server:
+            return None
+        # Only root may look where another account's process works.
+        data = (process / "cwd").readlink() if os.geteuid() in (0, owner.st_uid) else None
+    except OSError:
+        return None
+    return LocalServer(account, data)
+
+
+def make_archive_folder(repository: Repository, system: str, server: LocalServer | None) -> str:
+    """The folder of a cluster's WAL, with the script, and writable for the server alone.
+
+    The answer is its path as the server gets there. Raises ArchiveOutOfReach where it can't,
+    and RepositoryUnavailable for a repository that is no folder.
+    """
+    folder = repository.folder(prefix_of(system).rstrip("/"))
+    if folder is None:
+        raise RepositoryUnavailable(N_("a server archives into a folder"), place=repository.place)
+    try:
+        folder.parent.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o711, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _write_script(folder / SCRIPT)
+        return _handed_over(folder, server)
+    except OSError as error:
+        raise RepositoryUnavailable(error.strerror or str(error), place=str(folder)) from error
+
+
+def command_for(folder: str, form: str) -> str:
+    """The archive command; a per cent sign in the path is doubled for PostgreSQL."""
+    script = shlex.quote(f"{folder}/{SCRIPT}").replace("%", "%%")
+    return f'sh {script} {form} "%p" "%f"'
+
+
+def settings_for(folder: str, form: str, at_least_every: timedelta) -> dict[str, str]:
+    """What a server that nobody may set from here must have set."""
+    return {
+        "archive_mode": "on",
+        "archive_command": command_for(folder, form),
+        "archive_timeout": f"{int(at_least_every.total_seconds())}s",
+    }
+
+
+def _write_script(path: Path) -> None:
+    text = (resources.files("agentpg.desk.backup.recovery") / SCRIPT).read_text(encoding="utf-8")
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(0o755)
+    draft.replace(path)
+
+
+def _handed_over(folder: Path, server: LocalServer | None) -> str:
+    """Give the folder to the server's account; the path by which it gets there."""
+    if server is None or not server.account.switched:
+        return str(folder)
+    name = _name_of(server.account)
+    if server.data is None:
+        raise ArchiveOutOfReach(account=name, folder=folder)
+    server.account.own(folder)
+    for above in (folder.parent, folder.parent.parent):
+        above.chmod(above.stat().st_mode | 0o011)
+    path = path_to(folder, server.account, server.data, write=True)
+    if path is None:
+        raise ArchiveOutOfReach(account=name, folder=folder)
+    return path
+
+
+def _name_of(account: Account) -> str:
+    try:
+        return pwd.getpwuid(account.uid).pw_name
+    except KeyError:
+        return str(account.uid)
+
+
+def _best_form(account: Account | None) -> str:
+    if account is None:
+        return "gz"
+    found = account.run(["sh", "-c", "command -v zstd"])
+    return "zst" if found.returncode == 0 else "gz"
+
+
+def _set(connection: Connection[Any], statement: str, **values: str) -> None:
+    connection.execute(render(connection, _SQL[statement], values).encode())
+
+
+def _reloaded(connection: Connection[Any], is_in_force: Callable[[Archiver], bool]) -> Archiver:
+    connection.execute(_SQL["reload"])
+    wait_for(lambda: is_in_force(read_archiver(connection)), timedelta(seconds=10))
+    return read_archiver(connection)
+
+
+def _waiting(connection: Connection[Any]) -> tuple[int | None, datetime | None]:
+    try:
+        with driver_errors("", connection), connection.cursor(row_factory=dict_row) as cursor:
+            [row] = cursor.execute(_SQL["count_waiting"], {}).fetchall()
+    except PermissionDenied:
+        return None, None
+    return row["files"], row["oldest_at"]
+
+
+def _gaps(archive: WalArchive) -> list[Gap]:
+    found: list[Gap] = []
+    for timeline in archive.timelines():
+        numbers = [one.number for one in archive.segments if one.timeline == timeline]
+        if numbers:
+            found += archive.gaps(timeline, min(numbers))
+    return found

@@ -1,0 +1,173 @@
+"""A recovered cluster becomes a private server of its own, or takes the place of the one that is.
+
+It is recovered into a home of its own, beside the present one, and its unfinished tasks are held
+while nobody but us can connect to it. There it can be started and looked
+at. To replace the present one, the two data folders change places in one moment; the old
+one is then in the other home, to be looked at, or changed back.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agentpg.db import Connection, Statements
+from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovery.recovery_server import running_privately
+from agentpg.desk.backup.recovery.targets import Copy, Target
+from agentpg.desk.backup.recovery.unpacking import (
+    RECOVERED,
+    Opener,
+    Place,
+    Report,
+    allow_archiving,
+    forbid_archiving,
+)
+from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of_recovery, settle_cluster
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.embedded.account import Account, choose_account
+from agentpg.embedded.binaries import Binaries, binaries_for
+from agentpg.embedded.exchange import exchange
+from agentpg.embedded.folder import Folder, known_passwords, renew_passwords
+from agentpg.embedded.postmaster import postmaster_pid
+from agentpg.errors import (
+    AgentpgError,
+    FileNotWritten,
+    FolderInTheWay,
+    NoClusterThere,
+    ServerStillRuns,
+    UnfinishedNotSettled,
+)
+
+_LOG = "recovery.log"
+_SQL = Statements("base", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeWork:
+    """What is recovered into a new home, and how; `beside` is the home that is.
+
+    `unfinished` is what becomes of tasks that had not ended then.
+    """
+
+    backup: Backup
+    repository: Repository
+    target: Target
+    home: Path
+    beside: Path
+    binaries: Binaries
+    opener: Opener
+    tablespaces: dict[str, Path]
+    tail: Path | None = None
+    unfinished: Unfinished = "hold"
+
+
+def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
+    """Recover a cluster into a new home: `agentpg --home HOME server start` starts it.
+
+    It archives nothing, so that it does not get into the archive of the one that it came from.
+    Its roles have the passwords of the home that is, or new ones. Raises FolderInTheWay, what
+    `recover` raises, and UnfinishedNotSettled; the home is removed where the cluster could not be
+    unpacked.
+    """
+    folder = Folder(work.home.absolute())
+    if folder.home.exists():
+        raise FolderInTheWay(folder=folder.home)
+    account = choose_account(folder.data)
+    _make_places(folder, account)
+    try:
+        prepared = prepare_recovery(
+            work.backup,
+            work.repository,
+            work.target,
+            Place(folder=folder.data, account=account, tablespaces=work.tablespaces),
+            work.opener,
+            tail=work.tail,
+            report=report,
+        )
+    except BaseException:
+        shutil.rmtree(folder.home, ignore_errors=True)
+        raise
+    recovered = recover(prepared, work.binaries, folder.home / _LOG)
+    if work.unfinished != "keep":
+        recovered = replace(recovered, unfinished=_settle(work, prepared, folder.home / _LOG))
+    # A cluster whose settings lie elsewhere is not one that we start.
+    if (folder.data / "postgresql.conf").is_file():
+        runnable = binaries_for(account, work.binaries)
+        renew_passwords(folder, account, runnable, known_passwords(Folder(work.beside)))
+    return recovered
+
+
+def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
+    """Hold or fail what had not ended, before the cluster is anybody's; how many tasks."""
+    copy = Copy.of(work.backup)
+    reason = reason_of_recovery(work.backup, work.target)
+    try:
+        with running_privately(
+            prepared.place, work.binaries, copy.floors, copy.superuser, log
+        ) as server:
+            return settle_cluster(server, reason, work.unfinished)
+    except AgentpgError as error:
+        raise UnfinishedNotSettled(str(error), folder=work.home.absolute(), log=log) from error
+
+
+def exchange_clusters(present: Path, other: Path) -> None:
+    """Let the cluster of another home and the present one change places in one moment.
+
+    The one that comes archives from now on, the one that goes does not any more. Both servers
+    must be stopped. Raises NoClusterThere, ServerStillRuns and FileNotWritten.
+    """
+    here, there = Folder(present.absolute()), Folder(other.absolute())
+    for folder in (here, there):
+        require_stopped_cluster(folder.home)
+    try:
+        allow_archiving(there.data, choose_account(there.data))
+        forbid_archiving(here.data, choose_account(here.data))
+        exchange(here.data, there.data)
+    except OSError as error:
+        raise FileNotWritten(error.strerror or str(error), path=here.home) from error
+
+
+def require_stopped_cluster(home: Path) -> None:
+    """Raise NoClusterThere or ServerStillRuns for a home that nothing can change places with."""
+    folder = Folder(home.absolute())
+    if not (folder.data / "PG_VERSION").is_file():
+        raise NoClusterThere(folder=folder.home)
+    pid = postmaster_pid(folder.data)
+    if pid is not None:
+        raise ServerStillRuns(folder=folder.home, pid=pid)
+
+
+def list_sessions(connection: Connection[Any]) -> list[str]:
+    """Who else is connected to the cluster, by application or role."""
+    return [str(row[0]) for row in connection.execute(_SQL["list_sessions"]).fetchall()]
+
+
+def steps_to_replace(backup: Backup, home: Path) -> list[str]:
+    """What puts a recovered data folder in the place of the one that was, for its owner."""
+    data = Copy.of(backup).places.get("data_directory", "/var/lib/postgresql/VERSION/main")
+    recovered = Folder(home.absolute()).data
+    return [
+        "systemctl stop postgresql",
+        f"mv {shlex.quote(data)} {shlex.quote(data + '.old')}",
+        f"mv {shlex.quote(str(recovered))} {shlex.quote(data)}",
+        f"chown -R --reference={shlex.quote(data + '.old')} {shlex.quote(data)}",
+        f"sed -i '/{RECOVERED}/,+1d' {shlex.quote(data + '/postgresql.auto.conf')}",
+        "systemctl start postgresql",
+    ]
+
+
+def _make_places(folder: Folder, account: Account) -> None:
+    """A home through which the server's account may pass."""
+    try:
+        folder.root.mkdir(parents=True)
+        folder.home.chmod(0o711)
+        folder.root.chmod(0o711)
+        folder.logs.mkdir(mode=0o700)
+        account.own(folder.logs)
+    except OSError as error:
+        raise FileNotWritten(error.strerror or str(error), path=folder.home) from error

@@ -1,0 +1,1 @@
+"""Restoring into a database: whole, in the place of another, or some rows of it."""

@@ -1,0 +1,171 @@
+"""Filling a database from a backup of kind dump or sql, and making it and its roles before.
+
+A dump does not make the database that it goes into, nor the roles that own what is in it;
+both are made first, so that a restore ends with the owners, grants and settings of the source
+and stops at the first error of any kind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentpg.db import Database, Statements, connect, driver_errors, environment_of
+from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.programs import Programs, find_programs
+from agentpg.desk.backup.restore.naming import database_statements, role_statements, roles_in
+from agentpg.desk.backup.scratch import gently
+from agentpg.desk.backup.storage.bringing import Brought
+
+_LOOK_SECONDS = 1.0
+_OF_THE_DATABASE = (" ACL - DATABASE ", " COMMENT - DATABASE ", " SECURITY LABEL - DATABASE ")
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """What fills databases of one server: `server` is any database there.
+
+    `low` lets the programs work at a low priority.
+    """
+
+    backup: Backup
+    brought: Brought
+    programs: Programs
+    server: Database
+    jobs: int = 2
+    low: bool = False
+
+    def roles(self) -> set[str]:
+        """The roles that own something in the backup, or are granted something."""
+        if self.backup.kind == "sql":
+            with self.brought.script().open(encoding="utf-8", errors="replace") as lines:
+                return roles_in(lines)
+        script = "".join(self._script("--create"))
+        return roles_in(script.splitlines())
+
+    def make_roles(self, only: set[str] | None = None) -> None:
+        """Make the roles of the source, where the backup has them, or some of them.
+
+        What can't be made, such as a tablespace, is left out.
+        """
+        if self.brought.globals is None:
+            return
+        script = self.brought.work / "roles.sql"
+        text = self.brought.globals.read_text(encoding="utf-8", errors="replace")
+        script.write_text(role_statements(text, only), encoding="utf-8")
+        self._psql(script, "--quiet")
+
+    def make_database(self, name: str) -> None:
+        """Make the database with the owner, encoding, grants and settings of the source.
+
+        Raises ToolFailed.
+        """
+        script = self.brought.work / "database.sql"
+        script.write_text(self._database_script(name), encoding="utf-8")
+        self._psql(script, "--quiet", "--set=ON_ERROR_STOP=1")
+
+    def fill(self, name: str, tell: Tell) -> None:
+        """Restore everything into a new database. Raises ToolFailed at the first error."""
+        target = self.database(name)
+        look = _Meter(target, self.backup.source_bytes, tell)
+        if self.backup.kind == "sql":
+            command: list[str | Path] = [
+                self.programs.tool("psql"),
+                "--no-psqlrc",
+                "--quiet",
+                "--set=ON_ERROR_STOP=1",
+            ]
+            command += ["--output=/dev/null", f"--file={self.brought.script()}"]
+        else:
+            command = [self.programs.tool("pg_restore"), "--dbname=", "--exit-on-error"]
+            command += [f"--jobs={self.jobs}", "--no-tablespaces", self.brought.dump]
+        self._run(command, target.dsn, look)
+
+    def give_to_owner(self, name: str) -> None:
+        """Let a database belong to whom its schema belongs to; a plain file does not say it."""
+        database = self.database(name)
+        sql = Statements("restore", database.schema)
+        with (
+            driver_errors(database.target()),
+            connect(database, "agentpg backup restore") as connection,
+        ):
+            found = connection.execute(sql["schema_owner"], {"schema": database.schema}).fetchall()
+            for (owner,) in found:
+                connection.execute(sql.compose("give_database", database=name, owner=owner))
+
+    def database(self, name: str) -> Database:
+        """Another database of the server."""
+        return self.server.renamed(name)
+
+    def _database_script(self, name: str) -> str:
+        if self.backup.kind == "sql":
+            sql = Statements("restore", self.backup.source.schema)
+            steps = ("create_database", "set_search_path")
+            return "".join(f"{sql.compose(s, database=name).as_string(None)};\n" for s in steps)
+        listed = [
+            line
+            for line in self._script("--create", "--list")
+            if any(kind in line for kind in _OF_THE_DATABASE)
+        ]
+        chosen = self.brought.work / "of-the-database"
+        chosen.write_text("".join(listed), encoding="utf-8")
+        made = "".join(self._script("--create", f"--use-list={chosen}"))
+        return database_statements(made, name)
+
+    def _script(self, *options: str) -> Iterator[str]:
+        """What pg_restore writes of the schema of a dump."""
+        with tempfile.NamedTemporaryFile("w+", dir=self.brought.work, encoding="utf-8") as out:
+            command: list[str | Path] = [
+                self.programs.tool("pg_restore"),
+                "--schema-only",
+                f"--file={out.name}",
+            ]
+            run_tool([*command, *options, self.brought.dump], environment_of(self.server.dsn))
+            with Path(out.name).open(encoding="utf-8", errors="replace") as written:
+                yield from written
+
+    def _psql(self, script: Path, *options: str) -> None:
+        command: list[str | Path] = [
+            self.programs.tool("psql"),
+            "--no-psqlrc",
+            "--output=/dev/null",
+            *options,
+        ]
+        self._run([*command, f"--file={script}"], self.server.dsn, None)
+
+    def _run(self, command: list[str | Path], dsn: str, look: Callable[[], None] | None) -> None:
+        command.append("--no-password")
+        run_tool(command, environment_of(dsn), look, gently() if self.low else [])
+
+
+def loading_programs(pg_bin: str, backup: Backup, server_major: int) -> Programs:
+    """The programs that can read the backup and know the server. Raises ProgramsMissing."""
+    made_by = int(backup.tool_version.split(".")[0])
+    return find_programs(pg_bin, max(made_by, server_major))
+
+
+class _Meter:
+    """Tells how large the database has become, of what it was at the source."""
+
+    def __init__(self, target: Database, total: int, tell: Tell) -> None:
+        self._target, self._total, self._tell = target, total, tell
+        self._looked = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now < self._looked + _LOOK_SECONDS:
+            return
+        self._looked = now
+        sql = Statements("restore", self._target.schema)
+        with (
+            driver_errors(self._target.target()),
+            connect(self._target, "agentpg backup restore") as connection,
+        ):
+            [(size,)] = connection.execute(sql["size"]).fetchall()
+        self._tell(min(size, self._total), self._total)

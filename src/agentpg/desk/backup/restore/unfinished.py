@@ -1,0 +1,80 @@
+"""What becomes of tasks that had not ended when the backup was made, or at the moment to which a
+cluster was recovered.
+
+They have ended since, or others have done their work: a restored database must not run them
+once more by itself. So they are held, before anybody can connect, until somebody has looked.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agentpg.db import Database, Statements, connect, driver_errors
+from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.targets import Target
+
+Unfinished = Literal["keep", "hold", "fail"]
+UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
+
+_REASON = "restored from the backup {name} of {moment:%Y-%m-%d %H:%M:%S %Z}"
+_RECOVERED = "recovered from the backup {name} to {target}"
+_CLUSTER = Statements("restore", "")
+
+
+def reason_of(backup: Backup) -> str:
+    """Why a task of this backup is held or has failed."""
+    return _REASON.format(name=backup.name, moment=backup.taken_at)
+
+
+def reason_of_recovery(backup: Backup, target: Target) -> str:
+    """Why a task of a cluster that was recovered to this target is held or has failed."""
+    return _RECOVERED.format(name=backup.name, target=target)
+
+
+def settle_cluster(server: Database, reason: str, choice: Unfinished) -> int:
+    """The same for every installation in every database of a cluster; how many tasks in all.
+
+    `server` is one of its databases, as a superuser.
+    """
+    with (
+        driver_errors(server.target()),
+        connect(server, "agentpg backup recover") as connection,
+    ):
+        names = [str(name) for (name,) in connection.execute(_CLUSTER["open_databases"])]
+    return sum(
+        settle_unfinished(installation, reason, choice)
+        for name in names
+        for installation in _installations(server.renamed(name))
+    )
+
+
+def _installations(database: Database) -> list[Database]:
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg backup recover") as connection,
+    ):
+        rows = connection.execute(_CLUSTER["installations"]).fetchall()
+    return [Database(database.dsn, str(schema)) for (schema,) in rows]
+
+
+def settle_unfinished(database: Database, reason: str, choice: Unfinished) -> int:
+    """Hold, fail or keep the unfinished tasks of a restored database; how many there are.
+
+    But for `keep`, executions that were under way end as lost, workers of that time are over,
+    and ticks that schedules have missed since are left out.
+    """
+    sql = Statements("restore", database.schema)
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg backup restore") as connection,
+        connection.transaction(),
+    ):
+        [(there,)] = connection.execute(sql["has_tasks"], {"schema": database.schema}).fetchall()
+        if not there:
+            return 0
+        [(number,)] = connection.execute(sql["count_unfinished"]).fetchall()
+        if choice != "keep":
+            for step in ("close_executions", "end_workers", "leave_out_ticks"):
+                connection.execute(sql[step])
+            connection.execute(sql[f"{choice}_unfinished"], {"reason": reason})
+    return int(number)

@@ -1,0 +1,1 @@
+"""Where backups lie, what is said of them there, and how their files are sealed."""
