@@ -29,7 +29,7 @@ from agentpg.desk.backup.making.compressing import choose_compression, compressi
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.proof.contents import list_tables, read_contents
 from benchmarks.figures import Ratio, ratio
-from benchmarks.retention import Site, drain_rate
+from benchmarks.retention import Site, drained, submit, wait
 
 _HASHED = """
 CREATE TABLE hashed AS
@@ -59,6 +59,17 @@ INSERT INTO agentic_ai.llm_requests
     (task_id, attempt, agent_name, status, started_at, ended_at, input_tokens, output_tokens)
 SELECT id, 1, agent_name, 'ok', created_at, finished_at, 100, 20 FROM made
 """
+_FORGET = """
+WITH gone AS (
+    DELETE FROM agentic_ai.tasks WHERE agent_name = 'Bench' RETURNING id
+)
+DELETE FROM agentic_ai.agent_executions WHERE task_id IN (SELECT id FROM gone)
+"""
+_READING = """
+SELECT EXISTS (
+    SELECT FROM pg_stat_activity WHERE application_name = 'pg_dump' AND query LIKE 'COPY %'
+)
+"""
 _BATCH = 100_000
 
 
@@ -77,6 +88,7 @@ class Bench:
     def __init__(self, site: Site, home: Path) -> None:
         self.site = site
         self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
         settings = load_settings()
         with connect(site.database) as connection:
             major = connection.info.server_version // 10000
@@ -131,6 +143,30 @@ class Bench:
         options += [] if verify else ["--no-verify"]
         return self._agentpg("backup", "restore", *options)
 
+    @contextlib.contextmanager
+    def again_and_again(self, dump: Callable[[], Run]) -> Iterator[None]:
+        """Dumps one after the other, from the first row that one reads; the last is broken off."""
+        over = threading.Event()
+
+        def repeat() -> None:
+            while not over.is_set():
+                try:
+                    dump()
+                except RuntimeError:
+                    if not over.is_set():
+                        raise
+
+        thread = threading.Thread(target=repeat)
+        thread.start()
+        try:
+            wait(lambda: bool(self.site.run(_READING)))
+            yield
+        finally:
+            over.set()
+            if self._process is not None:
+                self._process.terminate()
+            thread.join()
+
     def _agentpg(self, *command: str) -> Run:
         settings = {
             **os.environ,
@@ -146,7 +182,9 @@ class Bench:
         begun = time.monotonic()
         with log.open("wb") as said:
             process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+            self._process = process
             _, status, usage = os.wait4(process.pid, 0)
+            self._process = None
         os.sync()
         seconds = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -211,34 +249,21 @@ def hash_speed(
 
 
 def engine_beside(bench: Bench, tasks: int, pairs: int, say: Callable[[str], None]) -> Ratio:
-    """The engine's rate beside our dumps against its rate beside pg_dump alone."""
+    """The engine's rate beside our dumps against its rate beside pg_dump alone.
+
+    The tables stay filled, so that a dump has more to read than a drain takes.
+    """
     ours: list[float] = []
     theirs: list[float] = []
     for pair in range(pairs):
         both = [(bench.dump_by_us, ours), (bench.dump_by_hand, theirs)]
         for dump, rates in both if pair % 2 else reversed(both):
-            with _again_and_again(dump):
-                rates.append(drain_rate(bench.site, tasks, removing=False)[0])
+            submit(bench.site, tasks)
+            bench.site.settle_down()
+            rates.append(drained(bench.site, tasks, bench.again_and_again(dump)))
+            bench.site.run(_FORGET)
         say(f"pair {pair + 1}: {ours[-1]:,.0f} tasks/s, beside pg_dump {theirs[-1]:,.0f}")
     return ratio(ours, theirs, "more")
-
-
-@contextlib.contextmanager
-def _again_and_again(dump: Callable[[], Run]) -> Iterator[None]:
-    over = threading.Event()
-
-    def repeat() -> None:
-        while not over.is_set():
-            with contextlib.suppress(RuntimeError):  # the fill of a drain empties tables
-                dump()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _processor_seconds(pid: int) -> float:
@@ -287,8 +312,9 @@ def _measure(site: Site, home: Path, said: argparse.Namespace) -> None:
         table.add_row(f"speed of hash to count(t::text), {rows:,} rows", _said(by_clock), "0.90")
         table.add_row("the same by processor time", _said(by_processor), "0.90")
     bench = Bench(site, home)
-    if {"dump", "restore"} & set(chosen):
+    if {"dump", "restore", "engine"} & set(chosen):
         bench.fill(said.tasks or (50_000 if said.quick else 5_000_000))
+    if {"dump", "restore"} & set(chosen):
         _measure_dump(bench, pairs, table, progress)
     if "restore" in chosen:
         _measure_restore(bench, pairs, table, progress)

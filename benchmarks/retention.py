@@ -138,6 +138,15 @@ def drain_rate(site: Site, tasks: int, *, removing: bool) -> tuple[float, int]:
     """Tasks that a worker runs in a second, and old ones removed meanwhile."""
     site.clear()
     site.run(_OLD, tasks)
+    submit(site, tasks)
+    site.settle_down()
+    removed: list[int] = []
+    beside = _removal(site, removed) if removing else contextlib.nullcontext()
+    return drained(site, tasks, beside), sum(removed)
+
+
+def submit(site: Site, tasks: int) -> None:
+    """Tasks without work, for a drain."""
     with Client(site.database) as client:
         for start in range(0, tasks, _SUBMIT):
             client.submit_many(
@@ -146,21 +155,22 @@ def drain_rate(site: Site, tasks: int, *, removing: bool) -> tuple[float, int]:
                     for n in range(start, min(start + _SUBMIT, tasks))
                 ]
             )
-    site.settle_down()
+
+
+def drained(site: Site, tasks: int, beside: contextlib.AbstractContextManager[None]) -> float:
+    """Tasks that a worker runs in a second, of those that were submitted, beside other work."""
     with site.worker():
-        _wait(lambda: bool(site.run("SELECT count(*) FROM agentic_ai.workers")))
-        begun = time.monotonic()
-        with _removal(site) if removing else contextlib.nullcontext([]) as removed:
-            _wait(lambda: not site.unfinished())
-            seconds = time.monotonic() - begun
-    return tasks / seconds, sum(removed)
+        wait(lambda: bool(site.run("SELECT count(*) FROM agentic_ai.workers")))
+        with beside:
+            begun = time.monotonic()
+            wait(lambda: not site.unfinished())
+            return tasks / (time.monotonic() - begun)
 
 
 @contextlib.contextmanager
-def _removal(site: Site) -> Iterator[list[int]]:
-    """Remove all the time; gives the sizes of the batches."""
+def _removal(site: Site, batches: list[int]) -> Iterator[None]:
+    """Remove all the time, and note the sizes of the batches."""
     over = threading.Event()
-    batches: list[int] = []
 
     def check() -> None:
         if over.is_set():
@@ -179,7 +189,7 @@ def _removal(site: Site) -> Iterator[list[int]]:
     thread = threading.Thread(target=remove)
     thread.start()
     try:
-        yield batches
+        yield
     finally:
         over.set()
         thread.join()
@@ -214,7 +224,8 @@ def round_sizes(site: Site, tasks: int, rounds: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def wait(condition: Callable[[], bool]) -> None:
+    """Wait until it holds. Raises TimeoutError."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
