@@ -16,7 +16,7 @@ FROM (
 ) AS p (name, value);
 
 -- name: surroundings
--- The server, the database, and a hash whose value tells whether two servers hash alike.
+-- The server, the database, and two hashes whose values tell whether two servers hash alike.
 SELECT jsonb_build_object(
     'server_version', current_setting('server_version_num')::int,
     'lsn', CASE
@@ -24,7 +24,10 @@ SELECT jsonb_build_object(
     END::text,
     'taken_at', to_char(transaction_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.USOF'),
     'encoding', pg_encoding_to_char(d.encoding),
-    'hash', hashtextextended('agentpg 0123456789' COLLATE "C", 1)::text,
+    'hash', concat_ws(
+        ' ', hashtextextended('agentpg 0123456789' COLLATE "C", 1),
+        hashtextextended('agentpg 0123456789' COLLATE "C", 2)
+    ),
     'block_size', current_setting('block_size')
 )
 FROM pg_database AS d
@@ -102,14 +105,14 @@ WHERE
 ORDER BY 5 DESC, c.oid;
 
 -- name: contents
--- One table in one pass: its rows, and two sums over them that no order changes. A row is
--- hashed once; OFFSET 0 keeps the planner from doing it once for each of the two.
+-- One table in one pass: its rows, and two sums over two hashes of them that no order changes.
+-- A row is made text once; OFFSET 0 keeps the planner from doing it for each of the two.
 SELECT
     count(*),
-    coalesce(bit_xor(r.hash), 0),
-    coalesce(sum(r.hash), 0){limits}
+    coalesce(bit_xor(hashtextextended(r.text, 1)), 0),
+    coalesce(sum(hashtextextended(r.text, 2)), 0){limits}
 FROM (
-    SELECT hashtextextended(ROW({columns})::text COLLATE "C", 1) AS hash{counted}
+    SELECT ROW({columns})::text COLLATE "C" AS text{counted}
     FROM ONLY {table} AS t
     {condition}
     OFFSET 0
@@ -146,11 +149,11 @@ SELECT has_table_privilege('pg_largeobject', 'SELECT');
 -- Large objects with their owners, grants and comments, in the same two sums.
 SELECT
     count(*),
-    coalesce(bit_xor(r.hash), 0),
-    coalesce(sum(r.hash), 0)
+    coalesce(bit_xor(hashtextextended(r.text, 1)), 0),
+    coalesce(sum(hashtextextended(r.text, 2)), 0)
 FROM (
     SELECT
-        hashtextextended(ROW(
+        ROW(
             m.oid, m.lomowner::regrole,
             (
                 SELECT string_agg(
@@ -166,7 +169,7 @@ FROM (
                 FROM aclexplode(coalesce(m.lomacl, acldefault('L', m.lomowner))) AS a
             ),
             obj_description(m.oid, 'pg_largeobject')
-        )::text COLLATE "C", 1) AS hash
+        )::text COLLATE "C" AS text
     FROM pg_largeobject_metadata AS m
     OFFSET 0
 ) AS r;
@@ -176,18 +179,15 @@ FROM (
 -- not there are the same, and so are zeros at the end of one: a restore fills what is missing.
 SELECT
     count(*) FILTER (WHERE r.last),
-    coalesce(bit_xor(r.hash), 0),
-    coalesce(sum(r.hash), 0)
+    coalesce(bit_xor(hashtextextended(r.text, 1)), 0),
+    coalesce(sum(hashtextextended(r.text, 2)), 0)
 FROM (
     SELECT
         p.last,
-        hashtextextended(
-            CASE
-                WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
-                ELSE ROW(p.loid, p.page, p.kept)::text
-            END COLLATE "C",
-            1
-        ) AS hash
+        CASE
+            WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
+            ELSE ROW(p.loid, p.page, p.kept)::text
+        END COLLATE "C" AS text
     FROM (
         SELECT
             l.loid, l.pageno AS page, octet_length(l.data) AS bytes,
@@ -203,18 +203,15 @@ FROM (
 -- The same for a role that may only read its own, through the functions for that.
 SELECT
     count(*) FILTER (WHERE r.last),
-    coalesce(bit_xor(r.hash), 0),
-    coalesce(sum(r.hash), 0)
+    coalesce(bit_xor(hashtextextended(r.text, 1)), 0),
+    coalesce(sum(hashtextextended(r.text, 2)), 0)
 FROM (
     SELECT
         p.last,
-        hashtextextended(
-            CASE
-                WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
-                ELSE ROW(p.loid, p.page, p.kept)::text
-            END COLLATE "C",
-            1
-        ) AS hash
+        CASE
+            WHEN p.last THEN ROW(p.loid, p.page, p.bytes, p.kept)::text
+            ELSE ROW(p.loid, p.page, p.kept)::text
+        END COLLATE "C" AS text
     FROM (
         SELECT
             m.oid AS loid, l.page, octet_length(l.data) AS bytes,

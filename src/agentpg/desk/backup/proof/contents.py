@@ -1,24 +1,25 @@
 """The rows of tables, counted and hashed in one pass each, whatever order they lie in.
 
-Each row is made text once, its columns by name, and the text a 64-bit hash. The hashes go into
-a bitwise exclusive or and into an exact sum. The count and the sum see what an exclusive or
-alone does not, such as rows that are there twice.
+Each row is made text once, its columns by name, and the text two 64-bit hashes that know
+nothing of each other. One goes into a bitwise exclusive or, the other into an exact sum. The
+count and the sum see what an exclusive or alone does not, such as rows that are there twice.
 
-**How sure.** If a row was changed by accident, or any rows were lost, doubled, added or mixed up
-without changing their number, this is missed with a probability of 2^-64 (one in
-18,000,000,000,000,000,000) for each table compared: by then the two texts have the same hash,
-or the differences of all hashes come to zero in the sum. Of rows that are there 2^k times alike,
-it is 2^-(64-k). It is a proof against accidents and bugs, and none against a forger: the hash
-is not a cryptographic one, and who may write rows at will can make some that fit.
+**How sure.** If one row was changed by accident, this is missed with a probability of 2^-128 for
+each table compared, since both its hashes must have stayed the same. If rows were lost, doubled,
+added or mixed up without changing their number, it is missed with 2^-128 too: the differences
+must come to nothing in both. Of rows that are there 2^k times alike, the exclusive or sees
+nothing where k is not 0, and it is 2^-(64-k). It is a proof against accidents and bugs, and none
+against a forger: the hashes are not cryptographic, and who may write rows at will can make some
+that fit.
 
 **Why so.** The text of a row is what a dump stores, so that what is equal here is equal in
 every column, down to a numeric's scale and the sign of a zero; `hash_record_extended` would be
 faster, and calls these equal. Rows by `ROW(…)::text` come cheaper than as the whole row that
-`t::text` makes, which pays for the hash. A second hash of the text, for the sum alone, would
-bring the bound for one changed row to 2^-128; it cost as much again, and 10 million rows then
-took 1.14 times the processor time of `count(t::text)` on PostgreSQL 18. With one it is 0.97
-times there, and 1.05 times on 15 (medians of seven pairs of a million rows of a uuid, a jsonb
-and four small columns; `python -m benchmarks.backup --only hash` measures it). No row leaves
+`t::text` makes, which pays for one of the hashes: the speed is 0.93 times that of
+`count(t::text)` on PostgreSQL 18 and 0.95 on 15, by processor time (medians of seven pairs of a
+million rows of a uuid, a jsonb and four small columns; `python -m benchmarks.backup --only hash`
+measures it). The text goes from a subquery to both hashes; hashed inside of it, the second hash
+cost 14 %. No row leaves
 the server, so that memory stays what one row takes. The columns go by name, since those of a
 child that inherits come in another order once it is restored.
 """
