@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,25 @@ def test_programs_are_given_what_libpq_would_take_beside_the_dsn(
     monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
     assert conninfo_to_dict(completed("host=other dbname=x")) == {**said, "host": "other"}
     assert environment_of(completed("dbname=x user=me"))["PGUSER"] == "me"
+
+
+def test_programs_go_to_the_database_that_is_said_beside_a_service(
+    shared_server: SharedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In variables, what the service says would win."""
+    dsn = shared_server.server.dsn("postgres", "postgres")
+    services = tmp_path / "services"
+    lines = [f"{name}={value}" for name, value in conninfo_to_dict(dsn).items()]
+    services.write_text("\n".join(["[there]", *lines, ""]))
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    monkeypatch.setenv("PGDATABASE", "elsewhere")
+    wanted = Database("service=there").renamed("template1")
+    for dsn in (wanted.dsn, completed(wanted.dsn)):
+        environment = environment_of(dsn)
+        assert "PGSERVICE" not in environment
+        found = subprocess.run(
+            ["psql", "-Atc", "SELECT current_database()"], env=environment,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert found.stdout == "template1\n"
+    assert environment_of(completed("service=there"))["PGDATABASE"] == "postgres"

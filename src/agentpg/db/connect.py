@@ -104,11 +104,14 @@ def configured(settings: Settings) -> Database | None:
 
 def completed(dsn: str) -> str:
     """A connection string that says what libpq would take from its variables beside it, for
-    programs that are given nothing else."""
+    programs that are given nothing else. Raises DatabaseUnavailable where a service says it."""
     said = _parse(dsn)
     libpq = _parameters(environment_with())
     if said.keys() & {"host", "hostaddr", "service"}:
         libpq = {n: v for n, v in libpq.items() if n not in ("host", "hostaddr", "service")}
+    service = said.get("service") or libpq.get("service")
+    if service:
+        return _spelled_out(make_conninfo("", **{"service": service, **said}))
     return make_conninfo("", **{**libpq, **said})
 
 
@@ -129,15 +132,26 @@ def unaffected(**said: str | int | None) -> str:
 def environment_of(dsn: str) -> dict[str, str]:
     """The environment in which psql and its like go where `dsn` says, unless told otherwise.
 
-    What libpq's variables say of the session, such as PGTZ, stays.
+    What libpq's variables say of the session, such as PGTZ, stays. Where `dsn` names a service,
+    a connection says what that stands for: in variables a service would win over all that is
+    said beside it, such as the name of the database. Raises DatabaseUnavailable then.
     """
     variables = _variables()
+    if "service" in _parse(dsn):
+        dsn = _spelled_out(dsn)
     about_session = {variables["application_name"], variables["client_encoding"]}
     replaced = set(variables.values()) - about_session
     kept = {name: value for name, value in environment_with().items() if name not in replaced}
     # Not every parameter has a variable: keepalives and the like only go with a connection.
     said = {variables[n]: str(v) for n, v in _parse(dsn).items() if v and n in variables}
     return {**kept, **said}
+
+
+def _spelled_out(dsn: str) -> str:
+    with driver_errors(Database(dsn).target()), psycopg.connect(dsn) as connection:
+        said = {n: v for n, v in connection.info.get_parameters().items() if n != "service"}
+        password = connection.info.password
+    return make_conninfo("", **said, **({"password": password} if password else {}))
 
 
 def connect(
