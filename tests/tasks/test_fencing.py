@@ -37,8 +37,17 @@ class Sleeper:
         eventually((self.folder / "begun").exists)
         [(self.dead,)] = self.engine.registered(self.first)
         self.first.send(signal.SIGSTOP)
+        self._end_its_pulse()
         self.second = self.engine.process("tests.apps.stubborn")
         eventually(lambda: self.attempts() == [(1, "lost"), (2, None)])
+
+    def _end_its_pulse(self) -> None:
+        """End the session of its heartbeat: the stop may fall between a beat and the look for
+        lost tasks, which would be the first thing that it does when it goes on."""
+        name = f"agentpg pulse {self.dead}"
+        sessions = "FROM pg_stat_activity WHERE application_name = %s"
+        self.engine.ask(f"SELECT pg_terminate_backend(pid) {sessions}", name)
+        eventually(lambda: not self.engine.ask(f"SELECT pid {sessions}", name))
 
     @contextmanager
     def awake(self, *signals: signal.Signals) -> Iterator[None]:
