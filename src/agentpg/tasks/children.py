@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import pickle
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ def prepare_children(app: App) -> None:
             )
     refuse_to_start_again()
     modules = {handler.function.__module__ for handler in app}
-    multiprocessing.set_forkserver_preload(sorted(modules | {child.__name__}))
+    # Each child imports the main module again, so what that has of ours must be there too.
+    ours = {name for name in sys.modules if name.startswith("agentpg.")}
+    multiprocessing.set_forkserver_preload(sorted(modules | ours))
 
 
 @dataclass(frozen=True, slots=True)
