@@ -8,6 +8,8 @@ CATALOGUES := $(wildcard src/agentpg/locale/*/LC_MESSAGES/*.po)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes: each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format generate lock bench chaos soak clean
