@@ -77,6 +77,19 @@ class Page:
             elif token.nesting >= 0 and token.type not in ("inline", "text"):
                 marks = {}
 
+    @property
+    def twin(self) -> Page | None:
+        """The English page that this one is the Korean of."""
+        english = self.path.with_name(self.path.name.replace(".ko.md", ".md"))
+        return read(english) if english != self.path and english.exists() else None
+
+    def does_what(self, other: Page) -> bool:
+        """Whether its reader types, saves and is shown what the other page's is."""
+        return self._to_do() == other._to_do()
+
+    def _to_do(self) -> tuple[str, list[tuple[str, str, dict[str, str]]]]:
+        return self.begins_with, [(b.language, b.text, b.marks) for b in self.blocks()]
+
     def _mark(self, name: str) -> str:
         found = (_marks(t.content).get(name) for t in self.tokens if t.type == "html_block")
         return next((value for value in found if value), "")
