@@ -17,7 +17,7 @@ from agentpg.embedded.binaries import find_binaries
 from tests.cable import Cable
 from tests.places import write_to_memory
 from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
-from tests.storage import Storage
+from tests.storage import Storage, read_models_once
 
 _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_")
 
@@ -126,6 +126,7 @@ def own_server(tmp_path: Path, reaper: Reaper) -> Iterator[OwnServers]:
 @pytest.fixture(scope="session")
 def storage() -> Iterator[Storage]:
     """A storage that speaks S3, for all tests of this process; it takes every key."""
+    read_models_once()
     with tempfile.TemporaryDirectory(prefix="agentpg-storage-") as folder:
         server = Storage(Path(folder))
         yield server

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,16 @@ _BEHAVIOUR = {
     "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(4 * 1024**2),
     "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "1",
 }
+
+
+def read_models_once() -> None:
+    """Let all clients in this process share what the vendor's library knows of the services.
+
+    Each would read it anew, for ten times what the rest of a client costs.
+    """
+    from botocore import session  # type: ignore[import-untyped]
+
+    session.create_loader = cache(session.create_loader)
 
 
 class Storage:
