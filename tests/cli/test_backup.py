@@ -167,7 +167,7 @@ def test_prune_shows_asks_and_removes(call: Call, installed: Database, folder: F
     assert (done["before"]["backups"], done["after"]["backups"]) == (3, 2)
     left = [one["name"] for one in json.loads(call("backup", "list", "--json").out)]
     assert left == [names[0], names[2]]
-    assert not any(names[1] in stored.key for stored in folder.objects(""))
+    assert not any(f"/{names[1]}/" in stored.key for stored in folder.objects(""))
 
 
 def test_prune_leaves_other_databases_alone(

@@ -9,11 +9,11 @@ from agentpg.desk.backup.creating import CreateOptions, Step, create_backup, sou
 from agentpg.desk.backup.drilling import DrillOptions, Stage, run_drill
 from agentpg.desk.backup.model import KINDS, Backup, Drill
 from agentpg.desk.backup.pruning import apply_plan, plan_pruning, retention_of
+from agentpg.desk.backup.storage.choosing import choose_backup
 from agentpg.desk.backup.storage.keys import seal_for_opening, seal_of
 from agentpg.desk.backup.storage.opening import open_repository
-from agentpg.desk.backup.storage.records import choose_backup
 from agentpg.desk.backup.storage.sealing import Seal
-from agentpg.errors import NoBackups, UsageError
+from agentpg.errors import NoBackups, SourceUnclear, UsageError
 from agentpg.tasks.handlers import App, Permanent
 from agentpg.tasks.run import Run
 
@@ -84,7 +84,7 @@ def drill_backup(run: Run, name: str | None = None) -> dict[str, object]:
     The task fails where the drill failed or could not find out, with the reason; the drill's
     record is kept with the backup whatever it found.
     """
-    own_database(run, _VARIABLE, run.settings.dsn_backup)
+    database = own_database(run, _VARIABLE, run.settings.dsn_backup)
     settings = run.settings
 
     def open_seal(backup: Backup) -> Seal | None:
@@ -97,14 +97,14 @@ def drill_backup(run: Run, name: str | None = None) -> dict[str, object]:
 
     try:
         repository = open_repository(settings)
-        backup = choose_backup(repository, name)
+        backup = choose_backup(repository, name, lambda: source_of(database))
         options = DrillOptions(
             parent=settings.home.expanduser().absolute() / "scratch",
             pg_bin=settings.pg_bin,
             jobs=settings.backup_jobs,
             open_seal=open_seal,
         )
-    except (UsageError, NoBackups) as error:
+    except (UsageError, NoBackups, SourceUnclear) as error:
         raise Permanent(str(error)) from None
     drill = run_drill(repository, backup.name, options, tell)
     if drill.outcome != "passed":

@@ -36,7 +36,7 @@ _MOST_DIFFERENCES = 20
         agentpg backup drill --json | jq -r .outcome
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.argument("name", required=False, help="The backup; by default the newest of this database.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many connections restore it.")
 @click.option("--fast", is_flag=True, help="At the usual priority instead of a low one.")
 @json_option
@@ -51,10 +51,10 @@ def drill(session: Session, name: str | None, jobs: int | None, fast: bool, as_j
     which is never a pass.
     """
     from agentpg.desk.backup.drilling import DrillOptions, run_drill
+    from agentpg.desk.backup.storage.choosing import choose_backup
     from agentpg.desk.backup.storage.keys import seal_for_opening
-    from agentpg.desk.backup.storage.records import choose_backup
 
-    backup = choose_backup(session.repository, name)
+    backup = choose_backup(session.repository, name, session.backup_source)
 
     def open_seal(backup: Backup) -> Seal | None:
         return seal_for_opening(session.settings, session.repository, backup)

@@ -16,7 +16,7 @@ from agentpg.errors import UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.backup.model import Backup, Source
+    from agentpg.desk.backup.model import Backup
     from agentpg.desk.backup.pruning import Plan, Retention
 
 
@@ -73,7 +73,7 @@ def prune(
     from agentpg.desk.backup.pruning import plan_pruning
 
     retention = _retention(session, keep_last, keep_daily, keep_weekly, keep_monthly)
-    source = None if every_database else _source(session)
+    source = None if every_database else session.backup_source()
     plan = plan_pruning(session.repository, retention, source)
     if as_json:
         session.out.json(_document(plan))
@@ -100,12 +100,6 @@ def _retention(
         weekly=usual.weekly if weekly is None else weekly,
         monthly=usual.monthly if monthly is None else monthly,
     )
-
-
-def _source(session: Session) -> Source:
-    from agentpg.desk.backup.creating import source_of
-
-    return source_of(session.backup_database)
 
 
 def _show(session: Session, plan: Plan) -> None:

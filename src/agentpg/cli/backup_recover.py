@@ -106,7 +106,7 @@ def recover(
         if target.by != "backup":
             last = target.by == "latest"
             _bring_in_the_end(session, last=last, stop=last and replace, force=force, yes=yes)
-        aim = take_aim(session.repository, name, target)
+        aim = take_aim(session.repository, name, target, session.backup_source)
         home = (
             into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         ).absolute()

@@ -46,7 +46,7 @@ _TARGETS = ("to_time", "to_lsn", "to_name")
         agentpg --dsn postgresql://postgres@db2/postgres backup restore --into copy
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.argument("name", required=False, help="The backup; by default the newest of this database.")
 @click.option("--into", metavar="DATABASE", help="The new database; with --replace, the old one.")
 @click.option("--replace", is_flag=True, help="Swap it with the database that is there.")
 @click.option(
@@ -136,10 +136,10 @@ def _restore(
     **_: object,
 ) -> None:
     from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+    from agentpg.desk.backup.storage.choosing import choose_backup
     from agentpg.desk.backup.storage.keys import seal_for_opening
-    from agentpg.desk.backup.storage.records import choose_backup
 
-    backup = choose_backup(session.repository, name)
+    backup = choose_backup(session.repository, name, session.backup_source)
     present = session.restore_database.name()
     options = RestoreOptions(
         into=into or (present if replace else f"{backup.source.database}_restored"),

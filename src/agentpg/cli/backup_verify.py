@@ -39,7 +39,7 @@ _MOST_DIFFERENCES = 20
         agentpg backup verify 20260301T120000Z-dump --json
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.argument("name", required=False, help="The backup; by default the newest of this database.")
 @click.option("--all", "every", is_flag=True, help="All backups.")
 @json_option
 @click.pass_obj
@@ -64,11 +64,12 @@ def _chosen(
 ) -> tuple[list[Backup], list[Verification]]:
     """The backups to look at, and those that can't be looked at for their records."""
     from agentpg.desk.backup.model import Check
-    from agentpg.desk.backup.storage.records import choose_backup, find_backups
+    from agentpg.desk.backup.storage.choosing import choose_backup
+    from agentpg.desk.backup.storage.records import find_backups
     from agentpg.desk.backup.verifying import Verification
 
     if not every:
-        return [choose_backup(session.repository, name)], []
+        return [choose_backup(session.repository, name, session.backup_source)], []
     if name is not None:
         raise UsageError(N_("--all and a name exclude each other"))
     found = find_backups(session.repository)

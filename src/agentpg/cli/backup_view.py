@@ -58,15 +58,16 @@ def list_(session: Session, as_json: bool) -> None:
         agentpg backup show 20260301T120000Z-dump --files
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest one.")
+@click.argument("name", required=False, help="The backup; by default the newest of this database.")
 @click.option("--files", is_flag=True, help="List its files with their checksums.")
 @json_option
 @click.pass_obj
 def show(session: Session, name: str | None, files: bool, as_json: bool) -> None:
     """Show one backup and its drills."""
-    from agentpg.desk.backup.storage.records import choose_backup, read_drills
+    from agentpg.desk.backup.storage.choosing import choose_backup
+    from agentpg.desk.backup.storage.records import read_drills
 
-    backup = choose_backup(session.repository, name)
+    backup = choose_backup(session.repository, name, session.backup_source)
     drills = read_drills(session.repository, backup.name)
     if as_json:
         from agentpg.desk.backup.recovery.aiming import ranges_of

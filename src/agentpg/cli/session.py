@@ -12,6 +12,7 @@ from agentpg.language import Translate, choose_language, translation
 if TYPE_CHECKING:
     from agentpg.cli.output import Output
     from agentpg.db import Database
+    from agentpg.desk.backup.model import Source
     from agentpg.desk.backup.storage.repository import Repository
     from agentpg.embedded import EmbeddedServer
     from agentpg.settings import Settings
@@ -92,6 +93,12 @@ class Session:
         if self.settings.dsn_backup and "dsn" not in self.overrides:
             return Database(self.settings.dsn_backup, self.settings.schema_name)
         return self.database
+
+    def backup_source(self) -> Source:
+        """What is backed up. Raises DatabaseUnavailable, and what `backup_database` raises."""
+        from agentpg.desk.backup.creating import source_of
+
+        return source_of(self.backup_database)
 
     @cached_property
     def is_private(self) -> bool:

@@ -116,6 +116,8 @@ AgentpgError                    exit 1   failed
 ├── BackupError                          a backup can't be made, read, proved or restored
 │   ├── BackupNotFound
 │   │   └── NoBackups                     there is none at all
+│   │       └── NoBaseBackups             none that could be recovered to a moment
+│   ├── SourceUnclear                     of which database, where none is named
 │   ├── RecordDamaged                    what the repository says of one can't be read
 │   │   └── RecordTooNew                  a newer release wrote it
 │   ├── ProgramsMissing                  no pg_dump that fits the server
@@ -184,6 +186,7 @@ from agentpg.errors.backup import (
     CompressionNotBuilt,
     CompressionUnknown,
     NoBackups,
+    NoBaseBackups,
     ObjectMissing,
     PoolerInBetween,
     ProgramsMissing,
@@ -193,6 +196,7 @@ from agentpg.errors.backup import (
     RepositoryFull,
     RepositoryTooSmall,
     RepositoryUnavailable,
+    SourceUnclear,
     TablesInUse,
     TablesNotReadable,
     ToolFailed,
@@ -424,6 +428,7 @@ __all__ = [
     "NamesTaken",
     "NoAdministrator",
     "NoBackups",
+    "NoBaseBackups",
     "NoClusterThere",
     "NoDatabase",
     "NotABaseBackup",
@@ -493,6 +498,7 @@ __all__ = [
     "ServerStarting",
     "ServerStillRuns",
     "SettingError",
+    "SourceUnclear",
     "StandInNotStarted",
     "SwapNotDone",
     "TableNotFound",

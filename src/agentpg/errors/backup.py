@@ -62,6 +62,21 @@ class NoBackups(BackupNotFound):
     hint = N_("`agentpg backup create` makes one.")
 
 
+class NoBaseBackups(NoBackups):
+    """There is none that could be recovered to a moment."""
+
+    sentence = N_("there is no backup of kind base in {place}, and only these can be recovered")
+    hint = N_("`agentpg backup create --kind base` makes one; `backup restore` restores a dump.")
+
+
+class SourceUnclear(BackupError):
+    """There are backups of several databases, and none of the present one."""
+
+    sentence = N_("{place} has backups of several databases: {sources}")
+    hint = N_("`agentpg backup list` shows the backups; name the one that you mean.")
+    exit_code = 4
+
+
 class RecordDamaged(BackupError):
     """What the repository says of a backup can't be read."""
 

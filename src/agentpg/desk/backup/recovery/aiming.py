@@ -16,9 +16,10 @@ from agentpg.desk.backup.recovery.targets import (
     restorable_ranges,
 )
 from agentpg.desk.backup.recovery.wal import WalArchive, read_archive
+from agentpg.desk.backup.storage.choosing import Present, of_one_source
 from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import Repository
-from agentpg.errors import MarkNotFound, NoBackups, NotABaseBackup
+from agentpg.errors import MarkNotFound, NoBaseBackups, NotABaseBackup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +31,12 @@ class Aim:
     plan: RecoveryPlan
 
 
-def take_aim(repository: Repository, name: str | None, target: Target) -> Aim:
+def take_aim(repository: Repository, name: str | None, target: Target, present: Present) -> Aim:
     """Choose the backup, where none is named, and decide how it gets to the target.
 
-    A target by name may be a mark, or another backup's own moment. Raises NoBackups,
-    NotABaseBackup, MarkNotFound and RecoveryRefused.
+    A target by name may be a mark, or another backup's own moment. `present` asks which
+    database's backups are meant. Raises NoBackups, SourceUnclear, NotABaseBackup, MarkNotFound
+    and RecoveryRefused.
     """
     backups = [one for one in list_backups(repository) if one.kind == "base"]
     if name is not None:
@@ -43,7 +45,8 @@ def take_aim(repository: Repository, name: str | None, target: Target) -> Aim:
             raise NotABaseBackup(backup=name, kind=named.kind)
         backups = [named]
     if not backups:
-        raise NoBackups(place=repository.place)
+        raise NoBaseBackups(place=repository.place)
+    backups = list(of_one_source(repository, backups, present))
     archive = _archive_of(repository, backups[-1])
     target = _found(repository, archive.system, target)
     chosen = backups[-1]

@@ -32,7 +32,7 @@ from agentpg.desk.backup.model import (
     StoredFile,
 )
 from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository
-from agentpg.errors import BackupNotFound, NoBackups, ObjectMissing, RecordDamaged, RecordTooNew
+from agentpg.errors import BackupNotFound, ObjectMissing, RecordDamaged, RecordTooNew
 
 T = TypeVar("T")
 
@@ -145,16 +145,6 @@ def read_backup(repository: Repository, name: str) -> Backup:
     if backup.name != name:
         raise RecordDamaged(f"it is that of {backup.name}", name=name)
     return backup
-
-
-def choose_backup(repository: Repository, name: str | None) -> Backup:
-    """The backup of this name, or the newest one. Raises BackupNotFound and NoBackups."""
-    if name is not None:
-        return read_backup(repository, name)
-    backups = list_backups(repository)
-    if not backups:
-        raise NoBackups(place=repository.place)
-    return backups[-1]
 
 
 def read_begun(repository: Repository, name: str) -> Begun:

@@ -1,0 +1,56 @@
+"""Which backup is meant where none is named: the newest, but never that of another database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agentpg.desk.backup.model import Backup, Source
+from agentpg.desk.backup.storage.records import list_backups, read_backup
+from agentpg.desk.backup.storage.repository import Repository
+from agentpg.errors import AgentpgError, NoBackups, SourceUnclear
+
+# Asks the present database what it is; it may not answer, since that is when one restores.
+Present = Callable[[], Source]
+
+
+def choose_backup(repository: Repository, name: str | None, present: Present) -> Backup:
+    """The backup of this name, or the newest one of the present database.
+
+    Raises BackupNotFound, RecordDamaged, NoBackups and SourceUnclear.
+    """
+    if name is not None:
+        return read_backup(repository, name)
+    return of_one_source(repository, list_backups(repository), present)[-1]
+
+
+def of_one_source(
+    repository: Repository, backups: Sequence[Backup], present: Present
+) -> Sequence[Backup]:
+    """The backups of the present database, or all where they are of one database anyway.
+
+    In a repository of several, the newest may be of another one, and nobody wants that in the
+    place of his own. Raises NoBackups, and SourceUnclear where none is of the present one.
+    """
+    if not backups:
+        raise NoBackups(place=repository.place)
+    sources = _sources(backups)
+    if len(sources) == 1:
+        return backups
+    try:
+        source = present()
+    except AgentpgError:
+        source = None
+    ours = [b for b in backups if source is not None and b.source.same_database(source)]
+    if not ours:
+        names = ", ".join(f"{one.database} ({one.target})" for one in sources)
+        raise SourceUnclear(place=repository.place, sources=names)
+    return ours
+
+
+def _sources(backups: Sequence[Backup]) -> list[Source]:
+    """The databases that they are of, each by its newest backup."""
+    found: list[Source] = []
+    for backup in reversed(backups):
+        if not any(backup.source.same_database(one) for one in found):
+            found.append(backup.source)
+    return found
