@@ -154,6 +154,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── WalMissing
 │   │   ├── TargetOutOfRange
 │   │   ├── TablespaceUnmapped
+│   │   ├── TablespaceUnknown            the cluster has none there
 │   │   └── TimelineUnclear
 │   └── RepositoryError                  the place where backups lie
 │       ├── RepositoryUnavailable        (exit 3) can't be reached, or says no
@@ -260,6 +261,7 @@ from agentpg.errors.recovery import (
     RecoveryRefused,
     ReplicationRefused,
     ServerStillRuns,
+    TablespaceUnknown,
     TablespaceUnmapped,
     TargetNotReached,
     TargetOutOfRange,
@@ -507,6 +509,7 @@ __all__ = [
     "TablesInTheWay",
     "TablesInUse",
     "TablesNotReadable",
+    "TablespaceUnknown",
     "TablespaceUnmapped",
     "TargetNotReached",
     "TargetOutOfRange",

@@ -107,11 +107,18 @@ class TablespaceUnmapped(RecoveryRefused):
     hint = N_("Say it with --tablespace {folder}=NEW-FOLDER.")
 
 
+class TablespaceUnknown(RecoveryRefused):
+    """It is said where a tablespace goes that the cluster has not."""
+
+    sentence = N_("the backup has no tablespace in {folder}")
+    hint = N_("Leave it out, or say the folder as the source had it. Nothing was changed.")
+
+
 class FolderInTheWay(Refused):
     """A folder that is to be made is there already."""
 
     sentence = N_("there is a folder {folder} already")
-    hint = N_("Name another one with --into, or move it away. Nothing was changed.")
+    hint = N_("Name another one, or move it away. Nothing was changed.")
 
 
 class ServerStillRuns(Refused):

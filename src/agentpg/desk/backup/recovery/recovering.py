@@ -146,7 +146,7 @@ def _archive(backup: Backup, repository: Repository, target: Target) -> WalArchi
 
 @contextmanager
 def _removed_on_error(place: Place) -> Iterator[None]:
-    """Leave no half-made folder behind."""
+    """Leave no half-made folder behind, of those that were made by the unpacking."""
     try:
         yield
     except BaseException:

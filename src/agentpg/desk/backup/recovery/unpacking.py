@@ -25,7 +25,14 @@ from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.recovery.wal import checked, plain_name, unpacking
 from agentpg.embedded.account import Account
-from agentpg.errors import CopyDamaged, FileNotWritten, TablespaceUnmapped, WalDamaged
+from agentpg.errors import (
+    CopyDamaged,
+    FileNotWritten,
+    FolderInTheWay,
+    TablespaceUnknown,
+    TablespaceUnmapped,
+    WalDamaged,
+)
 
 FETCH = "fetch_wal.sh"
 # The line of the settings before the one that keeps a recovered server from archiving.
@@ -60,16 +67,17 @@ class Place:
 def unpack_backup(
     backup: Backup, place: Place, opener: Opener, report: Report | None = None
 ) -> None:
-    """Unpack the cluster with its WAL. Raises CopyDamaged and FileNotWritten.
+    """Unpack the cluster with its WAL.
 
-    What was unpacked is removed where that fails.
+    What was unpacked is removed where that fails, and nothing that was there before. Raises
+    FolderInTheWay, TablespaceUnmapped, TablespaceUnknown, CopyDamaged and FileNotWritten.
     """
-    copy = Copy.of(backup)
-    homes = _homes(copy, place)
-    made = [place.folder, *homes.values()]
+    homes = _homes(Copy.of(backup), place)
+    made: list[Path] = []
     try:
-        for folder in made:
-            folder.mkdir(mode=0o700, parents=True)
+        for folder in (place.folder, *homes.values()):
+            _make(folder)
+            made.append(folder)
         _unpack_all(backup, place.folder, homes, opener, report)
         _map_tablespaces(place.folder, homes)
         for folder in made:
@@ -177,8 +185,18 @@ def _damage_of(path: str) -> Iterator[None]:
         raise CopyDamaged(str(error), path=path) from None
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise FolderInTheWay(folder=folder) from None
+
+
 def _homes(copy: Copy, place: Place) -> dict[str, Path]:
     """Where each tablespace goes, by its number."""
+    for old in place.tablespaces:
+        if old not in copy.tablespaces.values():
+            raise TablespaceUnknown(folder=old)
     homes: dict[str, Path] = {}
     for number, old in copy.tablespaces.items():
         new = place.tablespaces.get(old)
