@@ -81,7 +81,7 @@ def test_it_is_replaced_put_back_and_forgotten(
     with connect(server) as connection:
         connection.execute(f"CREATE DATABASE {into}".encode())
     first = ("--dsn", server.renamed(into).dsn, "backup", "restore")
-    called = call(*first, "--replace", "--yes", "--json")
+    called = call(*first, made, "--replace", "--yes", "--json")
     assert called.code == 0, called.err
     kept = json.loads(called.out)["kept"]
     called = call(*first, "--undo", "--yes")
@@ -92,8 +92,21 @@ def test_it_is_replaced_put_back_and_forgotten(
     assert kept_databases(server, into) == ()
 
 
-def test_options_that_exclude_each_other(call: Call) -> None:
-    assert call("backup", "restore", "--undo", "--forget-old").code == 2
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--undo", "--forget-old"),
+        ("--undo", "--table", "tasks"),
+        ("--to-time", "2026-03-03", "--table", "tasks"),
+        ("--to-lsn", "0/1", "--undo"),
+        ("--table", "tasks", "--into", "elsewhere"),
+        ("--table", "tasks", "--replace"),
+        ("--where", "true"),
+    ],
+)
+def test_options_that_exclude_each_other(call: Call, options: tuple[str, ...]) -> None:
+    called = call("backup", "restore", *options, "--yes")
+    assert (called.code, "--" in called.err) == (2, True), called
 
 
 def test_rows_come_back_with_a_file_that_undoes_it(

@@ -91,6 +91,7 @@ def restore(
         raise UsageError(N_("--undo and --forget-old exclude each other"))
     session: Session = ctx.obj
     target = {option: said.pop(option) for option in _TARGETS}
+    _require_one_thing(said, recovers=any(target.values()), puts_right=undo or forget_old)
     if any(target.values()):
         _recover(ctx, name, target, said)
     elif undo or forget_old:
@@ -98,13 +99,24 @@ def restore(
     elif said["tables"]:
         restore_tables(session, name, **said)
     else:
-        _require_no_rows(said)
         _restore(session, name, **said)
 
 
-def _require_no_rows(said: dict[str, Any]) -> None:
-    if said["where"] or said["overwrite"] or said["undo_file"]:
+def _require_one_thing(said: dict[str, Any], *, recovers: bool, puts_right: bool) -> None:
+    """Raise UsageError for options of which some would do nothing, or something else."""
+    tables = bool(said["tables"])
+    if (said["where"] or said["overwrite"] or said["undo_file"]) and not tables:
         raise UsageError(N_("--where, --overwrite and --undo-file go with --table"))
+    if recovers + puts_right + tables > 1:
+        raise UsageError(
+            N_("--table, --undo, --forget-old and the options --to-… exclude each other"),
+            hint=N_("--to-time, --to-lsn and --to-name are about the whole cluster."),
+        )
+    if tables and (said["into"] or said["replace"]):
+        raise UsageError(
+            N_("--into and --replace do not go with --table"),
+            hint=N_("Rows come back into the database of --dsn, or the configured one."),
+        )
 
 
 def _recover(
@@ -181,11 +193,16 @@ def _put_right(
 ) -> None:
     """Swap back, or drop what was kept."""
     from agentpg.desk.backup.restore.restoring import neutral
-    from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
+    from agentpg.desk.backup.restore.swapping import (
+        Ends,
+        drop_databases,
+        kept_databases,
+        to_put_back,
+    )
     from agentpg.desk.backup.restore.swapping import undo as put_back
 
-    server = neutral(session.restore_database)
     name = into or session.restore_database.name()
+    server = neutral(session.restore_database, name)
     kept = kept_databases(server, name)
     if not as_json:
         session.out.facts([(N_("database"), name), (N_("kept"), ", ".join(kept) or None)])
@@ -196,10 +213,13 @@ def _put_right(
         drop_databases(server, kept)
         document: dict[str, object] = {"database": name, "dropped": kept}
     else:
+        if not as_json:
+            session.out.facts([(N_("put back"), to_put_back(server, name))])
         if not yes and not agreed(session, N_("Put the database back that was there before?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
-        back, undone = put_back(server, name, end=end_connections or with_workers)
+        ends = Ends(workers=with_workers, others=end_connections)
+        back, undone = put_back(server, name, ends)
         document = {"database": name, "put_back": back, "kept": undone}
     if as_json:
         session.out.json(document)
@@ -234,6 +254,7 @@ def _show_plan(session: Session, plan: RestorePlan) -> None:
             (N_("server"), f"{plan.target}, PostgreSQL {plan.server_version // 10000}"),
             (N_("database"), options.into),
             (N_("filled as"), plan.staging),
+            (N_("taken from"), backup.source.target),
             *([(N_("old one kept as"), plan.kept)] if plan.kept else []),
             (N_("room"), f"{figures.size(plan.needed_bytes)} / {free or figures.UNKNOWN}"),
             (N_("roles to make"), ", ".join(plan.missing_roles) or False),

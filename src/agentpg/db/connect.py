@@ -67,6 +67,13 @@ class Database:
         """Another database of the same server."""
         return Database(make_conninfo(self.dsn, dbname=name), self.schema)
 
+    def with_settings(self, **settings: str) -> Database:
+        """The same with these settings for the session, whatever role and database prefer."""
+        said = str(_parse(completed(self.dsn)).get("options") or "")
+        given = [f"-c {name}={value}" for name, value in settings.items()]
+        options = " ".join(filter(None, (said, *given)))
+        return Database(make_conninfo(self.dsn, options=options), self.schema)
+
     def name(self) -> str:
         """What the database is called; empty where a service says it."""
         said = {**_environment_defaults(), **_parse(self.dsn)}

@@ -28,6 +28,7 @@ AgentpgError                    exit 1   failed
 │   ├── NoClusterThere                   a home without a cluster to change places with
 │   ├── NotABaseBackup                   no backup of another kind gets to a later moment
 │   ├── MarkNameWrong                    a name that no mark can have
+│   ├── DatabaseNameUnusable             a name that nothing is restored under
 │   ├── InvalidAgent                     a name that no agent can have
 │   ├── LimitNotFound                    there is no such limit to remove
 │   ├── NotPaused                        an agent that is to be resumed runs already
@@ -69,6 +70,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── RestoreTargetExists
 │   │   ├── RestoreTargetMissing
 │   │   ├── RestoreTargetInUse
+│   │   ├── RestoreTargetPrepared         it has prepared transactions
 │   │   ├── WorkersConnected
 │   │   ├── RestoreTooSmall               the server's disk
 │   │   ├── RestoreServerTooOld
@@ -86,6 +88,7 @@ AgentpgError                    exit 1   failed
  │   ├── KeyBesideBackups                 the key lies in the repository
  │   ├── NotSealed                        nothing says for whom to seal a backup
  │   ├── FolderInTheWay                   a folder that is to be made is there
+ │   ├── HomesApart                       on different file systems
  │   ├── ServerStillRuns                  its data folder is to change places
  │   ├── ClusterInUse                     others are connected to what is to be replaced
  │   ├── MarkExists                       recovery would stop at the first of the name
@@ -252,6 +255,7 @@ from agentpg.errors.recovery import (
     ClusterInUse,
     CopyDamaged,
     FolderInTheWay,
+    HomesApart,
     MarkExists,
     MarkNameWrong,
     MarkNotFound,
@@ -286,6 +290,7 @@ from agentpg.errors.refused import (
     WrongMajorVersion,
 )
 from agentpg.errors.restore import (
+    DatabaseNameUnusable,
     NothingToUndo,
     RestoreKindUnknown,
     RestoreNotRight,
@@ -294,6 +299,7 @@ from agentpg.errors.restore import (
     RestoreTargetExists,
     RestoreTargetInUse,
     RestoreTargetMissing,
+    RestoreTargetPrepared,
     RestoreTooSmall,
     RolesMissing,
     ScratchError,
@@ -393,6 +399,7 @@ __all__ = [
     "CronWrong",
     "DatabaseError",
     "DatabaseMissing",
+    "DatabaseNameUnusable",
     "DatabaseUnavailable",
     "DocumentUnusable",
     "EmbeddedServerError",
@@ -409,6 +416,7 @@ __all__ = [
     "FolderUnusable",
     "HandlerNotImportable",
     "HandlerStopped",
+    "HomesApart",
     "IdempotencyConflict",
     "InvalidAgent",
     "InvalidSchedule",
@@ -476,6 +484,7 @@ __all__ = [
     "RestoreTargetExists",
     "RestoreTargetInUse",
     "RestoreTargetMissing",
+    "RestoreTargetPrepared",
     "RestoreTooSmall",
     "ResultNotJson",
     "ResultTooLarge",

@@ -121,6 +121,13 @@ class FolderInTheWay(Refused):
     hint = N_("Name another one, or move it away. Nothing was changed.")
 
 
+class HomesApart(Refused):
+    """Two homes on different file systems, of which one can't be renamed to the other."""
+
+    sentence = N_("{other} is on another file system than {present}, so they can't change places")
+    hint = N_("Name a home on the same one with --into. Nothing was changed.")
+
+
 class ServerStillRuns(Refused):
     """A server whose data folder is to change places runs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentpg.errors.backup import BackupError
 from agentpg.errors.refused import Refused
+from agentpg.errors.usage import UsageError
 from agentpg.language import N_
 
 
@@ -67,6 +68,15 @@ class RestoreTargetInUse(RestoreRefused):
     )
 
 
+class RestoreTargetPrepared(RestoreRefused):
+    """What is to be replaced has transactions that were prepared and not ended."""
+
+    sentence = N_("the database {database} has prepared transactions: {transactions}")
+    hint = N_(
+        "Commit them or roll them back: until then it can't get another name. Nothing was changed."
+    )
+
+
 class WorkersConnected(RestoreRefused):
     """Workers are connected to what is to be replaced."""
 
@@ -124,6 +134,13 @@ class SwapNotDone(BackupError):
 
     sentence = N_("the databases were not swapped: {reason}")
     hint = N_("The old database is in its place. Stop what connects to it, and try again.")
+
+
+class DatabaseNameUnusable(UsageError):
+    """No backup is restored into a database of this name."""
+
+    sentence = N_("{name} can't be the name of a database for a backup: {reason}")
+    hint = N_("Give another one with --into. Nothing was changed.")
 
 
 class TableNotInBackup(BackupError):

@@ -39,21 +39,46 @@ SELECT rolname::text FROM pg_roles;
 CREATE ROLE {role} NOLOGIN;
 
 -- name: sessions
--- Who is connected to a database: process, role, application.
-SELECT pid, coalesce(usename::text, ''), coalesce(application_name, '')
+-- Who is connected to a database: process, role, application. What kind of process it is, not every
+-- role may see.
+SELECT pid, coalesce(usename::text, ''), coalesce(nullif(application_name, ''), backend_type, '')
 FROM pg_stat_activity
-WHERE datname = %(database)s AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+WHERE
+    datname = %(database)s
+    AND backend_type IS DISTINCT FROM 'autovacuum worker'
+    AND leader_pid IS NULL
+    AND pid <> pg_backend_pid()
 ORDER BY pid;
 
+-- name: prepared
+-- The prepared transactions of a database, which keep it from being renamed.
+SELECT gid FROM pg_prepared_xacts WHERE database = %(database)s ORDER BY prepared;
+
+-- name: take_staging
+-- Let every session of the server know that this one fills a database; whether nobody else does.
+SELECT pg_try_advisory_lock(hashtextextended('agentpg restore ' || %(database)s, 0));
+
 -- name: is_being_restored
--- Whether the session that fills this database is there; it is called like the database.
-SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(database)s);
+-- Whether a session fills this database: it has the lock of that name, in whichever database.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE
+        locktype = 'advisory'
+        AND objsubid = 1
+        AND (classid::bigint << 32) | objid::bigint
+        = hashtextextended('agentpg restore ' || %(database)s, 0)
+);
 
 -- name: end_sessions
--- End the sessions of a database.
+-- End the sessions of a database: those of workers, and the others.
 SELECT count(pg_terminate_backend(pid))
 FROM pg_stat_activity
-WHERE datname = %(database)s AND pid <> pg_backend_pid();
+WHERE
+    datname = %(database)s
+    AND pid <> pg_backend_pid()
+    AND CASE
+        WHEN starts_with(coalesce(application_name, ''), %(worker)s) THEN %(workers)s ELSE %(others)s
+    END;
 
 -- name: rename_database
 -- Give a database another name; nobody may be connected to it.

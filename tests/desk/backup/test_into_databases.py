@@ -14,12 +14,19 @@ from typing import Any
 
 import pytest
 
-from agentpg.db import Connection, Database, connect, identifier
+from agentpg.db import Connection, Database, Statements, connect, identifier
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.restore.naming import is_staged
 from agentpg.desk.backup.restore.restoring import Restored, RestoreOptions, Work, open_restore
-from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases, undo
+from agentpg.desk.backup.restore.swapping import (
+    Ends,
+    drop_databases,
+    kept_databases,
+    put_in_place,
+    require_free,
+    undo,
+)
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.errors import (
     BackupDamaged,
@@ -28,11 +35,13 @@ from agentpg.errors import (
     RestoreTargetExists,
     RestoreTargetInUse,
     RestoreTargetMissing,
+    RestoreTargetPrepared,
     RestoreTooSmall,
     RolesMissing,
+    SwapNotDone,
     WorkersConnected,
 )
-from tests.servers import PG_BIN, OwnServers
+from tests.servers import PG_BIN, SCHEMA, OwnServers
 from tests.waiting import eventually
 
 Options = Callable[..., CreateOptions]
@@ -145,6 +154,24 @@ def test_a_database_that_is_there_is_not_touched(
         restore(backup, "not_there_at_all", replace=True)
 
 
+def test_what_a_database_has_set_keeps_nobody_from_restoring_it(
+    filled: Database,
+    folder: Folder,
+    options: Options,
+    restore: Restore,
+    name: str,
+    server: Database,
+) -> None:
+    with connect(server) as connection:
+        setting = f"ALTER DATABASE {filled.name()} SET default_transaction_read_only = on"
+        connection.execute(setting.encode())
+    restore(create_backup(filled, folder, options(), _ignore), name)
+    with connect(server.renamed(name)) as connection:
+        assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
+        held = "SELECT count(*) FROM agentic_ai.tasks WHERE held_reason IS NOT NULL"
+        assert connection.execute(held).fetchone() == (1000,)
+
+
 @pytest.fixture
 def old(server: Database, name: str, superuser_dsn: Callable[..., str]) -> Database:
     """A database of that name with something in it."""
@@ -164,13 +191,13 @@ def test_the_old_one_is_swapped_kept_and_put_back(
     assert _count(old, "agentic_ai.notes") == 1000
     assert _count(server.renamed(done.kept), "precious") == 0
     assert kept_databases(server, name) == (done.kept,)
-    back, undone = undo(server, name, end=False)
+    back, undone = undo(server, name, Ends())
     assert back == done.kept
     assert _count(old, "precious") == 0
     assert _count(server.renamed(undone), "agentic_ai.notes") == 1000
     assert kept_databases(server, name) == (undone,)
     with pytest.raises(NothingToUndo):
-        undo(server, name, end=False)
+        undo(server, name, Ends())
     drop_databases(server, kept_databases(server, name))
     assert kept_databases(server, name) == ()
 
@@ -188,12 +215,66 @@ def test_sessions_are_ended_only_when_told(
     assert _count(old, "agentic_ai.notes") == 1000
 
 
-def test_workers_are_respected(backup: Backup, restore: Restore, old: Database, name: str) -> None:
+def test_workers_are_respected(
+    backup: Backup, restore: Restore, old: Database, name: str, server: Database
+) -> None:
     with connect(old, "agentpg worker 0190"):
         with pytest.raises(WorkersConnected):
             restore(backup, name, replace=True, end_connections=True)
         restore(backup, name, replace=True, with_workers=True)
     assert _count(old, "agentic_ai.notes") == 1000
+    with connect(old, "agentpg worker 0191"):
+        with pytest.raises(WorkersConnected):
+            undo(server, name, Ends(others=True))
+        undo(server, name, Ends(workers=True))
+    assert _count(old, "precious") == 0
+
+
+def test_sessions_are_seen_by_a_role_that_may_not_see_what_they_are(
+    old: Database, name: str, server: Database
+) -> None:
+    with connect(old, "my report"), connect(server) as connection:
+        connection.execute("SET ROLE admin")
+        with pytest.raises(RestoreTargetInUse, match="my report"):
+            require_free(connection, Statements("restore", SCHEMA), name, Ends(workers=True))
+
+
+def test_a_role_that_may_not_end_a_session_is_told(
+    backup: Backup, restore: Restore, old: Database, name: str, server: Database
+) -> None:
+    restore(backup, name, replace=True)
+    limited = Database(f"{server.dsn} options='-c role=admin'")
+    with connect(server) as connection:
+        connection.execute(f"ALTER ROLE admin CREATEDB; ALTER DATABASE {name} OWNER TO admin")
+    try:
+        with connect(old, "of a superuser"), pytest.raises(SwapNotDone, match="terminate"):
+            put_in_place(limited, name, f"{name}_undone_20260101_000000", "", Ends())
+    finally:
+        with connect(server) as connection:
+            connection.execute("ALTER ROLE admin NOCREATEDB")
+
+
+@pytest.fixture
+def korean(server: Database) -> Iterator[str]:
+    """A database's name that no session may have whole."""
+    made = f"작업_{secrets.token_hex(4)}"
+    yield made
+    drop_databases(server, [made])
+
+
+def test_another_restore_is_not_taken_for_one_that_was_left(
+    backup: Backup, restore: Restore, korean: str, server: Database, folder: Folder, tmp_path: Path
+) -> None:
+    left: list[tuple[str, ...]] = []
+
+    def tell(work: Work) -> None:
+        if work.name == "Comparing":
+            other = RestoreOptions(into=f"{korean}2", parent=tmp_path / "other", pg_bin=PG_BIN)
+            with open_restore(server, backup, folder, None, other) as one:
+                left.append(one.plan(_ignore).left)
+
+    restore(backup, korean, tell)
+    assert left == [()]
 
 
 def test_sessions_that_come_again_and_again_do_not_stop_the_swap(
@@ -424,7 +505,7 @@ def test_a_server_that_dies_in_the_middle_keeps_the_old_one(
     filled: Database, folder: Folder, options: Options, own_server: OwnServers, tmp_path: Path
 ) -> None:
     backup = create_backup(filled, folder, options(), _ignore)
-    other = own_server(options={"fsync": "on"})
+    other = own_server(options={"fsync": "on", "max_prepared_transactions": "1"})
     other.start()
     target = Database(other.dsn("postgres", "postgres"))
     with connect(target) as connection:
@@ -432,6 +513,16 @@ def test_a_server_that_dies_in_the_middle_keeps_the_old_one(
     with connect(target.renamed("here")) as connection:
         connection.execute("CREATE TABLE precious (id int)")
     wanted = RestoreOptions(into="here", replace=True, parent=tmp_path / "w", pg_bin=PG_BIN)
+    with connect(target.renamed("here")) as connection:
+        for statement in ("BEGIN", "DELETE FROM precious", "PREPARE TRANSACTION 'forgotten'"):
+            connection.execute(statement.encode())
+    with (
+        open_restore(target, backup, folder, None, wanted) as one,
+        pytest.raises(RestoreTargetPrepared, match="forgotten"),
+    ):
+        one.plan(_ignore)
+    with connect(target.renamed("here")) as connection:
+        connection.execute("ROLLBACK PREPARED 'forgotten'")
 
     def tell(work: Work) -> None:
         if work.name == "Swapping":

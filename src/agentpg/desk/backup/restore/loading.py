@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from agentpg.desk.backup.storage.bringing import Brought
 
 _LOOK_SECONDS = 1.0
 _OF_THE_DATABASE = (" ACL - DATABASE ", " COMMENT - DATABASE ", " SECURITY LABEL - DATABASE ")
+
+# What the source may have set for its clients, and what no restore could do its work with.
+_UNHINDERED = {
+    "default_transaction_read_only": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
 
 Tell = Callable[[int, int], None]
 
@@ -56,19 +66,17 @@ class Loader:
         """
         if self.brought.globals is None:
             return
-        script = self.brought.work / "roles.sql"
         text = self.brought.globals.read_text(encoding="utf-8", errors="replace")
-        script.write_text(role_statements(text, only), encoding="utf-8")
-        self._psql(script, "--quiet")
+        with self._script_of(role_statements(text, only)) as script:
+            self._psql(script, "--quiet")
 
     def make_database(self, name: str) -> None:
         """Make the database with the owner, encoding, grants and settings of the source.
 
         Raises ToolFailed.
         """
-        script = self.brought.work / "database.sql"
-        script.write_text(self._database_script(name), encoding="utf-8")
-        self._psql(script, "--quiet", "--set=ON_ERROR_STOP=1")
+        with self._script_of(self._database_script(name)) as script:
+            self._psql(script, "--quiet", "--set=ON_ERROR_STOP=1")
 
     def fill(self, name: str, tell: Tell) -> None:
         """Restore everything into a new database. Raises ToolFailed at the first error."""
@@ -100,8 +108,8 @@ class Loader:
                 connection.execute(sql.compose("give_database", database=name, owner=owner))
 
     def database(self, name: str) -> Database:
-        """Another database of the server."""
-        return self.server.renamed(name)
+        """Another database of the server, for sessions that its settings do not hinder."""
+        return self.server.renamed(name).with_settings(**_UNHINDERED)
 
     def _database_script(self, name: str) -> str:
         if self.backup.kind == "sql":
@@ -129,6 +137,14 @@ class Loader:
             run_tool([*command, *options, self.brought.dump], environment_of(self.server.dsn))
             with Path(out.name).open(encoding="utf-8", errors="replace") as written:
                 yield from written
+
+    @contextmanager
+    def _script_of(self, text: str) -> Iterator[Path]:
+        """A file that nobody else reads, though others pass through the folder."""
+        with tempfile.NamedTemporaryFile("w", dir=self.brought.work, encoding="utf-8") as script:
+            script.write(text)
+            script.flush()
+            yield Path(script.name)
 
     def _psql(self, script: Path, *options: str) -> None:
         command: list[str | Path] = [

@@ -3,21 +3,32 @@
 NAME_restoring_20261128_140355   being filled; left by what was killed if nobody is at it
 NAME_before_20261128_140355      what was replaced then
 NAME_undone_20261128_140355      what was put back for it again
+
+A NAME that is too long for that is cut, with a mark of the whole behind it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
 from agentpg.db import identifier
+from agentpg.language import N_
 
 Stage = Literal["restoring", "before", "undone"]
 
 _LONGEST_NAME = 63
 _MOMENT = r"\d{8}_\d{6}"
+_LAST = len("_20261128_140355")
+_MARK = 8
+_TEMPLATES = ("template0", "template1")
+
+_TOO_LONG = N_("it has more than 63 bytes")
+_NOT_TEXT = N_("it has characters that no name can have")
+_TEMPLATE = N_("new databases are made from it")
 _IDENTIFIER = r'("(?:[^"]|"")+"|[^\s",;]+)'
 
 # The line above each object in what pg_dump and pg_restore write.
@@ -33,15 +44,32 @@ _DATABASE = re.compile(rf"^CREATE DATABASE {_IDENTIFIER} ", re.MULTILINE)
 
 def staged(name: str, stage: Stage, moment: datetime) -> str:
     """What a database is called in one stage of a restore."""
-    suffix = f"_{stage}_{moment.astimezone(UTC):%Y%m%d_%H%M%S}"
-    room = _LONGEST_NAME - len(suffix)
-    return name.encode()[:room].decode(errors="ignore") + suffix
+    return f"{_beginning(name, stage)}_{stage}_{moment.astimezone(UTC):%Y%m%d_%H%M%S}"
 
 
 def is_staged(name: str, *stages: Stage, of: str | None = None) -> bool:
     """Whether a database is in one of these stages, and there because of the database `of`."""
-    found = re.fullmatch(rf"(.+)_({'|'.join(stages)})_{_MOMENT}", name)
-    return found is not None and (of is None or of.startswith(found[1]))
+    found = re.fullmatch(rf"(.+)_({'|'.join(stages)})_{_MOMENT}", name, re.DOTALL)
+    return found is not None and (of is None or found[1] == _beginning(of, found[2]))
+
+
+def why_not(name: str) -> str:
+    """Why no backup is restored into a database of this name; empty where it can be."""
+    if any(character < " " or "\ud800" <= character <= "\udfff" for character in name):
+        return _NOT_TEXT
+    if len(name.encode()) > _LONGEST_NAME:
+        return _TOO_LONG
+    return _TEMPLATE if name in _TEMPLATES else ""
+
+
+def _beginning(name: str, stage: str) -> str:
+    """The name, or as much of it as there is room for, so that no other name begins so."""
+    room = _LONGEST_NAME - len(f"_{stage}") - _LAST
+    whole = name.encode()
+    if len(whole) <= room:
+        return name
+    cut = whole[: room - _MARK - 1].decode(errors="ignore")
+    return f"{cut}_{hashlib.sha256(whole).hexdigest()[:_MARK]}"
 
 
 def roles_in(lines: Iterable[str]) -> set[str]:

@@ -29,8 +29,8 @@ from agentpg.desk.backup.proof.matching import compare_contents
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.archiving import server_of
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
-from agentpg.desk.backup.restore.naming import is_staged, staged
-from agentpg.desk.backup.restore.swapping import Connected, put_in_place, sessions_of
+from agentpg.desk.backup.restore.naming import is_staged, staged, why_not
+from agentpg.desk.backup.restore.swapping import Connected, Ends, put_in_place, require_free
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of, settle_unfinished
 from agentpg.desk.backup.scratch import scratch_folder
 from agentpg.desk.backup.storage.bringing import Brought, bring
@@ -41,18 +41,21 @@ from agentpg.errors import (
     AgentpgError,
     BackupDamaged,
     DatabaseMissing,
+    DatabaseNameUnusable,
     PermissionDenied,
     RestoreKindUnknown,
     RestoreNotRight,
     RestoreServerTooOld,
     RestoreTargetExists,
-    RestoreTargetInUse,
     RestoreTargetMissing,
     RestoreTooSmall,
     RolesMissing,
-    WorkersConnected,
+    WorkUnderWay,
 )
 from agentpg.language import N_
+
+# What a restore into a database is made from.
+KINDS = ("dump", "sql")
 
 # Databases to be connected to while others are made and renamed.
 _NEUTRAL = ("postgres", "template1")
@@ -61,6 +64,7 @@ _NEUTRAL = ("postgres", "template1")
 _RESERVE = 1.1
 _MOST_SESSIONS = 5
 
+_FILLING = N_("a restore into a database of this name")
 _MAY_NOT_CREATE = N_("it may not create databases")
 
 
@@ -83,6 +87,11 @@ class RestoreOptions:
     with_workers: bool = False
     pg_bin: str = ""
     parent: Path
+
+    @property
+    def ends(self) -> Ends:
+        """Whose connections the swap may end."""
+        return Ends(workers=self.with_workers, others=self.end_connections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,17 +156,21 @@ def open_restore(
 
     Raises RestoreRefused for all that stands against it, before anything is done.
     """
-    if backup.kind not in ("dump", "sql"):
+    if backup.kind not in KINDS:
         raise RestoreKindUnknown(name=backup.name, kind=backup.kind)
+    if reason := why_not(options.into):
+        raise DatabaseNameUnusable(reason, name=options.into)
     near = backup.size_bytes if repository.folder("backups") is None or seal else 0
     with scratch_folder(options.parent, near) as work:
         brought = bring(backup, repository, seal, work)
-        yield Restore(neutral(server), backup, repository, seal, options, brought)
+        yield Restore(neutral(server, options.into), backup, repository, seal, options, brought)
 
 
-def neutral(server: Database) -> Database:
-    """A database of the server that no restore renames."""
+def neutral(server: Database, renamed: str) -> Database:
+    """A database of the server that is not the one which is renamed."""
     for name in _NEUTRAL:
+        if name == renamed:
+            continue
         with suppress(DatabaseMissing), connect(server.renamed(name), "agentpg backup restore"):
             return server.renamed(name)
     return server
@@ -189,8 +202,8 @@ class Restore:
     def run(self, plan: RestorePlan, tell: Tell) -> Restored:
         """Do it. What it raises leaves the server as it was."""
         begun = time.monotonic()
-        # The session is called like the database, so that nobody takes it for one that was left.
         with self._connected(plan.staging) as connection:
+            self._take(connection, plan.staging)
             for name in plan.left:
                 connection.execute(self._sql.compose("drop_database", database=name))
             loader = self._loader(plan)
@@ -208,8 +221,8 @@ class Restore:
                 self._analyze(loader.database(plan.staging))
                 tell(Work(SWAPPING))
                 self._require_free(connection)
-                end = self._options.end_connections or self._options.with_workers
-                put_in_place(self._server, plan.staging, self._options.into, plan.kept, end=end)
+                options = self._options
+                put_in_place(self._server, plan.staging, options.into, plan.kept, options.ends)
         return Restored(
             backup=self._backup.name,
             database=self._options.into,
@@ -271,17 +284,19 @@ class Restore:
 
     def _require_free(self, connection: Connection[Any]) -> tuple[Connected, ...]:
         """Who is connected to what is replaced; refused unless their connections may end."""
-        if not self._options.replace:
+        options = self._options
+        if not options.replace:
             return ()
-        sessions = sessions_of(connection, self._sql, self._options.into)
-        workers = {one.application for one in sessions if one.is_worker}
-        if workers and not self._options.with_workers:
-            raise WorkersConnected(number=len(workers), database=self._options.into)
-        others = [one for one in sessions if not one.is_worker]
-        if others and not self._options.end_connections:
-            listed = ", ".join(map(str, others[:_MOST_SESSIONS]))
-            raise RestoreTargetInUse(database=self._options.into, sessions=listed)
-        return sessions
+        return require_free(connection, self._sql, options.into, options.ends)
+
+    def _take(self, connection: Connection[Any], name: str) -> None:
+        """Take the lock by which others see that the database is being filled.
+
+        It goes with the session, so that what nobody has was left. Raises WorkUnderWay.
+        """
+        [(taken,)] = connection.execute(self._sql["take_staging"], {"database": name}).fetchall()
+        if not taken:
+            raise WorkUnderWay(work=_FILLING, schema=self._backup.source.schema)
 
     def _left(self, connection: Connection[Any], databases: list[str]) -> Iterator[str]:
         for name in databases:

@@ -32,7 +32,7 @@ from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
 from agentpg.desk.backup.storage.bringing import bring
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.desk.backup.storage.sealing import Seal
-from agentpg.errors import TableNotInBackup, TableWithoutKey
+from agentpg.errors import RestoreKindUnknown, TableNotInBackup, TableWithoutKey
 
 EVERYTHING = "true"
 
@@ -84,7 +84,12 @@ def open_source(
     pg_bin: str,
     tell: Tell,
 ) -> Iterator[Source]:
-    """Restore the backup into a scratch server for as long as this lasts."""
+    """Restore the backup into a scratch server for as long as this lasts.
+
+    Raises RestoreKindUnknown, and what restoring raises.
+    """
+    if backup.kind not in ("dump", "sql"):
+        raise RestoreKindUnknown(name=backup.name, kind=backup.kind)
     major = backup.source.server_version // 10_000
     server = find_programs(pg_bin, major, *SERVER)
     options = ScratchOptions(content_bytes=backup.source_bytes + backup.size_bytes)

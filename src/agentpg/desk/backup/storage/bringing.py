@@ -6,6 +6,7 @@ Sealed ones are opened, distant ones fetched, into a folder that the caller hold
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,9 @@ class Brought:
             return path
         plain = self.work / path.stem
         try:
-            with gzip.open(path) as read, plain.open("wb") as write:
+            # Others pass through the folder, and see the path where a program is given it.
+            descriptor = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with gzip.open(path) as read, os.fdopen(descriptor, "wb") as write:
                 shutil.copyfileobj(read, write, 1024**2)
         except OSError as error:
             raise FileNotWritten(error.strerror or str(error), path=plain) from error
@@ -67,6 +70,7 @@ def bring(backup: Backup, repository: Repository, seal: Seal | None, work: Path)
     if place is not None and seal is None:
         return Brought(place, work)
     near = work / "backup"
+    near.mkdir(mode=0o700)
     for file in backup.files:
         target = near / file.path.removesuffix(SEALED)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
