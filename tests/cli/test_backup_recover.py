@@ -188,6 +188,16 @@ def test_the_wrong_folder_leaves_the_server_running(
     called = call(*latest, "--into", str(beside))
     assert (called.code, str(beside) in called.err) == (4, True)
     well("server", "status")
+    assert call("backup", "recover", "--undo", str(archived), "--yes").code == 4
+    # One that does not start gives the place back.
+    well("--home", str(beside), "server", "stop")
+    with (beside / "postgresql/data/postgresql.auto.conf").open("a") as settings:
+        settings.write("nonsense\n")
+    assert call("backup", "recover", "--undo", str(beside), "--yes").code == 1
+    well("server", "status")
+    assert _states(well) == [None]
+    well("backup", "mark", "goes-on")
+    assert json.loads(well("backup", "archive", "status", "--json").out)["archiver"]["mode"] == "on"
 
 
 def test_a_database_that_is_configured_is_not_replaced(

@@ -100,16 +100,14 @@ def recover(
     from agentpg.desk.backup.recovery.aiming import take_aim
 
     target = _target(to_time, to_lsn, to_name, timeline, latest=to_latest)
+    home = (into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}").absolute()
     if replace:
-        _require_private(session)
+        _require_replaceable(session, home, force=force)
     with _started_again(session):
         if target.by != "backup":
             last = target.by == "latest"
             _bring_in_the_end(session, last=last, stop=last and replace, force=force, yes=yes)
         aim = take_aim(session.repository, name, target, session.backup_source)
-        home = (
-            into or session.home / "recovered" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        ).absolute()
         if not as_json:
             _show_plan(session, aim, home, unfinished)
         if replace and not yes:
@@ -276,14 +274,33 @@ def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
 
 
 def _change_places(session: Session, home: Path) -> None:
-    """Let the clusters change places; what is here then, whichever it is, is started."""
+    """Let the clusters change places, and start the one that is here then.
+
+    One that does not start gives the place back.
+    """
     from agentpg.desk.backup.recovery.homes import exchange_clusters
 
     session.server.stop()
     try:
         exchange_clusters(session.home, home)
-    finally:
+        try:
+            session.server.start()
+        except AgentpgError:
+            exchange_clusters(session.home, home)
+            raise
+    except BaseException:
         session.server.start()
+        raise
+
+
+def _require_replaceable(session: Session, home: Path, *, force: bool) -> None:
+    """Refuse at once what would be refused at the end."""
+    from agentpg.desk.backup.recovery.homes import require_one_file_system
+
+    _require_private(session)
+    session.home.mkdir(parents=True, exist_ok=True)
+    require_one_file_system(session.home, home)
+    _require_unused(session, force=force)
 
 
 def _require_private(session: Session) -> None:
@@ -326,6 +343,7 @@ def _show_plan(session: Session, aim: Aim, home: Path, unfinished: Unfinished) -
             (N_("timeline"), str(aim.plan.timeline)),
             (N_("possible from"), reach.from_at),
             (N_("possible to"), reach.to_at),
+            (N_("taken from"), aim.backup.source.target),
             (N_("new home"), str(home)),
             (N_("unfinished tasks"), session.translate(UNFINISHED_WORDS[unfinished])),
         )

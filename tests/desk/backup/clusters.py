@@ -13,7 +13,7 @@ from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.archiving import prove_archiving, turn_on
-from agentpg.desk.backup.recovery.recovering import Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
 from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.recovery.unpacking import Place
 from agentpg.desk.backup.storage.folder import Folder
@@ -69,6 +69,13 @@ class Cluster:
         self, backup: Backup, target: Target, tail: Path | None = None
     ) -> tuple[Recovered, Path]:
         """Recover the backup to a home of its own, and the home."""
+        prepared, home = self.prepare(backup, target, tail)
+        return recover(prepared, find_binaries(PG_BIN), home / "recovery.log"), home
+
+    def prepare(
+        self, backup: Backup, target: Target, tail: Path | None = None
+    ) -> tuple[Prepared, Path]:
+        """Decide how that is done, and unpack it."""
         number = len(list(self.home.parent.glob("recovered-*")))
         home = Home(self.home.parent / f"recovered-{number}")
         home.root.mkdir(parents=True)
@@ -77,11 +84,9 @@ class Cluster:
         home.logs.mkdir()
         place = Place(folder=home.data, account=choose_account(self.server.status().data))
         place.account.own(home.logs)
-        prepared = prepare_recovery(
-            backup, self.folder, target, place, self.opener(backup), tail=tail
-        )
-        recovered = recover(prepared, find_binaries(PG_BIN), home.home / "recovery.log")
-        return recovered, home.home
+        opener = self.opener(backup)
+        prepared = prepare_recovery(backup, self.folder, target, place, opener, tail=tail)
+        return prepared, home.home
 
     @contextmanager
     def recovered(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import connect
+from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions
 from agentpg.desk.backup.recovery.archiving import (
     look_at_archiving,
@@ -22,8 +22,10 @@ from agentpg.desk.backup.recovery.archiving import (
     turn_on,
 )
 from agentpg.desk.backup.recovery.homes import exchange_clusters
+from agentpg.desk.backup.recovery.recovering import recover
 from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import (
     ArchivingFailed,
     ArchivingNotOurs,
@@ -34,7 +36,7 @@ from agentpg.errors import (
 )
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.ledger import Ledger, rows_of
-from tests.servers import OwnServers
+from tests.servers import PG_BIN, OwnServers
 from tests.waiting import eventually
 
 _NAME = "000000010000000000000001"
@@ -217,6 +219,20 @@ def test_an_idle_moment_is_reached_though_nothing_was_committed_after_it(cluster
     eventually(lambda: _is_later(cluster, moment))
     target = Target(by="time", at=moment)
     with cluster.recovered(backup, target) as database, connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM more").fetchone() == (1,)
+
+
+@pytest.mark.one_server
+def test_what_gets_into_the_archive_meanwhile_is_not_recovered(cluster: Cluster) -> None:
+    backup = cluster.back_up()
+    fill_more(cluster)
+    cluster.end_segment()
+    prepared, home = cluster.prepare(backup, Target(by="latest"))
+    fill_more(cluster)
+    cluster.end_segment()
+    recover(prepared, find_binaries(PG_BIN), home / "recovery.log")
+    server = cluster.started(home)
+    with connect(Database(server.dsn("postgres"))) as connection:
         assert connection.execute("SELECT count(*) FROM more").fetchone() == (1,)
 
 

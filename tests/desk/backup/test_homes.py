@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database, connect
+from agentpg.db import Database, connect, literal
 from agentpg.desk.backup.creating import CreateOptions
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.recovery.homes import HomeWork, exchange_clusters, recover_home
+from agentpg.desk.backup.recovery.homes import (
+    HomeWork,
+    exchange_clusters,
+    recover_home,
+    require_one_file_system,
+)
 from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.recovery.unpacking import forbid_archiving
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of_recovery
 from agentpg.desk.backup.storage.folder import Folder
+from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries
-from agentpg.errors import FolderInTheWay, ServerStillRuns, UnfinishedNotSettled
+from agentpg.embedded.folder import Folder as Home
+from agentpg.errors import (
+    FileNotWritten,
+    FolderInTheWay,
+    HomesApart,
+    NoClusterThere,
+    ServerStillRuns,
+    UnfinishedNotSettled,
+)
 from agentpg.schema import migrate
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
 from tests.servers import PG_BIN, SCHEMA, OwnServers
 
+_PLACES = ("/dev/shm", "/tmp", "/var/tmp", "/run")
 _COUNT = "SELECT count(*) FROM notes"
 _STATES = "SELECT DISTINCT status::text, held_reason FROM tasks"
 
@@ -91,6 +110,112 @@ def test_a_cluster_takes_the_place_of_another_and_gives_it_back(
     with connect(Database(cluster.server.dsn(), SCHEMA)) as connection:
         assert connection.execute(_COUNT).fetchone() == (0,)
 
+    # A second one from the same moment begins a timeline of its own, and so can archive too.
+    again = tmp_path / "again"
+    assert recover_home(_work(cluster, backup, again)).timeline == 3
+    cluster.server.stop()
+    exchange_clusters(cluster.home, again)
+    cluster.server.start()
+    assert cluster.end_segment().startswith("00000003")
+
+
+def test_what_was_not_archived_is_by_who_comes_and_by_who_comes_back(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    backup = cluster.back_up()
+    [(command,)] = _archive_by(cluster, "false")
+    for _ in range(3):
+        with connect(cluster.database) as connection:
+            connection.execute("INSERT INTO notes (text) VALUES ('late')")
+            connection.execute("SELECT pg_switch_wal()")
+    cluster.server.stop("immediate")
+
+    beside = tmp_path / "beside"
+    latest = replace(
+        _work(cluster, backup, beside),
+        target=Target(by="latest"),
+        tail=cluster.server.status().data / "pg_wal",
+    )
+    recover_home(latest)
+    exchange_clusters(cluster.home, beside)
+    cluster.server.start()
+    cluster.end_segment()
+    # Nothing is missing along the new timeline.
+    along = Target(by="latest", timeline=2)
+    with cluster.recovered(backup, along) as database, connect(database) as connection:
+        assert connection.execute(_COUNT).fetchone() == (103,)
+
+    cluster.server.stop()
+    exchange_clusters(cluster.home, beside)
+    cluster.server.start()
+    with connect(cluster.database) as connection:
+        assert connection.execute(_COUNT).fetchone() == (103,)
+    _archive_by(cluster, command)
+    assert cluster.end_segment().startswith("00000001")
+
+
+def _archive_by(cluster: Cluster, command: str) -> list[tuple[str]]:
+    """Let the server use another archive command; the one that it had."""
+    with connect(cluster.database) as connection:
+        had = connection.execute("SHOW archive_command").fetchall()
+        connection.execute(f"ALTER SYSTEM SET archive_command = {literal(command)}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+    return had
+
+
+def test_a_timeline_that_was_never_archived_is_followed_to_its_end(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    backup = cluster.back_up()
+    beside = tmp_path / "beside"
+    recover_home(_work(cluster, backup, beside))
+    cluster.server.stop()
+    exchange_clusters(cluster.home, beside)
+    cluster.server.start()
+    with connect(cluster.database) as connection:
+        connection.execute("ALTER SYSTEM SET archive_mode = off")
+    cluster.server.stop()
+    for history in (cluster.folder.root / "wal").rglob("*.history.*"):
+        history.unlink()
+    cluster.server.start()
+    with connect(cluster.database) as connection:
+        connection.execute("INSERT INTO notes (text) VALUES ('late')")
+    cluster.server.stop("immediate")
+    tail = cluster.server.status().data / "pg_wal"
+    along = Target(by="latest", timeline=2)
+    with cluster.recovered(backup, along, tail) as database, connect(database) as connection:
+        assert connection.execute(_COUNT).fetchone() == (101,)
+
+
+@pytest.mark.without_server
+def test_two_homes_that_can_not_change_places_stay_as_they_were(tmp_path: Path) -> None:
+    elsewhere = next(
+        (path for path in map(Path, _PLACES) if _is_apart(path, tmp_path)),
+        None,
+    )
+    if elsewhere is None:
+        pytest.skip("there is one file system alone")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as apart:
+        here, there = Home(tmp_path / "here"), Home(Path(apart, "there"))
+        for home, line in ((here, "archive_command = 'x'\n"), (there, "")):
+            (home.data / "pg_wal" / "archive_status").mkdir(parents=True)
+            (home.data / "PG_VERSION").write_text("18\n")
+            (home.data / "postgresql.auto.conf").write_text(line)
+        forbid_archiving(there.data, choose_account(there.data))
+        before = [(home.data / "postgresql.auto.conf").read_text() for home in (here, there)]
+        with pytest.raises(NoClusterThere):
+            exchange_clusters(here.home, here.home)
+        with pytest.raises(HomesApart):
+            require_one_file_system(here.home, there.home / "not" / "there")
+        with pytest.raises(FileNotWritten):
+            exchange_clusters(here.home, there.home)
+        after = [(home.data / "postgresql.auto.conf").read_text() for home in (here, there)]
+    assert after == before
+
+
+def _is_apart(path: Path, other: Path) -> bool:
+    return os.access(path, os.W_OK) and path.stat().st_dev != other.stat().st_dev
+
 
 def test_a_folder_that_is_there_is_not_touched(cluster: Cluster, tmp_path: Path) -> None:
     backup = cluster.back_up()
@@ -117,6 +242,7 @@ def test_every_installation_is_held_before_anybody_can_connect(
             "INSERT INTO elsewhere.tasks (id, agent_name, task_type, status, created_at)"
             " VALUES (gen_random_uuid(), 'Agent', 'work', 'pending', now())"
         )
+        connection.execute("ALTER DATABASE other SET statement_timeout = '1ms'")
     backup = cluster.back_up()
     reason = reason_of_recovery(backup, Target(by="backup"))
     beside = tmp_path / "beside"
@@ -127,6 +253,7 @@ def test_every_installation_is_held_before_anybody_can_connect(
     with connect(Database(started.dsn(), SCHEMA)) as connection:
         assert connection.execute(_STATES).fetchall() == [("pending", reason)]
     with connect(Database(started.dsn("postgres", "other"))) as connection:
+        connection.execute("SET statement_timeout = 0")
         connection.execute("SET search_path = elsewhere")
         assert connection.execute(_STATES).fetchall() == [("pending", reason)]
 

@@ -68,6 +68,9 @@ def test_a_time_is_met_to_the_transaction(cluster: Cluster, ledger: Ledger) -> N
 def test_a_position_and_a_mark_are_met(cluster: Cluster, ledger: Ledger, by: str) -> None:
     ledger.grown()
     backup = cluster.back_up()
+    with connect(cluster.database) as connection:
+        # Of the same name, and not meant.
+        connection.execute("SELECT pg_create_restore_point('here')")
     before = ledger.grown()
     with connect(cluster.database) as connection:
         [(lsn,)] = connection.execute(

@@ -1,10 +1,18 @@
 #!/bin/sh
-# PostgreSQL calls this for each file of WAL that it recovers from: fetch_wal.sh FOLDER NAME TARGET
+# PostgreSQL calls this for each file of WAL that it recovers from:
+# fetch_wal.sh FOLDER NAME TARGET LAST
 #
 # 1 says that there is no such file, which is how the end is found. A file that is there and
 # damaged is something else: then more than 125 ends the recovery, instead of letting it take
-# the damage for the end.
-folder=$1 name=$2 target=$3
+# the damage for the end. Nothing after the segment LAST is there, on whichever timeline.
+folder=$1 name=$2 target=$3 last=$4
+
+# Names of segments begin with their timeline, in eight digits; those of histories have a dot.
+number=${name#????????}
+case $number in
+    .*) ;;
+    *) [ "$(expr "x$number" \> "x${last#????????}")" = 0 ] || exit 1 ;;
+esac
 
 if [ -e "$folder/$name.zst" ]; then
     zstd -q -dc <"$folder/$name.zst" >"$target" && exit 0

@@ -18,6 +18,7 @@ from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
 from agentpg.desk.backup.recovery.recovery_server import running_privately
+from agentpg.desk.backup.recovery.staging import leave_to_archive, reserve_timelines
 from agentpg.desk.backup.recovery.targets import Copy, Target
 from agentpg.desk.backup.recovery.unpacking import (
     RECOVERED,
@@ -27,6 +28,7 @@ from agentpg.desk.backup.recovery.unpacking import (
     allow_archiving,
     forbid_archiving,
 )
+from agentpg.desk.backup.recovery.wal import timelines_in
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of_recovery, settle_cluster
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.account import Account, choose_account
@@ -38,6 +40,7 @@ from agentpg.errors import (
     AgentpgError,
     FileNotWritten,
     FolderInTheWay,
+    HomesApart,
     NoClusterThere,
     ServerStillRuns,
     UnfinishedNotSettled,
@@ -92,6 +95,9 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     except BaseException:
         shutil.rmtree(folder.home, ignore_errors=True)
         raise
+    # Another cluster of this origin may have had the next timeline, and its WAL is kept.
+    taken = timelines_in(work.repository, work.backup.source.system_identifier)
+    reserve_timelines(prepared.place, prepared.plan.timeline, taken)
     recovered = recover(prepared, work.binaries, folder.home / _LOG)
     if work.unfinished != "keep":
         recovered = replace(recovered, unfinished=_settle(work, prepared, folder.home / _LOG))
@@ -99,6 +105,9 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     if (folder.data / "postgresql.conf").is_file():
         runnable = binaries_for(account, work.binaries)
         renew_passwords(folder, account, runnable, known_passwords(Folder(work.beside)))
+    # At the end: whoever works in the folder until then removes what it does not need.
+    if work.tail is not None:
+        leave_to_archive(prepared.archive, work.tail, prepared.place, recovered.timeline)
     return recovered
 
 
@@ -119,17 +128,33 @@ def exchange_clusters(present: Path, other: Path) -> None:
     """Let the cluster of another home and the present one change places in one moment.
 
     The one that comes archives from now on, the one that goes does not any more. Both servers
-    must be stopped. Raises NoClusterThere, ServerStillRuns and FileNotWritten.
+    must be stopped. Raises NoClusterThere, ServerStillRuns and FileNotWritten; then the present
+    one is as it was.
     """
     here, there = Folder(present.absolute()), Folder(other.absolute())
     for folder in (here, there):
         require_stopped_cluster(folder.home)
+    if here.data.samefile(there.data):
+        raise NoClusterThere(folder=there.home)
+    comes = choose_account(there.data)
     try:
-        allow_archiving(there.data, choose_account(there.data))
-        forbid_archiving(here.data, choose_account(here.data))
-        exchange(here.data, there.data)
+        # In this order: at no moment is there one in the present place that does not archive.
+        allow_archiving(there.data, comes)
+        try:
+            exchange(here.data, there.data)
+        except BaseException:
+            forbid_archiving(there.data, comes)
+            raise
+        forbid_archiving(there.data, choose_account(there.data))
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=here.home) from error
+
+
+def require_one_file_system(present: Path, other: Path) -> None:
+    """Raise HomesApart where two homes can't change places, of which the other may not be there."""
+    there = next(path for path in (other, *other.parents) if path.exists())
+    if there.stat().st_dev != present.stat().st_dev:
+        raise HomesApart(present=present, other=other)
 
 
 def require_stopped_cluster(home: Path) -> None:

@@ -34,7 +34,7 @@ from agentpg.desk.backup.recovery.unpacking import (
     unpack_backup,
     write_recovery,
 )
-from agentpg.desk.backup.recovery.wal import WalArchive, lsn_number, read_archive
+from agentpg.desk.backup.recovery.wal import Segment, WalArchive, lsn_number, read_archive
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.binaries import Binaries
 from agentpg.errors import (
@@ -63,6 +63,7 @@ class Prepared:
     plan: RecoveryPlan
     place: Place
     source: Backup
+    archive: WalArchive
     settings: Mapping[str, str]
 
 
@@ -112,9 +113,11 @@ def prepare_recovery(
                 take_tail(archive, tail, place)
             folder = reachable_archive(repository, archive, plan, place)
             if folder is not None:
-                settings["restore_command"] = fetching_from(folder, place.folder, place.account)
+                settings["restore_command"] = fetching_from(
+                    folder, place.folder, place.account, _last_segment(archive, plan)
+                )
     write_recovery(place.folder, place.account, settings)
-    return Prepared(plan=plan, place=place, source=backup, settings=settings)
+    return Prepared(plan=plan, place=place, source=backup, archive=archive, settings=settings)
 
 
 def recover(prepared: Prepared, binaries: Binaries, log: Path) -> Recovered:
@@ -142,6 +145,16 @@ def _archive(backup: Backup, repository: Repository, target: Target) -> WalArchi
     if target.by == "backup":
         return WalArchive(system, size, {})
     return read_archive(repository, system, size)
+
+
+def _last_segment(archive: WalArchive, plan: RecoveryPlan) -> str:
+    """The last one that was there when this was planned.
+
+    A recovery may read the WAL twice, and must find the same: what is committed meanwhile is not
+    what was asked for.
+    """
+    number = lsn_number(plan.reach.to_lsn) // archive.segment_bytes - 1
+    return Segment(plan.timeline, number).name(archive.segment_bytes)
 
 
 @contextmanager
@@ -177,7 +190,8 @@ def _is_covered(plan: RecoveryPlan) -> bool:
     target, reach = plan.target, plan.reach
     if target.by == "time" and target.at is not None:
         return target.at < reach.to_at
-    return target.by == "lsn" and lsn_number(target.value) <= lsn_number(reach.to_lsn)
+    lsn = target.value if target.by == "lsn" else target.lsn
+    return bool(lsn) and lsn_number(lsn) <= lsn_number(reach.to_lsn)
 
 
 def _aim_at_the_end(prepared: Prepared) -> None:

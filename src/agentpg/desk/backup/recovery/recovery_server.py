@@ -32,6 +32,7 @@ _REJECT = "local all all reject\n"
 # What the source has set must neither let a session hang nor run code that is not there.
 _SESSION = (
     "-c default_transaction_read_only=off -c synchronous_commit=local -c lock_timeout=1min "
+    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
     "-c session_preload_libraries= -c local_preload_libraries="
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import struct
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from agentpg.desk.backup.recovery.wal import (
     Segment,
     WalArchive,
     lsn_number,
+    parse_history,
     plain_name,
     prefix_of,
     segment_named,
@@ -58,28 +60,69 @@ def system_of(wal: Path) -> str:
 
 def with_tail(archive: WalArchive, tail: Path) -> WalArchive:
     """The archive with what a server's pg_wal has beyond it."""
-    beyond = {
-        segment: stored
-        for segment, stored in _segments_in(tail, archive).items()
-        if segment not in archive.segments
-    }
-    return dataclasses.replace(archive, segments={**beyond, **archive.segments})
+    histories = _histories_in(tail)
+    forks = {one: parse_history(path.read_text("utf-8")) for one, path in histories.items()}
+    born = {one: _written_at(path) for one, path in histories.items()}
+    return dataclasses.replace(
+        archive,
+        segments={**_segments_in(tail, archive), **archive.segments},
+        histories={**forks, **archive.histories},
+        born={**born, **archive.born},
+    )
 
 
 def take_tail(archive: WalArchive, tail: Path, place: Place) -> None:
-    """Copy that into the new pg_wal, where it is looked for after the archive.
-
-    It is marked as not archived yet, so that the recovered server archives it.
-    """
-    waiting = place.folder / "pg_wal" / "archive_status"
-    waiting.mkdir(exist_ok=True)
-    for segment in _segments_in(tail, archive):
-        if archive.segments[segment].key:
-            continue
-        name = segment.name(archive.segment_bytes)
-        shutil.copy2(tail / name, place.folder / "pg_wal" / name)
-        (waiting / f"{name}.ready").touch()
+    """Copy that into the new pg_wal, where it is looked for after the archive."""
+    for path in (*_beyond(archive, tail).values(), *_histories_in(tail).values()):
+        shutil.copy2(path, place.folder / "pg_wal" / path.name)
     place.account.own_tree(place.folder / "pg_wal")
+
+
+def leave_to_archive(archive: WalArchive, tail: Path, place: Place, timeline: int) -> None:
+    """Let the recovered server archive what the one that was had no time to.
+
+    That is, up to where its own timeline began. The file in which that is may be one that the
+    other server goes on with, where the two change places again: it is not archived from here.
+    """
+    wal = place.folder / "pg_wal"
+    waiting = wal / "archive_status"
+    waiting.mkdir(exist_ok=True)
+    # A recovery ends with a checkpoint, and what is older than that is removed.
+    forks = parse_history((wal / f"{timeline:08X}.history").read_text("utf-8"))
+    for segment, path in _beyond(archive, tail).items():
+        if segment.number < archive.number_of(forks[-1].lsn):
+            shutil.copy2(path, wal / path.name)
+            (waiting / f"{path.name}.ready").touch()
+    place.account.own_tree(wal)
+
+
+def reserve_timelines(place: Place, timeline: int, taken: Iterable[int]) -> None:
+    """Let what is recovered along a timeline not begin one that is taken.
+
+    PostgreSQL begins the first of which it finds no history. These are empty, and `forget_recovery`
+    removes them.
+    """
+    wal = place.folder / "pg_wal"
+    for number in range(timeline + 1, max(taken, default=0) + 1):
+        (wal / f"{number:08X}.history").touch()
+    place.account.own_tree(wal)
+
+
+def _beyond(archive: WalArchive, tail: Path) -> dict[Segment, Path]:
+    """The files of a pg_wal that the archive, which may be one with this tail, does not have."""
+    return {
+        segment: tail / segment.name(archive.segment_bytes)
+        for segment in _segments_in(tail, archive)
+        if segment not in archive.segments or not archive.segments[segment].key
+    }
+
+
+def _histories_in(tail: Path) -> dict[int, Path]:
+    return {int(path.stem, 16): path for path in tail.glob("*.history") if path.stat().st_size}
+
+
+def _written_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _segments_in(tail: Path, archive: WalArchive) -> dict[Segment, Stored]:
@@ -88,8 +131,8 @@ def _segments_in(tail: Path, archive: WalArchive) -> dict[Segment, Stored]:
     for path in sorted(tail.iterdir()):
         segment = segment_named(path.name, archive.segment_bytes)
         if segment is not None and _is_written(path, segment, archive):
-            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            found[segment] = Stored(key="", size_bytes=path.stat().st_size, written_at=written)
+            size = path.stat().st_size
+            found[segment] = Stored(key="", size_bytes=size, written_at=_written_at(path))
     return found
 
 

@@ -253,6 +253,10 @@ def _settings(copy: Copy, target: Target, timeline: int) -> dict[str, str]:
         case "lsn":
             chosen["recovery_target_lsn"] = target.value
             chosen["recovery_target_inclusive"] = "off"
+        case "name" if target.lsn:
+            # Somebody may have made another point of the name before, at which it would stop.
+            chosen["recovery_target_lsn"] = target.lsn
+            chosen["recovery_target_inclusive"] = "off"
         case "name":
             chosen["recovery_target_name"] = target.value
         case "backup":

@@ -108,6 +108,9 @@ def forget_recovery(folder: Path, account: Account) -> None:
     _write(path, _without_recovery(path), account)
     forbid_archiving(folder, account)
     (folder / FETCH).unlink(missing_ok=True)
+    for history in (folder / "pg_wal").glob("*.history"):
+        if history.stat().st_size == 0:
+            history.unlink()
 
 
 def forbid_archiving(folder: Path, account: Account) -> None:
@@ -126,14 +129,17 @@ def allow_archiving(folder: Path, account: Account) -> None:
         _write(waiting / f"{history.name}.ready", "", account)
 
 
-def fetching_from(archive: str, folder: Path, account: Account) -> str:
-    """The restore command that takes WAL from a folder; its script is put beside the data."""
+def fetching_from(archive: str, folder: Path, account: Account, last: str) -> str:
+    """The restore command that takes WAL from a folder; its script is put beside the data.
+
+    It takes nothing that is later than the segment `last`, whatever gets there meanwhile.
+    """
     script = folder / FETCH
     text = (resources.files("agentpg.desk.backup.recovery") / FETCH).read_text(encoding="utf-8")
     _write(script, text, account)
     # The server's own folder is where it calls the command.
     where = shlex.quote(archive).replace("%", "%%")
-    return f'sh {FETCH} {where} "%f" "%p"'
+    return f'sh {FETCH} {where} "%f" "%p" {last}'
 
 
 def _unpack_all(

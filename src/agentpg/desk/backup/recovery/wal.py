@@ -34,6 +34,7 @@ SEGMENT_BYTES = 16 * 1024**2
 FORMS = {".gz": "gzip", ".zst": "zstd"}
 
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
+_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)(?!\.partial)")
 _HISTORY = re.compile(r"([0-9A-F]{8})\.history")
 _PARENT = re.compile(r"^\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 _BLOCK = 1024**2
@@ -212,6 +213,12 @@ def read_archive(
                 histories[timeline] = parse_history(stream.read().decode())
             born[timeline] = stored.written_at
     return WalArchive(system, segment_bytes, segments, histories, born)
+
+
+def timelines_in(repository: Repository, system: str) -> set[int]:
+    """Every timeline of which the repository has anything, by the names alone."""
+    names = (stored.key.rpartition("/")[2] for stored in repository.objects(prefix_of(system)))
+    return {int(found[1], 16) for name in names if (found := _TIMELINE.match(name))}
 
 
 def parse_history(text: str) -> tuple[Fork, ...]:
