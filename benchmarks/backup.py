@@ -96,7 +96,11 @@ class Bench:
         self.compression = choose_compression("", self.programs)
 
     def fill(self, tasks: int) -> None:
-        """Tasks with their executions and calls, in parts."""
+        """Tasks with their executions and calls, in parts; not where they are there already."""
+        there = self.site.run("SELECT count(*) FROM agentic_ai.tasks WHERE agent_name = 'Old'")
+        if there == tasks:
+            return
+        self.site.clear()
         for start in range(0, tasks, _BATCH):
             self.site.run(_FILL, min(_BATCH, tasks - start))
         self.site.settle_down()
@@ -287,8 +291,10 @@ def main() -> int:
     parser.add_argument("--drain", type=int, help="tasks of a drain (200,000)")
     parser.add_argument("--pairs", type=int, help="pairs of each (7)")
     parser.add_argument("--only", nargs="+", choices=("hash", "dump", "restore", "engine"))
+    parser.add_argument("--home", type=Path, help="keep the filled server there, or use it again")
     said = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="agentpg-bench-"))
+    home = said.home or Path(tempfile.mkdtemp(prefix="agentpg-bench-"))
+    home.mkdir(exist_ok=True)
     home.chmod(0o755)
     try:
         site = Site(home / "server")
@@ -297,7 +303,8 @@ def main() -> int:
         finally:
             site.close()
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        if said.home is None:
+            shutil.rmtree(home, ignore_errors=True)
     return 0
 
 
