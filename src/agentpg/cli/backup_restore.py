@@ -148,11 +148,12 @@ def _restore(
     **_: object,
 ) -> None:
     from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
-    from agentpg.desk.backup.storage.choosing import choose_backup
+    from agentpg.desk.backup.storage.choosing import choose_to_restore
     from agentpg.desk.backup.storage.keys import seal_for_opening
 
-    backup = choose_backup(session.repository, name, session.backup_source)
     present = session.restore_database.name()
+    over = (into or present) if replace else ""
+    backup = choose_to_restore(session.repository, name, session.backup_source, over)
     options = RestoreOptions(
         into=into or (present if replace else f"{backup.source.database}_restored"),
         replace=replace,

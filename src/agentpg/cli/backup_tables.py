@@ -35,10 +35,11 @@ def restore_tables(
     """Bring rows, or whole tables, of a backup back into the present database."""
     from agentpg.desk.backup.restore.merging import MergeOptions, bring_back
     from agentpg.desk.backup.restore.tables import find_tables, open_source
-    from agentpg.desk.backup.storage.choosing import choose_backup
+    from agentpg.desk.backup.storage.choosing import choose_to_restore
     from agentpg.desk.backup.storage.keys import seal_for_opening
 
-    backup = choose_backup(session.repository, name, session.backup_source)
+    over = session.restore_database.name()
+    backup = choose_to_restore(session.repository, name, session.backup_source, over)
     seal = seal_for_opening(session.settings, session.repository, backup)
     live = session.restore_database
     undo = undo_file or session.home / "undo" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"

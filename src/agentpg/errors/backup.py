@@ -70,9 +70,9 @@ class NoBaseBackups(NoBackups):
 
 
 class SourceUnclear(BackupError):
-    """There are backups of several databases, and none of the present one."""
+    """There are backups of other databases, and none of the one that is concerned."""
 
-    sentence = N_("{place} has backups of several databases: {sources}")
+    sentence = N_("{place} has backups of other databases: {sources}")
     hint = N_("`agentpg backup list` shows the backups; name the one that you mean.")
     exit_code = 4
 

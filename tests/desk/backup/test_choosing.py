@@ -10,7 +10,7 @@ import pytest
 from agentpg.desk.backup.model import Source
 from agentpg.desk.backup.recovery.aiming import take_aim
 from agentpg.desk.backup.recovery.targets import Target
-from agentpg.desk.backup.storage.choosing import choose_backup
+from agentpg.desk.backup.storage.choosing import choose_backup, choose_to_restore
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import complete
 from agentpg.errors import DatabaseUnavailable, NoBackups, NoBaseBackups, SourceUnclear
@@ -55,6 +55,18 @@ def test_of_several_databases_none_is_guessed(folder: Folder, known: bool) -> No
     with pytest.raises(SourceUnclear) as caught:
         choose_backup(folder, None, (lambda: fresh) if known else _unreachable)
     assert "staging:5432" in str(caught.value)
+
+
+def test_what_goes_into_a_database_is_restored_and_nothing_over_another(folder: Folder) -> None:
+    complete(folder, a_backup("cluster", kind="base", taken_at=NOON + timedelta(hours=9)))
+    assert choose_to_restore(folder, None, _unreachable).name == "cluster"
+    _put(folder, "first", SOURCE, 1)
+    _put(folder, "second", SOURCE, 2)
+    assert choose_to_restore(folder, None, _unreachable).name == "second"
+    assert choose_to_restore(folder, None, _unreachable, SOURCE.database).name == "second"
+    with pytest.raises(SourceUnclear, match=SOURCE.database):
+        choose_to_restore(folder, None, _unreachable, "another")
+    assert choose_to_restore(folder, "first", _unreachable, "another").name == "first"
 
 
 def test_a_recovery_needs_a_copy_of_the_cluster(folder: Folder) -> None:

@@ -9,6 +9,9 @@ from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.errors import AgentpgError, NoBackups, SourceUnclear
 
+# Kinds that hold a database, and not a whole cluster.
+_INTO_DATABASES = ("dump", "sql")
+
 # Asks the present database what it is; it may not answer, since that is when one restores.
 Present = Callable[[], Source]
 
@@ -21,6 +24,26 @@ def choose_backup(repository: Repository, name: str | None, present: Present) ->
     if name is not None:
         return read_backup(repository, name)
     return of_one_source(repository, list_backups(repository), present)[-1]
+
+
+def choose_to_restore(
+    repository: Repository, name: str | None, present: Present, over: str = ""
+) -> Backup:
+    """The same of those that go into a database; where none does, the newest of all.
+
+    `over` is the database that is replaced, or whose rows are: without a name, nothing of another
+    one gets there, even where there are only backups of that. Raises as `choose_backup`.
+    """
+    if name is not None:
+        return read_backup(repository, name)
+    backups = list_backups(repository)
+    fitting = [backup for backup in backups if backup.kind in _INTO_DATABASES]
+    chosen = of_one_source(repository, fitting or backups, present)[-1]
+    source = chosen.source
+    if over and source.database != over:
+        sources = f"{source.database} ({source.target})"
+        raise SourceUnclear(place=repository.place, sources=sources)
+    return chosen
 
 
 def of_one_source(
