@@ -34,6 +34,7 @@ from agentpg.zones import zone_of
 PREFIX = "AGENTPG_"
 ENV_FILE = Path(".env")
 
+_PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _LIBPQ_VARIABLE = re.compile(r"PG[A-Z]+")
 
 _ENVIRONMENT = N_("the environment")
@@ -415,6 +416,23 @@ def drop_libpq_variables() -> list[str]:
 def locale_variables() -> Mapping[str, str]:
     """The environment, for choosing the language."""
     return os.environ
+
+
+def storage_variables() -> dict[str, str]:
+    """The variables by which the AWS tools find a storage, and a way to it, in this process.
+
+    Not the name of a profile: it stands for files of this account.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _PROXIES or (name.startswith("AWS_") and not name.endswith("PROFILE"))
+    }
+
+
+def take_variables(variables: Mapping[str, str]) -> None:
+    """Let this process, and the programs that it starts, have these variables."""
+    os.environ.update(variables)
 
 
 def program_folders() -> list[Path]:

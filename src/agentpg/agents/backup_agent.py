@@ -122,7 +122,8 @@ def drill_backup(run: Run, name: str | None = None) -> dict[str, object]:
 def prune_backups(run: Run) -> dict[str, object]:
     """Remove the backups that the settings do not keep, where one that stays is proved.
 
-    Nothing is removed where no drill has proved any of those that would stay.
+    With them goes the archived WAL that no base backup needs. Nothing is removed where no drill has
+    proved any of those that would stay.
     """
     database = own_database(run, _VARIABLE, run.settings.dsn_backup)
     removed: list[str] = []
@@ -141,8 +142,12 @@ def prune_backups(run: Run) -> dict[str, object]:
             f"{len(plan.going)} backups could go, but no drill has proved any that stays"
         )
     apply_plan(repository, plan, told)
-    run.log.info("removed %s backups", len(removed))
-    return {"removed": removed, "kept": [backup.name for backup in plan.kept]}
+    run.log.info("removed %s backups and %s files of WAL", len(removed), plan.wal_going)
+    return {
+        "removed": removed,
+        "kept": [backup.name for backup in plan.kept],
+        "wal_files_removed": plan.wal_going,
+    }
 
 
 def _made(made: Backup) -> dict[str, object]:

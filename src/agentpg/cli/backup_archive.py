@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from agentpg.cli import figures
 from agentpg.cli.command import Group
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION
+from agentpg.cli.values import DURATION, FILE_PATH
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def archive() -> None:
     """Archive the server's WAL, for recovery to any moment.
 
     Every change goes into the WAL first. With a base backup and all WAL since, the cluster can
-    be recovered to any moment in between. The files go into the folder of the repository, below
-    wal/, compressed and with a checksum; they are not sealed.
+    be recovered to any moment in between. The files go into the repository, below wal/,
+    compressed and with a checksum; where backups are sealed, so are they.
     """
 
 
@@ -58,14 +59,28 @@ def archive() -> None:
 @click.option(
     "--compression",
     type=click.Choice(["zst", "gz"]),
-    help="Of the files; by default zst where the server's account has the program zstd.",
+    help="Of files in a folder; by default zst where the server's account has the program zstd.",
+)
+@click.option(
+    "--python",
+    type=FILE_PATH,
+    help="What the server's account runs for a bucket or sealed WAL: a Python with agentpg; by "
+    "default the one that runs this.",
 )
 @click.option("--restart", is_flag=True, help="Restart the private server where it is needed.")
 @click.pass_obj
-def on(session: Session, at_least_every: timedelta, compression: str | None, restart: bool) -> None:
+def on(
+    session: Session,
+    at_least_every: timedelta,
+    compression: str | None,
+    python: Path | None,
+    restart: bool,
+) -> None:
     """Let the server archive its WAL, and prove that it does.
 
-    Needs a superuser, and a restart where it was off.
+    Needs a superuser, and a restart where it was off. Where the repository is a bucket, or
+    backups are sealed, it runs on the server's machine, and again when keys or credentials are
+    changed: the server's account gets them in a file of its own.
     """
     from agentpg.db import connect, driver_errors
     from agentpg.desk.backup.recovery.archiving import turn_on
@@ -73,7 +88,12 @@ def on(session: Session, at_least_every: timedelta, compression: str | None, res
     database = session.cluster_database
     with connect(database, "agentpg backup") as connection, driver_errors(database.target()):
         archiver = turn_on(
-            connection, session.repository, at_least_every=at_least_every, form=compression or ""
+            connection,
+            session.repository,
+            at_least_every=at_least_every,
+            form=compression or "",
+            settings=session.settings,
+            python=python,
         )
     if _restarted(session, archiver, restart):
         _prove(session)
@@ -124,6 +144,30 @@ def status(session: Session, as_json: bool) -> int:
     return 0 if found.is_well else _FINDINGS
 
 
+@archive.command(
+    "push",
+    hidden=True,
+    examples="agentpg backup archive push archiving/7301/orders.json pg_wal/…",
+)
+@click.argument("orders", type=FILE_PATH, help="What `agentpg backup archive on` has written.")
+@click.argument("path", type=FILE_PATH, required=False, help="The file of WAL.")
+@click.option("--check", is_flag=True, help="Do all but store a file.")
+def push(orders: Path, path: Path | None, check: bool) -> None:
+    """Store a file of WAL in the archive, as the server's account: its archive command.
+
+    What waits behind it is stored with it.
+    """
+    from agentpg.desk.backup.recovery.orders import take_orders
+    from agentpg.desk.backup.recovery.pushing import push, push_ahead, try_out
+
+    archive = take_orders(orders)
+    if check or path is None:
+        try_out(archive)
+        return
+    push(archive, path)
+    push_ahead(archive, path, orders.parent)
+
+
 def _restarted(session: Session, archiver: Archiver, restart: bool) -> bool:
     """Whether what was set is in force; a server that is not ours is restarted by its owner."""
     _ = session.translate
@@ -167,6 +211,7 @@ def _show(session: Session, found: ArchiveStatus) -> None:
         (N_("waiting"), found.waiting),
         (N_("waiting since"), found.waiting_since or False),
         (N_("files"), figures.count(found.segments)),
+        (N_("sealed"), _share(session, found)),
         (N_("size"), figures.size(found.size_bytes)),
     )
     session.out.facts(waiting)
@@ -180,3 +225,11 @@ def _show(session: Session, found: ArchiveStatus) -> None:
             Column(N_("Files"), right=True),
         )
         session.out.table(columns, [(gap.first, gap.last, gap.segments) for gap in found.gaps])
+
+
+def _share(session: Session, found: ArchiveStatus) -> object:
+    """Whether the files are sealed: all of them, none, or so many."""
+    if found.sealed in (0, found.segments):
+        return found.sealed > 0
+    text = session.translate(N_("{number} of {total}"))
+    return text.format(number=figures.count(found.sealed), total=figures.count(found.segments))

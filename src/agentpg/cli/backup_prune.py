@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.model import Backup
     from agentpg.desk.backup.pruning import Plan, Retention
 
+# So long is the name of a segment, before what the archive adds to it.
+_SEGMENT_NAME = 24
+
 
 @click.command(
     "prune",
@@ -68,7 +71,8 @@ def prune(
 
     It shows what would go and asks first. How many are kept is said by the settings
     AGENTPG_BACKUP_KEEP_LAST, _DAILY, _WEEKLY and _MONTHLY, for each kind by itself. The last
-    backup that passed a drill is never removed.
+    backup that passed a drill is never removed. With old base backups goes the archived WAL that
+    no base backup needs any more.
     """
     from agentpg.desk.backup.pruning import plan_pruning
 
@@ -79,7 +83,7 @@ def prune(
         session.out.json(_document(plan))
     else:
         _show(session, plan)
-    if dry_run or not plan.going:
+    if dry_run or not (plan.going or plan.wal_going):
         return
     if not yes and not _agreed(session, plan):
         session.out.note(session.translate(N_("Nothing was changed.")))
@@ -131,6 +135,7 @@ def _show(session: Session, plan: Plan) -> None:
             (
                 (N_("before"), _volume(session, [*plan.kept, *plan.going])),
                 (N_("after"), _volume(session, plan.kept)),
+                *_wal_facts(session, plan),
             )
         )
     if plan.fates and not plan.is_proved:
@@ -143,13 +148,44 @@ def _volume(session: Session, backups: list[Backup]) -> str:
     return text.format(number=figures.count(len(backups)), size=size)
 
 
+def _wal_facts(session: Session, plan: Plan) -> list[tuple[str, object]]:
+    """The archived WAL before and after, where there is some; and the first and last that go."""
+    if not plan.wal:
+        return []
+    before, after = _wal_numbers(plan, going=True), _wal_numbers(plan, going=False)
+    text = session.translate(N_("{number} files, {size}"))
+    facts: list[tuple[str, object]] = [
+        (name, text.format(number=figures.count(files), size=figures.size(size)))
+        for name, (files, size) in ((N_("WAL before"), before), (N_("WAL after"), after))
+    ]
+    gone = [stored.key.rpartition("/")[2] for one in plan.wal for stored in one.going]
+    if gone:
+        facts.append(
+            (N_("WAL that goes"), f"{gone[0][:_SEGMENT_NAME]} – {gone[-1][:_SEGMENT_NAME]}")
+        )
+    return facts
+
+
+def _wal_numbers(plan: Plan, *, going: bool) -> tuple[int, int]:
+    """How many files of WAL there are, with those that go or without, and their bytes."""
+    files = sum(one.kept_files for one in plan.wal)
+    size = sum(one.kept_bytes for one in plan.wal)
+    if going:
+        files += plan.wal_going
+        size += sum(one.going_bytes for one in plan.wal)
+    return files, size
+
+
 def _agreed(session: Session, plan: Plan) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
             N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
         )
-    text = session.translate(N_("Remove these {number} backups for good?"))
-    return click.confirm(text.format(number=figures.count(len(plan.going))), err=True)
+    text = N_("Remove these {number} backups for good?")
+    if plan.wal_going:
+        text = N_("Remove {number} backups and {files} files of WAL for good?")
+    number, files = figures.count(len(plan.going)), figures.count(plan.wal_going)
+    return click.confirm(session.translate(text).format(number=number, files=files), err=True)
 
 
 def _apply(session: Session, plan: Plan) -> None:
@@ -174,7 +210,17 @@ def _document(plan: Plan) -> dict[str, object]:
         ],
         "before": _numbers([*plan.kept, *plan.going]),
         "after": _numbers(plan.kept),
+        "wal": {
+            "before": _wal_document(plan, going=True),
+            "after": _wal_document(plan, going=False),
+            "going": [stored.key for one in plan.wal for stored in one.going],
+        },
     }
+
+
+def _wal_document(plan: Plan, *, going: bool) -> dict[str, int]:
+    files, size = _wal_numbers(plan, going=going)
+    return {"files": files, "size_bytes": size}
 
 
 def _numbers(backups: list[Backup]) -> dict[str, int]:

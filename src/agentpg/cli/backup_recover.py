@@ -182,24 +182,25 @@ def _recover(
     from agentpg.desk.backup.programs import find_programs
     from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
     from agentpg.desk.backup.scratch import SERVER
-    from agentpg.desk.backup.storage.keys import seal_for_opening
+    from agentpg.desk.backup.storage.keys import seal_for_opening, seal_for_opening_wal
     from agentpg.desk.backup.storage.reading import opener_of
     from agentpg.embedded.binaries import Binaries
 
-    backup = aim.backup
-    programs = find_programs(
-        session.settings.pg_bin, backup.source.server_version // 10_000, *SERVER
-    )
+    backup, settings, repository = aim.backup, session.settings, session.repository
+    programs = find_programs(settings.pg_bin, backup.source.server_version // 10_000, *SERVER)
     session.home.mkdir(parents=True, exist_ok=True)
-    seal = seal_for_opening(session.settings, session.repository, backup)
+    seal = seal_for_opening(settings, repository, backup)
     work = HomeWork(
         backup=backup,
-        repository=session.repository,
+        repository=repository,
         target=aim.target,
         home=home,
         beside=session.home,
         binaries=Binaries(programs.folder, programs.version),
-        opener=opener_of(session.repository, backup, seal, session.home),
+        opener=opener_of(repository, backup, seal, session.home),
+        open_wal=lambda: seal_for_opening_wal(
+            settings, repository, backup.source.system_identifier
+        ),
         tablespaces=tablespaces,
         tail=_tail(session, aim),
         unfinished=unfinished,

@@ -8,6 +8,7 @@ AgentpgError                    exit 1   failed
 │   │   └── RepositoryUnknown             no place that backups can lie in
 │   ├── ExtraMissing                     a package is not installed
 │   ├── KeyUnusable                      no key of sealed backups
+│   ├── OrdersUnusable                   what says where WAL goes
 │   ├── AppNotFound                      --app names nothing that can be loaded
 │   │   ├── ModuleMissing
 │   │   ├── ModuleBroken                  it raises while it is imported
@@ -95,6 +96,8 @@ AgentpgError                    exit 1   failed
  │   ├── ReplicationRefused               the role may not make a base backup
  │   ├── ArchivingNotOurs                 the server archives in another way
  │   ├── ArchiveOutOfReach                its account can't write there
+ │   ├── ArchiveNotHere                   its settings lie on the server's machine
+ │   ├── ArchiveCommandFails              its account can't run it, or is not let in
  │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
@@ -143,6 +146,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── SealDamaged                   changed or cut short
 │   │   ├── KeyNotFitting
 │   │   ├── KeyMissing                    (exit 6) none is configured
+│   │   │   └── WalKeyMissing                 for archived WAL
 │   │   └── PassphraseWrong
 │   ├── BaseBackupFailed                 pg_basebackup or its like gave up
 │   ├── WritesNotHeld                    no exact moment could be named
@@ -153,6 +157,8 @@ AgentpgError                    exit 1   failed
 │   │   ├── TargetNotReached             there was less WAL than it seemed
 │   │   └── UnfinishedNotSettled         tasks of the recovered cluster could not be held
 │   ├── MarkNotFound
+│   ├── WalDiffers                       the archive has another file of the name
+│   ├── WalNotThere
 │   ├── RecoveryRefused                  (exit 4) the target can't be reached
 │   │   ├── WalMissing
 │   │   ├── TargetOutOfRange
@@ -249,6 +255,8 @@ from agentpg.errors.pgbackrest import (
     PointNotReached,
 )
 from agentpg.errors.recovery import (
+    ArchiveCommandFails,
+    ArchiveNotHere,
     ArchiveOutOfReach,
     ArchivingFailed,
     ArchivingNotOurs,
@@ -261,6 +269,7 @@ from agentpg.errors.recovery import (
     MarkNotFound,
     NoClusterThere,
     NotABaseBackup,
+    OrdersUnusable,
     RecoveryFailed,
     RecoveryRefused,
     ReplicationRefused,
@@ -272,7 +281,9 @@ from agentpg.errors.recovery import (
     TimelineUnclear,
     UnfinishedNotSettled,
     WalDamaged,
+    WalDiffers,
     WalMissing,
+    WalNotThere,
     WritesNotHeld,
 )
 from agentpg.errors.refused import (
@@ -325,6 +336,7 @@ from agentpg.errors.storage import (
     RepositoryUnknown,
     SealDamaged,
     SealError,
+    WalKeyMissing,
 )
 from agentpg.errors.unavailable import (
     DatabaseMissing,
@@ -376,6 +388,8 @@ __all__ = [
     "AdoptionRefused",
     "AgentpgError",
     "AppNotFound",
+    "ArchiveCommandFails",
+    "ArchiveNotHere",
     "ArchiveNotRead",
     "ArchiveNotWhole",
     "ArchiveOutOfReach",
@@ -450,6 +464,7 @@ __all__ = [
     "NotStartedYet",
     "NothingToUndo",
     "ObjectMissing",
+    "OrdersUnusable",
     "OutputNotWritten",
     "PassphraseWrong",
     "PayloadNotJson",
@@ -532,7 +547,10 @@ __all__ = [
     "VariableMissing",
     "WaitTimedOut",
     "WalDamaged",
+    "WalDiffers",
+    "WalKeyMissing",
     "WalMissing",
+    "WalNotThere",
     "WorkUnderWay",
     "WorkersConnected",
     "WritesNotHeld",

@@ -39,6 +39,23 @@ class ArchivingFailed(BackupError):
     hint = N_("Its log says what the archive command answered.")
 
 
+class WalDiffers(BackupError):
+    """The archive has another file of the same name."""
+
+    sentence = N_("{path} is not what {place} has as {key}; it is not replaced")
+    hint = N_(
+        "Another server archives to the same place, or did: one that was copied from this one, for "
+        "example. Give one of them another repository."
+    )
+
+
+class WalNotThere(BackupError):
+    """A file of WAL that is to be archived can't be read."""
+
+    sentence = N_("the WAL {path} cannot be read: {reason}")
+    hint = N_("The server names it as the archive command is called, in its data folder.")
+
+
 class RecoveryFailed(BackupError):
     """The server did not recover; the folder is left for a look at it."""
 
@@ -185,6 +202,30 @@ class ArchivingNotOurs(Refused):
 
     sentence = N_("the server archives its WAL in another way already: {command}")
     hint = N_("Turn that off first, or keep it and make backups with its own tool.")
+
+
+class ArchiveNotHere(Refused):
+    """The settings of the archive command can't be brought to the server."""
+
+    sentence = N_("the server is not on this machine, and archives into {place} by settings there")
+    hint = N_("Run `agentpg backup archive on` on the server's machine. Nothing was changed.")
+
+
+class ArchiveCommandFails(Refused):
+    """The server's account can't do what the archive command has to do."""
+
+    sentence = N_("the server's account {account} cannot archive: {reason}")
+    hint = N_(
+        "That account has to be able to run {program}, with agentpg, and to reach the repository; "
+        "--python names another Python. Nothing was changed."
+    )
+
+
+class OrdersUnusable(UsageError):
+    """What says where WAL goes can't be read."""
+
+    sentence = N_("cannot use the archiving orders in {path}: {reason}")
+    hint = N_("`agentpg backup archive on` writes them.")
 
 
 class ArchiveOutOfReach(Refused):

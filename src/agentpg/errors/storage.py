@@ -81,6 +81,16 @@ class KeyMissing(SealError):
     exit_code = 6
 
 
+class WalKeyMissing(KeyMissing):
+    """Sealed WAL is to be opened, and no secret key is configured."""
+
+    sentence = N_("the archived WAL in {place} is sealed, and no secret key is configured")
+    hint = N_(
+        "Set AGENTPG_BACKUP_KEY_FILE to the file with the secret key of one that it is sealed for, "
+        "or AGENTPG_BACKUP_PASSPHRASE."
+    )
+
+
 class PassphraseWrong(SealError):
     """The passphrase does not open the backup's key."""
 

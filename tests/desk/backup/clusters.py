@@ -14,10 +14,11 @@ from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.archiving import prove_archiving, turn_on
 from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
+from agentpg.desk.backup.recovery.staging import OpenSeal, no_key_for_wal
 from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.recovery.unpacking import Place
-from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import key_of
+from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries
@@ -34,7 +35,7 @@ class Cluster:
 
     server: EmbeddedServer
     home: Path
-    folder: Folder
+    folder: Repository
     options: Callable[..., CreateOptions]
     servers: OwnServers
 
@@ -66,14 +67,22 @@ class Cluster:
         return lambda path: self.folder.open(key_of(backup.name, path))
 
     def recover(
-        self, backup: Backup, target: Target, tail: Path | None = None
+        self,
+        backup: Backup,
+        target: Target,
+        tail: Path | None = None,
+        open_wal: OpenSeal = no_key_for_wal,
     ) -> tuple[Recovered, Path]:
         """Recover the backup to a home of its own, and the home."""
-        prepared, home = self.prepare(backup, target, tail)
+        prepared, home = self.prepare(backup, target, tail, open_wal)
         return recover(prepared, find_binaries(PG_BIN), home / "recovery.log"), home
 
     def prepare(
-        self, backup: Backup, target: Target, tail: Path | None = None
+        self,
+        backup: Backup,
+        target: Target,
+        tail: Path | None = None,
+        open_wal: OpenSeal = no_key_for_wal,
     ) -> tuple[Prepared, Path]:
         """Decide how that is done, and unpack it."""
         number = len(list(self.home.parent.glob("recovered-*")))
@@ -84,16 +93,27 @@ class Cluster:
         home.logs.mkdir()
         place = Place(folder=home.data, account=choose_account(self.server.status().data))
         place.account.own(home.logs)
-        opener = self.opener(backup)
-        prepared = prepare_recovery(backup, self.folder, target, place, opener, tail=tail)
+        prepared = prepare_recovery(
+            backup,
+            self.folder,
+            target,
+            place,
+            self.opener(backup),
+            open_wal=open_wal,
+            tail=tail,
+        )
         return prepared, home.home
 
     @contextmanager
     def recovered(
-        self, backup: Backup, target: Target, tail: Path | None = None
+        self,
+        backup: Backup,
+        target: Target,
+        tail: Path | None = None,
+        open_wal: OpenSeal = no_key_for_wal,
     ) -> Iterator[Database]:
         """The recovered installation, on a server of its own."""
-        _, home = self.recover(backup, target, tail)
+        _, home = self.recover(backup, target, tail, open_wal)
         server = self.started(home)
         yield Database(server.dsn("postgres"), SCHEMA)
         server.stop("immediate")
@@ -111,7 +131,7 @@ class Cluster:
 def make_cluster(
     servers: OwnServers,
     home: Path,
-    folder: Folder,
+    folder: Repository,
     options: Callable[..., CreateOptions],
     **settings: str,
 ) -> Cluster:

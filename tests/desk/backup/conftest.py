@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from agentpg.desk.backup.creating import CreateOptions
 from agentpg.desk.backup.storage.bucket import Bucket, open_bucket
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from tests.cable import Cable
+from tests.desk.backup.pushed import Pythons
 from tests.servers import PG_BIN
 from tests.storage import Storage
 
@@ -31,6 +33,13 @@ def options(tmp_path: Path) -> Callable[..., CreateOptions]:
         return CreateOptions(**{"stages": tmp_path / "stages", "pg_bin": PG_BIN, **other})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def pythons() -> Iterator[Pythons]:
+    """Gives a Python that the account of a server may run."""
+    with tempfile.TemporaryDirectory(prefix="agentpg-python-") as folder:
+        yield Pythons(Path(folder))
 
 
 @pytest.fixture

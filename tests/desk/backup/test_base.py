@@ -122,7 +122,7 @@ def test_a_killed_pg_basebackup_leaves_no_backup(cluster: Cluster) -> None:
                 "SELECT 1 FROM pg_stat_progress_basebackup WHERE backup_streamed > 0"
             ).fetchone()
             mine = subprocess.run(
-                ["pgrep", "-f", f"pg_basebackup --pgdata={cluster.folder.root}"],
+                ["pgrep", "-f", f"pg_basebackup --pgdata={cluster.folder.place}"],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -1,4 +1,4 @@
-"""Which backups are kept, and removing the others.
+"""Which backups are kept, and removing the others, with the WAL that only they needed.
 
 Each kind of backup of each database has its own count. Kept are the last so many, and of each
 of the last so many days, weeks and months that have one, the last of it (grandfather, father,
@@ -15,6 +15,7 @@ from datetime import datetime, tzinfo
 
 from agentpg.desk.backup.model import Backup, Drill, Outcome, Source
 from agentpg.desk.backup.pgbackrest.backups import remove_from_pgbackrest
+from agentpg.desk.backup.recovery.expiring import WalPlan, plan_wal, remove_wal
 from agentpg.desk.backup.storage.records import find_backups, read_drills, remove_backup
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.language import N_
@@ -59,9 +60,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What becomes of each backup, the newest last."""
+    """What becomes of each backup, the newest last, and of the archived WAL."""
 
     fates: tuple[Fate, ...]
+    wal: tuple[WalPlan, ...] = ()
 
     @property
     def kept(self) -> list[Backup]:
@@ -72,6 +74,11 @@ class Plan:
     def going(self) -> list[Backup]:
         """Those that go."""
         return [fate.backup for fate in self.fates if not fate.reasons]
+
+    @property
+    def wal_going(self) -> int:
+        """How many files of WAL go."""
+        return sum(len(one.going) for one in self.wal)
 
     @property
     def is_proved(self) -> bool:
@@ -91,11 +98,14 @@ def retention_of(settings: Settings) -> Retention:
 
 
 def plan_pruning(repository: Repository, retention: Retention, source: Source | None) -> Plan:
-    """What would become of the backups of one source, or of all, and change nothing."""
+    """What would become of the backups of one source, or of all, and change nothing.
+
+    WAL is the whole cluster's: what a base backup of another of its databases needs stays. While a
+    record can't be read, all of it does.
+    """
+    there = find_backups(repository)
     found = [
-        backup
-        for backup in find_backups(repository).backups
-        if source is None or backup.source.same_database(source)
+        backup for backup in there.backups if source is None or backup.source.same_database(source)
     ]
     drills = {backup.name: _last(read_drills(repository, backup.name)) for backup in found}
     fates: list[Fate] = []
@@ -109,17 +119,25 @@ def plan_pruning(repository: Repository, retention: Retention, source: Source | 
             )
             for b in group
         ]
-    return Plan(fates=tuple(sorted(fates, key=lambda fate: fate.backup.taken_at)))
+    going = {fate.backup.name for fate in fates if not fate.reasons}
+    staying = [backup for backup in there.backups if backup.name not in going]
+    systems = None if source is None else {source.system_identifier}
+    return Plan(
+        fates=tuple(sorted(fates, key=lambda fate: fate.backup.taken_at)),
+        wal=() if there.damaged else plan_wal(repository, staying, systems),
+    )
 
 
 def apply_plan(repository: Repository, plan: Plan, told: Told) -> None:
-    """Remove what goes, the oldest first; each is gone whole before the next."""
+    """Remove what goes, the oldest first; each is gone whole before the next, and WAL last."""
     for backup in plan.going:
         remove_backup(repository, backup.name)
         if backup.kind == "pgbackrest":
             # Without its record it is none; if this ends here, the next backup removes it.
             remove_from_pgbackrest(repository, backup)
         told(backup)
+    for wal in plan.wal:
+        remove_wal(repository, wal)
 
 
 def _groups(backups: Iterable[Backup]) -> Iterator[list[Backup]]:

@@ -105,10 +105,14 @@ class Archiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wal:
-    """The archived WAL: how many files there are, and the first of each gap between them."""
+    """The archived WAL: how many files there are, and the first of each gap between them.
+
+    `last_open` is the last file, where that is not sealed by us; empty otherwise.
+    """
 
     segments: int
     missing: tuple[str, ...]
+    last_open: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Unlooked
+from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Unlooked, Wal
 from agentpg.desk.backup.inspection.policy import Policy
 from agentpg.desk.backup.inspection.saying import BackupCheck, Say, size
 from agentpg.desk.finding import Finding, Level, Remedy
@@ -119,6 +119,13 @@ def _sealed(say: Say, facts: Facts, policy: Policy) -> Finding:
         )
         text = N_("the setting {subject} is kept where others get at it with the backups or code")
         return say("warning", text, facts.sealing.exposed, (move,))
+    if facts.sealing.is_on and isinstance(facts.wal, Wal) and facts.wal.last_open:
+        again = Remedy(
+            sentence=N_("Let new WAL be sealed for those for whom backups are."),
+            command="agentpg backup archive on",
+        )
+        text = N_("backups are sealed, and archived WAL is not: who reads {subject} reads the data")
+        return say("warning", text, facts.wal.last_open, (again,))
     if facts.sealing.is_on:
         return say("ok", N_("new backups are sealed, and the key is elsewhere"))
     key = Remedy(
@@ -176,7 +183,7 @@ PLACE_CHECKS = (
         code="B16",
         title=N_("Whether backups are sealed, and where the key is"),
         levels=("warning",),
-        threshold="not sealed, or the key beside the backups or in git / –",
+        threshold="not sealed, or archived WAL is not, or the key beside the backups or in git / –",
         contact="dba",
         decide=_sealed,
     ),

@@ -37,7 +37,7 @@ from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.recovery.wal import read_archive
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.backup.storage.records import find_backups, key_of, read_drills
-from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.repository import SEALED, Repository
 from agentpg.settings import ENV_FILE, Settings, describe
 
 _SQL = Statements("watching", "")
@@ -197,7 +197,13 @@ def _archived(
     if kept:
         more, gone = _pgbackrest_wal(repository, system, kept, segment_bytes)
         segments, missing = segments + more, missing + gone
-    return Wal(segments=segments, missing=tuple(missing))
+    last = max(archive.segments.values(), key=lambda stored: stored.written_at, default=None)
+    is_open = last is not None and not last.key.endswith(SEALED)
+    return Wal(
+        segments=segments,
+        missing=tuple(missing),
+        last_open=last.key.rpartition("/")[2] if last is not None and is_open else "",
+    )
 
 
 def _pgbackrest_wal(

@@ -1,45 +1,51 @@
 """Archiving the WAL: turned on, turned off, looked at, and proved.
 
 PostgreSQL calls a command for each file of WAL, 16 MB, or what has gathered within
-`archive_timeout`. It is a small shell script, `archive_wal.sh`, which lies in the archive itself:
-starting Python for each file costs more than compressing it. `basic_archive`, which comes
+`archive_timeout`. For a folder it is a small shell script, `archive_wal.sh`, which lies in the
+archive itself: starting Python for each file costs more than compressing it. For a bucket, or
+where backups are sealed, it is `push_wal.sh`, which does start it (`orders.py`, `pushing.py`),
+for several files at once where they wait. `basic_archive`, which comes
 with PostgreSQL, was the other choice; it stores WAL as it is, without a checksum, so that a flipped
 bit is indistinguishable from the end of the WAL, and 16 MB for each file that is nearly empty.
 """
 
 from __future__ import annotations
 
-import os
-import pwd
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row, dict_row, driver_errors, render
+from agentpg.desk.backup.recovery.orders import PUSH_SCRIPT, give_orders
+from agentpg.desk.backup.recovery.server_side import (
+    LocalServer,
+    hand_over,
+    has_zstd,
+    make_folder,
+    server_of,
+    write_script,
+)
 from agentpg.desk.backup.recovery.wal import Gap, WalArchive, prefix_of, read_archive
-from agentpg.desk.backup.storage.reaching import path_to
-from agentpg.desk.backup.storage.repository import Repository
-from agentpg.embedded.account import Account
+from agentpg.desk.backup.storage.keys import recipients_of_wal
+from agentpg.desk.backup.storage.repository import SEALED, Repository
 from agentpg.embedded.postmaster import wait_for
 from agentpg.errors import (
-    ArchiveOutOfReach,
     ArchivingFailed,
     ArchivingNotOurs,
     PermissionDenied,
     RepositoryUnavailable,
 )
 from agentpg.language import N_
+from agentpg.settings import Settings
 
 SCRIPT = "archive_wal.sh"
 
 _ON = ("on", "always")
 # Commands that say yes and keep nothing.
 _NOTHING = ("", "true", ":", "/bin/true", "/usr/bin/true", "exit 0")
-_PROGRAMS = {"zst": "zstd", "gz": "gzip"}
 _SQL = Statements("archiving", "")
 
 
@@ -82,7 +88,8 @@ class Archiver:
     @property
     def is_ours(self) -> bool:
         """Whether the command is the one that `turn_on` sets."""
-        return f"/{SCRIPT}" in self.command and not self.library
+        scripts = (f"/{SCRIPT}", f"/{PUSH_SCRIPT}")
+        return any(script in self.command for script in scripts) and not self.library
 
     @property
     def failing_since(self) -> datetime | None:
@@ -100,13 +107,14 @@ class ArchiveStatus:
 
     `waiting` files are those not yet archived, the oldest since `waiting_since`; None where the
     role may not see that. `gaps` are what is missing between the first and the last segment of
-    each timeline.
+    each timeline. `sealed` is how many of the segments are.
     """
 
     archiver: Archiver
     waiting: int | None
     waiting_since: datetime | None
     segments: int
+    sealed: int
     size_bytes: int
     gaps: tuple[Gap, ...]
 
@@ -116,14 +124,6 @@ class ArchiveStatus:
         archiver = self.archiver
         works = archiver.is_on and archiver.is_ours and archiver.failing_since is None
         return works and not self.gaps
-
-
-@dataclass(frozen=True, slots=True)
-class LocalServer:
-    """A server on this machine: as whom it runs, and its data folder where that may be seen."""
-
-    account: Account
-    data: Path | None
 
 
 def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
@@ -136,6 +136,7 @@ def look_at_archiving(connection: Connection[Any], repository: Repository) -> Ar
         waiting=waiting,
         waiting_since=since,
         segments=len(archive.segments),
+        sealed=sum(stored.key.endswith(SEALED) for stored in archive.segments.values()),
         size_bytes=archive.size_bytes,
         gaps=tuple(_gaps(archive)),
     )
@@ -154,21 +155,24 @@ def turn_on(
     *,
     at_least_every: timedelta = timedelta(seconds=60),
     form: str = "",
+    settings: Settings | None = None,
+    python: Path | None = None,
 ) -> Archiver:
     """Let the server archive its WAL into the repository; needs a superuser.
 
-    `form` is how files are compressed: zst, gz, or empty for zst where the server's account has
-    the program, which takes a fifth of the time. What the answer says of `restart_needed` must be
-    done for it to begin. Raises ArchivingNotOurs where it archives elsewhere already,
-    ArchiveOutOfReach, and RepositoryError.
+    `form` is how files are compressed in a folder: zst, gz, or empty for zst where the server's
+    account has the program, which takes a fifth of the time. `settings` say how a bucket is
+    reached, and for whom WAL is sealed: for those for whom backups are; None: a plain folder.
+    `python` is what the account runs then, where it can't run the one that runs this. What the
+    answer says of `restart_needed` must be done for it to begin. Raises ArchivingNotOurs where
+    it archives elsewhere already, ArchiveOutOfReach, ArchiveNotHere, ArchiveCommandFails,
+    RepositoryError, and what is wrong with a key.
     """
     archiver = read_archiver(connection)
     if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
         raise ArchivingNotOurs(command=archiver.library or archiver.command)
     keeper = server_of(connection)
-    folder = make_archive_folder(repository, archiver.system, keeper)
-    account = None if keeper is None else keeper.account
-    command = command_for(folder, form or _best_form(account))
+    command = _command(repository, archiver.system, keeper, form, settings, python)
     _set(connection, "set_archive_command", command=command)
     _set(connection, "set_archive_timeout", seconds=f"{int(at_least_every.total_seconds())}s")
     if not archiver.is_on:
@@ -238,23 +242,6 @@ def await_archived(
     raise ArchivingFailed(f"{name}: {int(patience.total_seconds())} s")
 
 
-def server_of(connection: Connection[Any]) -> LocalServer | None:
-    """Where the server works on this machine, and as whom; None for one that is elsewhere."""
-    [(number,)] = connection.execute(_SQL["read_backend"]).fetchall()
-    process = Path(f"/proc/{number}")
-    try:
-        owner = process.stat()
-        is_server = (process / "comm").read_text(encoding="utf-8").strip() == "postgres"
-        account = Account(owner.st_uid, owner.st_gid, switched=owner.st_uid != os.geteuid())
-        if not is_server:
-            return None
-        # Only root may look where another account's process works.
-        data = (process / "cwd").readlink() if os.geteuid() in (0, owner.st_uid) else None
-    except OSError:
-        return None
-    return LocalServer(account, data)
-
-
 def make_archive_folder(repository: Repository, system: str, server: LocalServer | None) -> str:
     """The folder of a cluster's WAL, with the script, and writable for the server alone.
 
@@ -265,66 +252,34 @@ def make_archive_folder(repository: Repository, system: str, server: LocalServer
     if folder is None:
         raise RepositoryUnavailable(N_("a server archives into a folder"), place=repository.place)
     try:
-        folder.parent.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        folder.parent.mkdir(mode=0o711, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _write_script(folder / SCRIPT)
-        return _handed_over(folder, server)
+        make_folder(folder)
+        write_script(folder / SCRIPT)
+        return hand_over(folder, server)
     except OSError as error:
         raise RepositoryUnavailable(error.strerror or str(error), place=str(folder)) from error
 
 
-def command_for(folder: str, form: str) -> str:
-    """The archive command; a per cent sign in the path is doubled for PostgreSQL."""
+def _command(
+    repository: Repository,
+    system: str,
+    keeper: LocalServer | None,
+    form: str,
+    settings: Settings | None,
+    python: Path | None,
+) -> str:
+    if settings is not None:
+        recipients = recipients_of_wal(settings, repository, system)
+        if recipients or repository.folder(prefix_of(system)) is None:
+            return give_orders(settings, repository, system, recipients, keeper, python)
+    folder = make_archive_folder(repository, system, keeper)
+    zstd = has_zstd(None if keeper is None else keeper.account)
+    return _script_command(folder, form or ("zst" if zstd else "gz"))
+
+
+def _script_command(folder: str, form: str) -> str:
+    """With the script; a per cent sign in the path is doubled for PostgreSQL."""
     script = shlex.quote(f"{folder}/{SCRIPT}").replace("%", "%%")
     return f'sh {script} {form} "%p" "%f"'
-
-
-def settings_for(folder: str, form: str, at_least_every: timedelta) -> dict[str, str]:
-    """What a server that nobody may set from here must have set."""
-    return {
-        "archive_mode": "on",
-        "archive_command": command_for(folder, form),
-        "archive_timeout": f"{int(at_least_every.total_seconds())}s",
-    }
-
-
-def _write_script(path: Path) -> None:
-    text = (resources.files("agentpg.desk.backup.recovery") / SCRIPT).read_text(encoding="utf-8")
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.chmod(0o755)
-    draft.replace(path)
-
-
-def _handed_over(folder: Path, server: LocalServer | None) -> str:
-    """Give the folder to the server's account; the path by which it gets there."""
-    if server is None or not server.account.switched:
-        return str(folder)
-    name = _name_of(server.account)
-    if server.data is None:
-        raise ArchiveOutOfReach(account=name, folder=folder)
-    server.account.own(folder)
-    for above in (folder.parent, folder.parent.parent):
-        above.chmod(above.stat().st_mode | 0o011)
-    path = path_to(folder, server.account, server.data, write=True)
-    if path is None:
-        raise ArchiveOutOfReach(account=name, folder=folder)
-    return path
-
-
-def _name_of(account: Account) -> str:
-    try:
-        return pwd.getpwuid(account.uid).pw_name
-    except KeyError:
-        return str(account.uid)
-
-
-def _best_form(account: Account | None) -> str:
-    if account is None:
-        return "gz"
-    found = account.run(["sh", "-c", "command -v zstd"])
-    return "zst" if found.returncode == 0 else "gz"
 
 
 def _set(connection: Connection[Any], statement: str, **values: str) -> None:

@@ -18,7 +18,12 @@ from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
 from agentpg.desk.backup.recovery.recovery_server import running_privately
-from agentpg.desk.backup.recovery.staging import leave_to_archive, reserve_timelines
+from agentpg.desk.backup.recovery.staging import (
+    OpenSeal,
+    leave_to_archive,
+    no_key_for_wal,
+    reserve_timelines,
+)
 from agentpg.desk.backup.recovery.targets import Copy, Target
 from agentpg.desk.backup.recovery.unpacking import (
     RECOVERED,
@@ -54,7 +59,8 @@ _SQL = Statements("base", "")
 class HomeWork:
     """What is recovered into a new home, and how; `beside` is the home that is.
 
-    `unfinished` is what becomes of tasks that had not ended then.
+    `open_wal` gives what opens archived WAL that is sealed; `unfinished` is what becomes of tasks
+    that had not ended then.
     """
 
     backup: Backup
@@ -65,6 +71,7 @@ class HomeWork:
     binaries: Binaries
     opener: Opener
     tablespaces: dict[str, Path]
+    open_wal: OpenSeal = no_key_for_wal
     tail: Path | None = None
     unfinished: Unfinished = "hold"
 
@@ -89,6 +96,7 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
             work.target,
             Place(folder=folder.data, account=account, tablespaces=work.tablespaces),
             work.opener,
+            open_wal=work.open_wal,
             tail=work.tail,
             report=report,
         )

@@ -19,6 +19,8 @@ from pathlib import Path
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.recovery_server import run_until_recovered
 from agentpg.desk.backup.recovery.staging import (
+    OpenSeal,
+    no_key_for_wal,
     reachable_archive,
     staging_folder,
     take_tail,
@@ -93,13 +95,15 @@ def prepare_recovery(
     place: Place,
     opener: Opener,
     *,
+    open_wal: OpenSeal = no_key_for_wal,
     tail: Path | None = None,
     report: Report | None = None,
 ) -> Prepared:
     """Unpack a backup and tell it where to recover to; nothing is started.
 
-    `tail` is the pg_wal of the server that was, where it is still there: what it had no time to
-    archive is recovered too. Raises RecoveryRefused where the target can't be reached.
+    `open_wal` gives what opens archived WAL that is sealed. `tail` is the pg_wal of the server
+    that was, where it is still there: what it had no time to archive is recovered too. Raises
+    RecoveryRefused where the target can't be reached, WalDamaged and what `open_wal` raises.
     """
     archive = _archive(backup, repository, target)
     if tail is not None:
@@ -111,7 +115,7 @@ def prepare_recovery(
         with _removed_on_error(place):
             if tail is not None:
                 take_tail(archive, tail, place)
-            folder = reachable_archive(repository, archive, plan, place)
+            folder = reachable_archive(repository, archive, plan, place, open_wal)
             if folder is not None:
                 settings["restore_command"] = fetching_from(
                     folder, place.folder, place.account, _last_segment(archive, plan)

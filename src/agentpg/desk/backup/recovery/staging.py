@@ -1,8 +1,9 @@
 """WAL for a recovery that the server can't take from the archive by itself.
 
-Where the archive is a folder that the server's account can read, it reads there. From elsewhere, a
-bucket for example, what is needed is brought beside the new data folder first. And where the
-pg_wal of the server that was is still there, what it had no time to archive is taken along.
+Where the archive is a folder that the server's account can read, and plain, it reads there. From
+elsewhere, a bucket for example, what is needed is brought beside the new data folder first, and
+what is sealed is opened there. And where the pg_wal of the server that was is still there, what it
+had no time to archive is taken along.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agentpg.desk.backup.recovery.archived import Archived, archived_as
+from agentpg.desk.backup.recovery.server_side import has_zstd
 from agentpg.desk.backup.recovery.targets import RecoveryPlan
 from agentpg.desk.backup.recovery.unpacking import Place
 from agentpg.desk.backup.recovery.wal import (
@@ -21,26 +24,48 @@ from agentpg.desk.backup.recovery.wal import (
     WalArchive,
     lsn_number,
     parse_history,
-    plain_name,
     prefix_of,
     segment_named,
+    unpack,
 )
 from agentpg.desk.backup.storage.reaching import path_to
 from agentpg.desk.backup.storage.repository import Repository, Stored
+from agentpg.desk.backup.storage.sealing import Seal
+from agentpg.errors import SealDamaged, WalDamaged, WalKeyMissing
+
+# What opens sealed WAL, asked for where there is some.
+OpenSeal = Callable[[], Seal]
 
 # The beginning of a segment: magic, flags, timeline, position, rest of the last record, system.
 _HEADER = struct.Struct("<HHIQIxxxxQ")
 
 
 def reachable_archive(
-    repository: Repository, archive: WalArchive, plan: RecoveryPlan, place: Place
+    repository: Repository,
+    archive: WalArchive,
+    plan: RecoveryPlan,
+    place: Place,
+    open_seal: OpenSeal,
 ) -> str | None:
-    """The path of a folder from which the server can take WAL; None where there is none."""
+    """The path of a folder from which the server can take WAL; None where there is none.
+
+    Raises WalDamaged for a sealed file that is not what it was, and what `open_seal` raises where
+    something is sealed.
+    """
     folder = repository.folder(prefix_of(archive.system).rstrip("/"))
     if folder is not None and not folder.is_dir():
         return None
-    path = None if folder is None else path_to(folder, place.account, place.folder)
-    return path or f"../{_staged(repository, archive, plan, place).name}"
+    wanted = _wanted_objects(repository, archive, plan)
+    if folder is not None and all(found.is_plain for found, _ in wanted):
+        path = path_to(folder, place.account, place.folder)
+        if path is not None:
+            return path
+    return f"../{_staged(repository, wanted, place, open_seal).name}"
+
+
+def no_key_for_wal() -> Seal:
+    """What opens sealed WAL where nobody has a key. Raises WalKeyMissing."""
+    raise WalKeyMissing(place="wal/")
 
 
 def staging_folder(place: Place) -> Path:
@@ -147,27 +172,64 @@ def _is_written(path: Path, segment: Segment, archive: WalArchive) -> bool:
     )
 
 
-def _staged(repository: Repository, archive: WalArchive, plan: RecoveryPlan, place: Place) -> Path:
-    """Bring the segments that the recovery reads, and every timeline's history."""
+def _wanted_objects(
+    repository: Repository, archive: WalArchive, plan: RecoveryPlan
+) -> list[tuple[Archived, str]]:
+    """The segments that the recovery reads, and every timeline's history, with their keys."""
+    keys = {stored.key for stored in _wanted(archive, plan) if stored.key}
+    known = (
+        (archived_as(stored.key), stored.key)
+        for stored in repository.objects(prefix_of(archive.system))
+    )
+    return [
+        (found, key)
+        for found, key in known
+        if found is not None and (key in keys or found.name.endswith(".history"))
+    ]
+
+
+def _staged(
+    repository: Repository,
+    wanted: list[tuple[Archived, str]],
+    place: Place,
+    open_seal: OpenSeal,
+) -> Path:
+    """Bring WAL near, under the names by which the server's script finds it."""
     folder = staging_folder(place)
     folder.mkdir(mode=0o700)
-    wanted = {stored.key for stored in _wanted(archive, plan) if stored.key}
-    for stored in repository.objects(prefix_of(archive.system)):
-        name, form = plain_name(stored.key)
-        if stored.key in wanted or (form and name.endswith(".history")):
-            repository.fetch(stored.key, folder / f"{name}{form}")
+    seal = open_seal() if any(found.is_sealed for found, _ in wanted) else None
+    zstd = has_zstd(place.account)
+    for found, key in wanted:
+        near = folder / f"{found.name}{found.form}"
+        _bring(repository, key, near, seal if found.is_sealed else None)
+        if found.form == ".zst" and not zstd:
+            unpack(near, folder / found.name)
+            near.unlink()
     place.account.own_tree(folder)
     return folder
 
 
+def _bring(repository: Repository, key: str, near: Path, seal: Seal | None) -> None:
+    if seal is None:
+        repository.fetch(key, near)
+        return
+    with repository.open(key) as stored:
+        try:
+            seal.unseal_to(stored, near, name=key)
+        except SealDamaged as error:
+            raise WalDamaged(str(error.values["reason"]), key=key) from None
+
+
 def _wanted(archive: WalArchive, plan: RecoveryPlan) -> list[Stored]:
+    """Along the timeline up to the target, and one more: its first commit may be in that."""
+    target = plan.target
     last = lsn_number(plan.reach.to_lsn) // archive.segment_bytes
+    if target.by in ("lsn", "name"):
+        last = min(last, archive.number_of(target.lsn or target.value) + 1)
     along = [archive.on_path(plan.timeline, number) for number in range(plan.first, last + 1)]
     there = [archive.segments[one] for one in along if one in archive.segments]
-    target = plan.target
     if target.by == "time" and target.at is not None:
         at = target.at
         beyond = [place for place, stored in enumerate(there) if stored.written_at > at]
-        # The first commit after the target may be in the file after that.
         there = there[: beyond[0] + 2] if beyond else there
     return there

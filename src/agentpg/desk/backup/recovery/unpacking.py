@@ -22,8 +22,9 @@ from typing import BinaryIO
 
 from agentpg.desk.backup.making.base import WAL
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.archived import plain_name
 from agentpg.desk.backup.recovery.targets import Copy
-from agentpg.desk.backup.recovery.wal import checked, plain_name, unpacking
+from agentpg.desk.backup.recovery.wal import checked, unpacking
 from agentpg.embedded.account import Account
 from agentpg.errors import (
     CopyDamaged,

@@ -3,7 +3,8 @@
     wal/SYSTEM/000000010000000000000002.gz    a segment, compressed with a checksum
     wal/SYSTEM/00000002.history.gz            where a timeline left the one before
 
-Segments are known by their names alone, so that looking costs a listing. Every form has a
+Segments are known by their names alone (`archived.py`), so that looking costs a listing, and no
+key: histories are never sealed. Every form has a
 checksum of the content: a flipped bit in plain WAL would look like the end of WAL, and recovery
 would stop there and say nothing.
 """
@@ -17,11 +18,12 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from agentpg.desk.backup.recovery.archived import archived_as
 from agentpg.desk.backup.storage.repository import Repository, Stored
 from agentpg.errors import WalDamaged
 
@@ -31,7 +33,6 @@ else:
     from backports import zstd
 
 SEGMENT_BYTES = 16 * 1024**2
-FORMS = {".gz": "gzip", ".zst": "zstd"}
 
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 _TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)(?!\.partial)")
@@ -183,17 +184,6 @@ def prefix_of(system: str) -> str:
     return f"wal/{system}/"
 
 
-def plain_name(key: str) -> tuple[str, str]:
-    """The name of a WAL file and its form, from its key.
-
-    >>> plain_name("wal/7301/00000002.history.gz")
-    ('00000002.history', '.gz')
-    """
-    name = key.rpartition("/")[2]
-    form = next((form for form in FORMS if name.endswith(form)), "")
-    return name.removesuffix(form), form
-
-
 def read_archive(
     repository: Repository, system: str, segment_bytes: int = SEGMENT_BYTES
 ) -> WalArchive:
@@ -202,16 +192,19 @@ def read_archive(
     histories: dict[int, tuple[Fork, ...]] = {}
     born: dict[int, datetime] = {}
     for stored in repository.objects(prefix_of(system)):
-        name, form = plain_name(stored.key)
-        segment = segment_named(name, segment_bytes)
-        history = _HISTORY.fullmatch(name)
-        if segment is not None and form:
-            segments[segment] = stored
-        elif history is not None and form:
+        found = archived_as(stored.key)
+        if found is None:
+            continue
+        written_at = found.written_at or stored.written_at
+        segment = segment_named(found.name, segment_bytes)
+        history = _HISTORY.fullmatch(found.name)
+        if segment is not None:
+            segments.setdefault(segment, replace(stored, written_at=written_at))
+        elif history is not None:
             timeline = int(history[1], 16)
             with opened(repository, stored.key) as stream:
                 histories[timeline] = parse_history(stream.read().decode())
-            born[timeline] = stored.written_at
+            born[timeline] = written_at
     return WalArchive(system, segment_bytes, segments, histories, born)
 
 
@@ -256,10 +249,10 @@ def checked(key: str) -> Iterator[None]:
         raise WalDamaged(str(error), key=key) from None
 
 
-def unpack(repository: Repository, key: str, target: Path) -> None:
-    """Bring a WAL file, decompressed, to a new file. Raises WalDamaged."""
-    with opened(repository, key) as content, target.open("xb") as file:
-        shutil.copyfileobj(content, file, _BLOCK)
+def unpack(source: Path, target: Path) -> None:
+    """Decompress a WAL file into a new one. Raises WalDamaged."""
+    with source.open("rb") as stored, checked(source.name), target.open("xb") as file:
+        shutil.copyfileobj(unpacking(stored, source.name), file, _BLOCK)
 
 
 def pack(source: Path, target: Path) -> None:

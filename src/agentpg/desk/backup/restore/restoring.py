@@ -27,7 +27,7 @@ from agentpg.db import (
 from agentpg.desk.backup.model import Backup, Check
 from agentpg.desk.backup.proof.matching import compare_contents
 from agentpg.desk.backup.proof.proving import Proof
-from agentpg.desk.backup.recovery.archiving import server_of
+from agentpg.desk.backup.recovery.server_side import server_of
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
 from agentpg.desk.backup.restore.naming import is_staged, staged, why_not
 from agentpg.desk.backup.restore.swapping import Connected, Ends, put_in_place, require_free

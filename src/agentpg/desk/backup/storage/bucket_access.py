@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,9 @@ _DEFAULT_REGION = "us-east-1"
 _CONNECT_SECONDS = 10
 _SILENT_SECONDS = 60
 _CONNECTIONS = 10
+
+# How the AWS tools call credentials that they have found in files of the account.
+_OF_FILES = ("shared-credentials-file", "config-file")
 
 _NO_BUCKET = N_("it names no bucket")
 _NOT_AN_ADDRESS = N_("it must begin with http:// or https://, and hold no password and no path")
@@ -68,19 +71,32 @@ def access_of(settings: Settings) -> Access:
     )
 
 
+def with_credentials(access: Access) -> Access:
+    """The same for another account of this machine: with what only this one's files tell.
+
+    What the role of the machine gives is left to that.
+    """
+    if access.access_key:
+        return access
+    session = _session(access)
+    found = session.get_credentials()
+    if found is None or found.method not in _OF_FILES:
+        return access
+    frozen = found.get_frozen_credentials()
+    return replace(
+        access,
+        region=session.region_name or "",
+        access_key=frozen.access_key,
+        secret_key=frozen.secret_key,
+        session_token=frozen.token or "",
+    )
+
+
 def connect(access: Access, attempts: int) -> Any:
     """A client of the storage, which tries each request so often. Raises ExtraMissing."""
-    try:
-        import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
-        from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
-    except ImportError:
-        raise ExtraMissing(what="S3", extra="s3") from None
-    session = boto3.session.Session(
-        aws_access_key_id=access.access_key or None,
-        aws_secret_access_key=access.secret_key or None,
-        aws_session_token=access.session_token or None,
-        region_name=access.region or None,
-    )
+    session = _session(access)
+    from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
+
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_SILENT_SECONDS,
@@ -103,6 +119,19 @@ def connect(access: Access, attempts: int) -> Any:
     logging.getLogger("botocore").setLevel(logging.INFO)
     client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     return client
+
+
+def _session(access: Access) -> Any:
+    try:
+        import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ImportError:
+        raise ExtraMissing(what="S3", extra="s3") from None
+    return boto3.session.Session(
+        aws_access_key_id=access.access_key or None,
+        aws_secret_access_key=access.secret_key or None,
+        aws_session_token=access.session_token or None,
+        region_name=access.region or None,
+    )
 
 
 def _check(settings: Settings) -> None:

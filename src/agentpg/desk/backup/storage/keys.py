@@ -10,11 +10,12 @@ is stretched once for a backup and not for each file. The program `age` takes bo
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.storage.repository import KEY, Repository
+from agentpg.desk.backup.storage.repository import KEY, SEALED, WAL_KEY, Repository
 from agentpg.desk.backup.storage.sealing import Seal, age_library
 from agentpg.errors import (
     FileNotWritten,
@@ -23,9 +24,13 @@ from agentpg.errors import (
     KeyThere,
     KeyUnusable,
     PassphraseWrong,
+    WalKeyMissing,
 )
 from agentpg.language import N_
 from agentpg.settings import Settings
+
+# So much of its public key tells one key of an archive from another.
+_KEY_NAME = 12
 
 _NO_KEY = N_("it has no line that begins with AGE-SECRET-KEY-1")
 _NOT_A_KEY = N_("one of its lines is no age identity")
@@ -45,8 +50,7 @@ def seal_of(settings: Settings, repository: Repository) -> Seal | None:
         own = str(age_library().x25519.Identity.generate())
         secret_keys.append(own)
         recipients.append(public_key(own))
-        text = f"# public key: {public_key(own)}\n{own}\n"
-        key_file = age_library().passphrase.encrypt(text.encode(), settings.backup_passphrase)
+        key_file = _locked(own, settings.backup_passphrase)
     if not recipients:
         return None
     return Seal(tuple(dict.fromkeys(recipients)), tuple(secret_keys), key_file)
@@ -67,6 +71,32 @@ def seal_for_opening(settings: Settings, repository: Repository, backup: Backup)
     if not keys:
         raise KeyMissing(name=backup.name, recipients=", ".join(backup.recipients))
     return Seal(backup.recipients, tuple(keys))
+
+
+def recipients_of_wal(settings: Settings, repository: Repository, system: str) -> tuple[str, ...]:
+    """For whom a cluster's WAL is sealed: for whom backups are; nobody: it is not.
+
+    A passphrase protects a key that lies in the archive, and is made where none is there that it
+    opens. Raises what `seal_of` raises, and RepositoryError.
+    """
+    recipients = [*map(public_key, _configured_keys(settings, repository)), *_recipients(settings)]
+    if settings.backup_passphrase:
+        own = _keys_of_wal(settings, repository, system)
+        recipients += [public_key(own[0]) if own else _make_key(settings, repository, system)]
+    return tuple(dict.fromkeys(recipients))
+
+
+def seal_for_opening_wal(settings: Settings, repository: Repository, system: str) -> Seal:
+    """What opens a cluster's archived WAL.
+
+    Raises WalKeyMissing where no secret key is configured, and what `seal_for_opening` raises.
+    """
+    keys = _configured_keys(settings, repository)
+    if settings.backup_passphrase:
+        keys += _keys_of_wal(settings, repository, system)
+    if not keys:
+        raise WalKeyMissing(place=repository.place)
+    return Seal((), tuple(keys))
 
 
 def make_key_file(path: Path, repository: Repository, moment: datetime) -> str:
@@ -158,6 +188,33 @@ def _unlocked(content: bytes, passphrase: str, key: str) -> list[str]:
     except age.DecryptError:
         raise PassphraseWrong(file=key) from None
     return _keys_in(text.decode(), key)
+
+
+def _keys_of_wal(settings: Settings, repository: Repository, system: str) -> list[str]:
+    """The keys in a cluster's archive that the passphrase opens; the others had another one."""
+    found: list[str] = []
+    for stored in list(repository.objects(f"wal/{system}/{WAL_KEY}")):
+        with suppress(PassphraseWrong):
+            content = repository.read(stored.key)
+            found += _unlocked(content, settings.backup_passphrase, stored.key)
+    return found
+
+
+def _make_key(settings: Settings, repository: Repository, system: str) -> str:
+    """Put a new key, under the passphrase, into a cluster's archive; the public key."""
+    own = str(age_library().x25519.Identity.generate())
+    public = public_key(own)
+    repository.write(
+        f"wal/{system}/{WAL_KEY}{public[-_KEY_NAME:]}{SEALED}",
+        _locked(own, settings.backup_passphrase),
+    )
+    return public
+
+
+def _locked(secret_key: str, passphrase: str) -> bytes:
+    text = f"# public key: {public_key(secret_key)}\n{secret_key}\n"
+    locked: bytes = age_library().passphrase.encrypt(text.encode(), passphrase)
+    return locked
 
 
 def _check_apart(path: Path, repository: Repository) -> None:

@@ -8,9 +8,10 @@
     backups/NAME/data/…          what its kind makes
     drills/NAME/MOMENT.json      what each drill of it found
     wal/SYSTEM/…                 archived WAL, by the cluster's system identifier
+    wal/SYSTEM/key-….age         where a passphrase seals that: its secret key, under the passphrase
 
-Sealed files end in `.age`, and the program `age` opens each; `begun.json`, `backup.json` and
-drills are never sealed, and hold nothing secret.
+Sealed files end in `.age`, and the program `age` opens each; `begun.json`, `backup.json`, drills
+and the histories of timelines are never sealed, and hold nothing secret.
 
 A backup is there if its `backup.json` is there. Each object appears whole or not at all, and
 `backup.json` comes after all others have reached the disk; so whatever is killed when, there
@@ -32,6 +33,7 @@ BEGUN = "begun.json"
 MANIFEST = "manifest.json"
 GLOBALS = "globals.sql"
 KEY = "key.age"
+WAL_KEY = "key-"
 SEALED = ".age"
 
 
