@@ -17,7 +17,15 @@ from agentpg.db import Database
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.desk.backup.storage.records import begin, complete, read_backup, write_drill
 from tests.cli.conftest import Call
-from tests.desk.backup.sample import FAILED, NOON, SOURCE, a_backup, a_drill
+from tests.desk.backup.sample import (
+    FAILED,
+    NOON,
+    SOURCE,
+    a_backup,
+    a_drill,
+    store_base,
+    store_segments,
+)
 from tests.servers import PG_BIN
 
 
@@ -65,6 +73,32 @@ def test_a_plain_file_comes_with_its_restore_line(
     made = call("backup", "create", "--kind", "sql")
     [line] = [line for line in made.out.splitlines() if "psql -d" in line]
     assert Path(line.rpartition(" ")[2]).read_bytes().startswith(b"--\n-- PostgreSQL database dump")
+
+
+def test_the_list_says_how_far_archived_wal_reaches(
+    call: Call, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete(folder, a_backup("a-dump"))
+    first, second = store_base(folder, 1, 3), store_base(folder, 2, 7)
+    written = (NOON + timedelta(days=9)).strftime("-%Y%m%dT%H%M%SZ-")
+    store_segments(folder, 1, 4, 5, 7, 8, 9, form=f"{written}{'a' * 64}.zst")
+    for width, language in ((80, "en"), (80, "ko"), (120, "en"), (120, "ko")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        called = call("--lang", language, "backup", "list")
+        assert max(map(cell_width, called.out.splitlines())) <= width
+        assert all(one.name in called.out for one in (first, second))
+        assert f"{first.name}: " in called.err
+        assert "000000010000000000000006" in called.err
+        assert f"{second.name}: " not in called.err
+    listed = {one["name"]: one["recoverable"] for one in json.loads(_list(call))}
+    assert listed["a-dump"] is None
+    assert listed[first.name]["missing"] == ["000000010000000000000006"]
+    for name in (first.name, second.name):
+        assert listed[name]["to_at"] == (NOON + timedelta(days=9)).isoformat()
+
+
+def _list(call: Call) -> str:
+    return call("backup", "list", "--json").out
 
 
 def test_damage_is_named_with_exit_code_1(call: Call, installed: Database, folder: Folder) -> None:

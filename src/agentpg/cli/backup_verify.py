@@ -118,6 +118,8 @@ def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Op
         no_key = error.message(session.translate)
     return Opener(
         repository=session.repository,
+        near=session.home / "scratch",
+        pg_bin=session.settings.pg_bin,
         programs=programs,
         unseal=unseal,
         read=read,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.desk.backup.model import Backup, Drill
+    from agentpg.desk.backup.recovery.reach import Reach
 
 _NEVER = N_("never")
 
@@ -31,15 +32,23 @@ _NEVER = N_("never")
 @json_option
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
-    """List the backups, the newest last, each with what its last drill found."""
+    """List the backups, the newest last, each with what its last drill found.
+
+    Those of a whole cluster have the last moment that they can be recovered to by archived WAL, as
+    the time since then; their first one is their own.
+    """
+    from agentpg.desk.backup.recovery.reach import reaches
     from agentpg.desk.backup.storage.records import find_backups, read_drills
 
     found = find_backups(session.repository)
     rows = [(one, _last(read_drills(session.repository, one.name))) for one in found.backups]
+    reach = reaches(session.repository, found.backups)
     if as_json:
-        session.out.json([_summary(backup, drill) for backup, drill in rows])
+        session.out.json(
+            [{**_summary(b, drill), "recoverable": reach.get(b.name)} for b, drill in rows]
+        )
     else:
-        _show_list(session, rows)
+        _show_list(session, rows, reach)
     for error in found.damaged.values():
         session.out.note(error.message(session.translate))
     for name in found.unfinished:
@@ -112,14 +121,17 @@ def _facts(session: Session, backup: Backup) -> list[tuple[str, object]]:
     ]
 
 
-def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) -> None:
+def _show_list(
+    session: Session, rows: Sequence[tuple[Backup, Drill | None]], reach: Mapping[str, Reach]
+) -> None:
     several = len({backup.source.database for backup, _ in rows}) > 1
     columns = [
         Column(N_("Name")),
         *([Column(N_("Database"), yields=1)] if several else []),
         Column(N_("Age"), show=figures.age, right=True),
+        *([Column(N_("Up to"), show=figures.age, right=True, yields=2)] if reach else []),
         Column(N_("Size"), show=figures.size, right=True),
-        Column(N_("Database size"), show=figures.size, right=True, yields=2),
+        *([] if reach else [Column(N_("Database size"), show=figures.size, right=True, yields=2)]),
         Column(N_("Last drill"), state=True),
         Column(N_("Drilled"), right=True),
     ]
@@ -131,8 +143,9 @@ def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) ->
                 backup.name,
                 *([backup.source.database] if several else []),
                 backup.taken_at,
+                *([_last_moment(reach.get(backup.name))] if reach else []),
                 backup.size_bytes,
-                backup.source_bytes,
+                *([] if reach else [backup.source_bytes]),
                 drill.outcome if drill else never,
                 _ago(drill.ended_at if drill else None),
             )
@@ -140,6 +153,14 @@ def _show_list(session: Session, rows: Sequence[tuple[Backup, Drill | None]]) ->
         ],
         empty=N_("There are no backups."),
     )
+    for name, one in reach.items():
+        if one.missing:
+            text = session.translate(N_("{name}: WAL is missing from {first} on."))
+            session.out.note(text.format(name=name, first=one.missing[0]))
+
+
+def _last_moment(reach: Reach | None) -> datetime | None:
+    return None if reach is None else reach.to_at
 
 
 def _show_ranges(session: Session, backup: Backup) -> None:

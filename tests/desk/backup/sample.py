@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agentpg.desk.backup.model import Backup, Check, Difference, Drill, Source, StoredFile
+from agentpg.desk.backup.recovery.targets import Copy
+from agentpg.desk.backup.recovery.wal import SEGMENT_BYTES, Segment, lsn_text
+from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.records import complete
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -56,6 +60,37 @@ def a_drill(backup: str = "20260301T120000Z-dump", **other: Any) -> Drill:
         "agentpg_version": "0.1.0",
     }
     return Drill(**{**said, **other})
+
+
+def store_base(folder: Folder, day: int, segment: int, timeline: int = 1, **other: Any) -> Backup:
+    """A base backup that began in this segment and ended in the next one."""
+    at = NOON + timedelta(days=day)
+    start, stop = (lsn_text(number * SEGMENT_BYTES + 40) for number in (segment, segment + 1))
+    copy = Copy(
+        timeline=timeline,
+        start_lsn=start,
+        stop_lsn=stop,
+        stopped_at=at,
+        mark="mark",
+        segment_bytes=SEGMENT_BYTES,
+        held_seconds=0.1,
+        held_up_seconds=0.1,
+        attempts=1,
+        superuser="postgres",
+    )
+    said = {"kind": "base", "taken_at": at, "lsn": stop, "details": copy.document(), **other}
+    backup = a_backup(f"{at:%Y%m%dT%H%M%SZ}-base{segment}", **said)
+    complete(folder, backup)
+    return backup
+
+
+def store_segments(folder: Folder, timeline: int, *numbers: int, form: str = ".gz") -> None:
+    """Files of a few bytes by the names of segments."""
+    for number in numbers:
+        folder.write(
+            f"wal/{SOURCE.system_identifier}/{Segment(timeline, number).name()}{form}",
+            b"1234567890",
+        )
 
 
 FAILED = Check(

@@ -4,50 +4,20 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import replace
-from datetime import UTC, timedelta
-from typing import Any
+from datetime import UTC
 
 import pytest
 
-from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.pruning import Plan, Retention, apply_plan, plan_pruning
-from agentpg.desk.backup.recovery.targets import Copy
-from agentpg.desk.backup.recovery.wal import SEGMENT_BYTES, Segment, lsn_text
+from agentpg.desk.backup.recovery.wal import SEGMENT_BYTES, lsn_text
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import complete, list_backups
-from tests.desk.backup.sample import NOON, SOURCE, a_backup
+from tests.desk.backup.sample import SOURCE, a_backup, store_base, store_segments
 
 pytestmark = pytest.mark.without_server
 
 _SYSTEM = SOURCE.system_identifier
 _LAST = Retention(last=1, daily=0, weekly=0, monthly=0, zone=UTC)
-
-
-def _base(folder: Folder, day: int, segment: int, timeline: int = 1, **other: Any) -> Backup:
-    """A base backup that began in this segment and ended in the next one."""
-    at = NOON + timedelta(days=day)
-    start, stop = (lsn_text(number * SEGMENT_BYTES + 40) for number in (segment, segment + 1))
-    copy = Copy(
-        timeline=timeline,
-        start_lsn=start,
-        stop_lsn=stop,
-        stopped_at=at,
-        mark="mark",
-        segment_bytes=SEGMENT_BYTES,
-        held_seconds=0.1,
-        held_up_seconds=0.1,
-        attempts=1,
-        superuser="postgres",
-    )
-    said = {"kind": "base", "taken_at": at, "lsn": stop, "details": copy.document(), **other}
-    backup = a_backup(f"{at:%Y%m%dT%H%M%SZ}-base{segment}", **said)
-    complete(folder, backup)
-    return backup
-
-
-def _segments(folder: Folder, timeline: int, *numbers: int, form: str = ".gz") -> None:
-    for number in numbers:
-        folder.write(f"wal/{_SYSTEM}/{Segment(timeline, number).name()}{form}", b"1234567890")
 
 
 def _history(folder: Folder, timeline: int, *forks: tuple[int, int]) -> None:
@@ -67,11 +37,11 @@ def _going(plan: Plan) -> list[str]:
 def test_what_was_before_the_oldest_that_stays_goes_and_the_amounts_are_told(
     folder: Folder,
 ) -> None:
-    old, new = _base(folder, 0, 3), _base(folder, 1, 8)
-    _segments(folder, 1, 2, 3, 7, 8, 9)
-    _segments(folder, 1, 6, form="-20260301T120000Z-" + "a" * 64 + ".zst.age")
-    _segments(folder, 1, 3, 8, form=".00000028.backup.zst")
-    _segments(folder, 1, 4, form=".partial.gz")
+    old, new = store_base(folder, 0, 3), store_base(folder, 1, 8)
+    store_segments(folder, 1, 2, 3, 7, 8, 9)
+    store_segments(folder, 1, 6, form="-20260301T120000Z-" + "a" * 64 + ".zst.age")
+    store_segments(folder, 1, 3, 8, form=".00000028.backup.zst")
+    store_segments(folder, 1, 4, form=".partial.gz")
     folder.write(f"wal/{_SYSTEM}/archive_wal.sh", b"the script")
     folder.write(f"wal/{_SYSTEM}/key-abc.age", b"a key")
     plan = plan_pruning(folder, _LAST, None)
@@ -94,39 +64,39 @@ def test_what_was_before_the_oldest_that_stays_goes_and_the_amounts_are_told(
 
 
 def test_a_backup_of_another_database_of_the_cluster_keeps_its_wal(folder: Folder) -> None:
-    _base(folder, 0, 3, source=replace(SOURCE, database="other"))
-    _base(folder, 1, 8)
-    _segments(folder, 1, 2, 3, 8)
+    store_base(folder, 0, 3, source=replace(SOURCE, database="other"))
+    store_base(folder, 1, 8)
+    store_segments(folder, 1, 2, 3, 8)
     assert _going(plan_pruning(folder, _LAST, SOURCE)) == ["1/2.gz"]
 
 
 def test_without_a_base_backup_nothing_goes(folder: Folder) -> None:
     complete(folder, a_backup())
-    _segments(folder, 1, 2, 3)
+    store_segments(folder, 1, 2, 3)
     assert plan_pruning(folder, _LAST, None).wal == ()
 
 
 def test_while_a_record_can_not_be_read_nothing_goes(folder: Folder) -> None:
-    _base(folder, 1, 8)
-    _segments(folder, 1, 2, 8)
+    store_base(folder, 1, 8)
+    store_segments(folder, 1, 2, 8)
     folder.write("backups/20200101T000000Z-base/backup.json", b'{"format": 99}')
     assert plan_pruning(folder, _LAST, None).wal == ()
 
 
 def test_every_timeline_that_a_backup_leads_to_stays(folder: Folder) -> None:
-    _base(folder, 0, 3)
-    _segments(folder, 1, 2, 3, 5, 6, 7)
-    _segments(folder, 2, 5, 6)
+    store_base(folder, 0, 3)
+    store_segments(folder, 1, 2, 3, 5, 6, 7)
+    store_segments(folder, 2, 5, 6)
     _history(folder, 2, (1, 5))
     assert _going(plan_pruning(folder, _LAST, None)) == ["1/2.gz"]
 
 
 def test_what_none_leads_to_goes_and_what_is_unclear_stays(folder: Folder) -> None:
-    _base(folder, 0, 7, timeline=2)
-    _segments(folder, 1, 4, 5, 7, 8)  # 8 was written by the one that was left
-    _segments(folder, 2, 5, 6, 7, 8)
-    _segments(folder, 3, 9)  # of no history
-    _segments(folder, 4, 8)
+    store_base(folder, 0, 7, timeline=2)
+    store_segments(folder, 1, 4, 5, 7, 8)  # 8 was written by the one that was left
+    store_segments(folder, 2, 5, 6, 7, 8)
+    store_segments(folder, 3, 9)  # of no history
+    store_segments(folder, 4, 8)
     _history(folder, 2, (1, 7))
     _history(folder, 4, (1, 5))
     assert _going(plan_pruning(folder, _LAST, None)) == [

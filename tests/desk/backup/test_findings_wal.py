@@ -49,6 +49,21 @@ def _write(watched: Watched, size: int = 200_000) -> None:
     watched.run(f"SELECT pg_logical_emit_message(true, 'test', repeat('x', {size}))")
 
 
+def test_wal_that_lies_open_beside_sealed_backups(start: Start) -> None:
+    _, watched = start()
+    watched.settings["backup_passphrase"] = "correct horse"
+    assert watched.levels("B16") == {"B16": "ok"}
+    [(system,)] = watched.run("SELECT system_identifier::text FROM pg_control_system()")
+    name = f"{SEGMENT.format(2)}.zst"
+    watched.repository.write(f"wal/{system}/{name}", b"")
+    found = watched.findings()["B16"]
+    assert (found.level, found.subject) == ("warning", name)
+    watched.repository.write(
+        f"wal/{system}/{SEGMENT.format(3)}-20990101T000000Z-{'a' * 64}.zst.age", b""
+    )
+    assert watched.levels("B16") == {"B16": "ok"}
+
+
 def test_a_server_that_archives_is_silent(start: Start, tmp_path: Path) -> None:
     # A command that keeps each file where the test's server can write.
     server, watched = start(archive_mode="on", archive_command="test -f %p")

@@ -175,7 +175,7 @@ def test_a_timeline_that_was_never_archived_is_followed_to_its_end(
     with connect(cluster.database) as connection:
         connection.execute("ALTER SYSTEM SET archive_mode = off")
     cluster.server.stop()
-    for history in (cluster.folder.root / "wal").rglob("*.history.*"):
+    for history in Path(cluster.folder.place, "wal").rglob("*.history.*"):
         history.unlink()
     cluster.server.start()
     with connect(cluster.database) as connection:

@@ -1,8 +1,9 @@
 """Verifying a backup without restoring it: its files, its structure, its manifest.
 
-Every file is read whole and compared with what the record says; then pg_restore must be able
-to read the table of contents of a dump, and a plain file must end with pg_dump's closing
-line. It says that the backup is what was made. That it can be restored, only a drill proves.
+Every file is read whole and compared with what the record says; then pg_restore must be able to
+read the table of contents of a dump, a plain file must end with pg_dump's closing line, and the
+copy of a cluster must be what its list says, with all WAL that it needs. It says that the backup
+is what was made. That it can be restored, only a drill proves.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from agentpg.desk.backup.model import Backup, Check, Difference, Outcome, Stored
 from agentpg.desk.backup.pgbackrest.backups import verify_in_pgbackrest
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.recovery.structure import look_at_copy
+from agentpg.desk.backup.scratch import scratch_folder
 from agentpg.desk.backup.storage.records import key_of
 from agentpg.desk.backup.storage.repository import (
     BEGUN,
@@ -42,7 +45,8 @@ from agentpg.language import N_
 from agentpg.settings import environment_with
 
 _PIECE = 1024**2
-_TOC = "data/toc.dat"
+_DATA = "data/"
+_TOC = f"{_DATA}toc.dat"
 
 _DAMAGED_FILES = N_("these files are not as they were written")
 _NO_GLOBALS = N_("roles and tablespaces are missing")
@@ -77,11 +81,15 @@ class Opener:
 
     `programs` None: none that fit were found, and `no_programs` says so; `unseal` None: there
     is no key, and `no_key` says so. `read` is called with the bytes that were read, as the
-    work goes on.
+    work goes on. `near` is where a base backup's files are brought to, and unpacked from, for a
+    look at their structure; None: that is not looked at, as a recovery does so itself. `pg_bin`
+    is where the programs for it are looked for first.
     """
 
     repository: Repository
     programs: Programs | None = None
+    near: Path | None = None
+    pg_bin: str = ""
     unseal: Unseal | None = None
     read: Read | None = None
     no_programs: str = ""
@@ -96,6 +104,7 @@ def verify_backup(backup: Backup, opener: Opener) -> Verification:
     checks = [
         files,
         *_check_structure(backup, opener, bad),
+        *_check_copy(backup, opener, bad),
         *_check_manifest(backup, opener, bad),
         *_check_globals(backup, opener, bad),
         *_check_kept(backup, opener),
@@ -168,7 +177,7 @@ def _check_structure(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[
     looks: dict[str, Look] = {"dump": _look_at_toc, "sql": _look_at_end}
     for file in backup.files:
         path = file.path.removesuffix(SEALED)
-        concerned = path == _TOC if backup.kind == "dump" else path.startswith("data/")
+        concerned = path == _TOC if backup.kind == "dump" else path.startswith(_DATA)
         if backup.kind in looks and concerned and file.path not in bad:
             yield _look("structure", backup, opener, file.path, looks[backup.kind])
 
@@ -189,6 +198,46 @@ def _look_at_end(opener: Opener, path: Path) -> Check:
     if ends_whole(path):
         return Check(name="structure", outcome="passed")
     return Check(name="structure", outcome="failed", reason=_NO_END)
+
+
+def _check_copy(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:
+    """The same of a base backup, whose files are looked at together."""
+    if backup.kind != "base" or opener.near is None:
+        return
+    files = [file.path for file in backup.files if file.path.startswith(_DATA)]
+    if bad.intersection(files):
+        return
+    if opener.unseal is None and any(path.endswith(SEALED) for path in files):
+        yield Check(name="structure", outcome="unknown", reason=opener.no_key)
+        return
+    in_place = opener.unseal is None and opener.repository.folder("backups") is not None
+    try:
+        with scratch_folder(opener.near, 0 if in_place else backup.size_bytes) as near:
+            data = _brought(backup, opener, files, near)
+            yield from look_at_copy(backup, data, opener.pg_bin, near)
+    except SealDamaged as error:
+        yield Check(name="structure", outcome="failed", reason=str(error))
+    except RepositoryError:
+        raise
+    except (AgentpgError, OSError) as error:
+        yield Check(name="structure", outcome="unknown", reason=str(error))
+
+
+def _brought(backup: Backup, opener: Opener, files: list[str], near: Path) -> Path:
+    """The folder with what the kind made: in its place, or brought near and opened."""
+    place = opener.repository.folder(key_of(backup.name, _DATA.rstrip("/")))
+    if place is not None and opener.unseal is None:
+        return place
+    for path in files:
+        target = near / path.removesuffix(SEALED)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = key_of(backup.name, path)
+        if opener.unseal is None or not path.endswith(SEALED):
+            opener.repository.fetch(key, target)
+        else:
+            with opener.repository.open(key) as stream:
+                opener.unseal(stream, target)
+    return near / _DATA
 
 
 def _check_manifest(backup: Backup, opener: Opener, bad: set[str]) -> Iterator[Check]:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,13 +28,13 @@ from typing import Any
 from agentpg.db import Connection, Database, Statements, connect, dict_row, driver_errors, snapshot
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.making.copies import BACKUP_MANIFEST, verify_tars
 from agentpg.desk.backup.making.dumping import (
     refuse_no_room,
     tool_environment,
     write_globals,
     write_manifest,
 )
-from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.proof.holding import Named, exact_moment
 from agentpg.desk.backup.proof.manifest import Manifest, Position
 from agentpg.desk.backup.proof.taking import take_manifest, take_outline
@@ -44,7 +43,6 @@ from agentpg.desk.backup.recovery.wal import Segment, lsn_number, pack
 from agentpg.desk.backup.storage.stage import Stage
 from agentpg.errors import (
     PermissionDenied,
-    ProgramsMissing,
     ReplicationRefused,
     ServerInRecovery,
     ToolFailed,
@@ -54,11 +52,7 @@ from agentpg.language import N_
 DATA = "data"
 COPY = "base"
 WAL = "wal"
-BACKUP_MANIFEST = "backup_manifest"
 COMPRESSION = "gzip:1"
-
-# From this version on pg_verifybackup reads tar files.
-_READS_TAR = 18
 
 _SQL = Statements("base", "")
 
@@ -140,25 +134,6 @@ def make(job: Job, stage: Stage) -> Made:
     )
 
 
-def verify_copy(programs: Programs, folder: Path, files: Path | None = None) -> None:
-    """Let pg_verifybackup compare a copy, tar files or unpacked, with its list of files.
-
-    `files` is the list where it does not lie in the folder.
-
-    Raises ToolFailed with what it found. WAL is not looked at here: each file of it has a
-    checksum of its own, and a recovery reads it.
-    """
-    command: list[str | Path] = [programs.tool("pg_verifybackup"), "--no-parse-wal", "--quiet"]
-    command += [f"--manifest-path={files}"] if files else []
-    run_tool([*command, folder], {})
-
-
-def untar(archive: Path, target: Path) -> None:
-    """Unpack one of the copy's tar files into a folder."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="tar")
-
-
 def _copy(job: Job, stage: Stage, folder: Path) -> Copied:
     command: list[str | Path] = [job.programs.tool("pg_basebackup"), f"--pgdata={folder}"]
     command += ["--format=tar", f"--compress=server-{COMPRESSION}", "--wal-method=stream"]
@@ -231,25 +206,8 @@ def take_manifest_at(job: Job, named: Named, sequences: Mapping[str, Position]) 
 
 def _verify(job: Job, folder: Path) -> None:
     """Compare what lies there now with what the server says that it sent."""
-    try:
-        programs = find_programs(job.options.pg_bin, _READS_TAR, "pg_verifybackup")
-    except ProgramsMissing:
-        _verify_unpacked(job, folder)
-    else:
-        verify_copy(programs, folder)
-
-
-def _verify_unpacked(job: Job, folder: Path) -> None:
-    """For a pg_verifybackup that wants the files themselves; it takes their room for a while."""
-    unpacked = folder.with_name("unpacked")
-    try:
-        untar(folder / "base.tar.gz", unpacked)
-        for tar in folder.glob("[0-9]*.tar.gz"):
-            untar(tar, unpacked / "pg_tblspc" / tar.name.partition(".")[0])
-        shutil.copy(folder / BACKUP_MANIFEST, unpacked)
-        verify_copy(job.programs, unpacked)
-    finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
+    major = job.source.server_version // 10_000
+    verify_tars(folder, job.options.pg_bin, major, folder.with_name("unpacked"))
 
 
 def _run(

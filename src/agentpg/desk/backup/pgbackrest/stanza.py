@@ -20,6 +20,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +169,17 @@ class Stanza:
 
     def segments(self, segment_bytes: int) -> set[Segment]:
         """The WAL that it has."""
+        return set(self.segment_times(segment_bytes))
+
+    def segment_times(self, segment_bytes: int) -> dict[Segment, datetime]:
+        """The WAL that it has, and since when."""
         archive = self.folder / "repo" / "archive" / STANZA
-        names = (path.name.partition("-")[0] for path in archive.glob("*/*/*"))
-        found = (segment_named(name, segment_bytes) for name in names)
-        return {segment for segment in found if segment is not None}
+        found: dict[Segment, datetime] = {}
+        for path in archive.glob("*/*/*"):
+            segment = segment_named(path.name.partition("-")[0], segment_bytes)
+            if segment is not None:
+                found[segment] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return found
 
     def _words(self, command: str, *arguments: str) -> list[str | Path]:
         named = (f"--config={self.configuration}", f"--stanza={STANZA}")

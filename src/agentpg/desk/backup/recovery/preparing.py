@@ -10,7 +10,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from agentpg.desk.backup.making.base import BACKUP_MANIFEST, COPY, DATA, verify_copy
+from agentpg.desk.backup.making.base import COPY, DATA
+from agentpg.desk.backup.making.copies import BACKUP_MANIFEST, verify_copy
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.recovery.recovering import Recovered, prepare_recovery, recover

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import struct
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +19,11 @@ from agentpg.desk.backup.recovery.server_side import has_zstd
 from agentpg.desk.backup.recovery.targets import RecoveryPlan
 from agentpg.desk.backup.recovery.unpacking import Place
 from agentpg.desk.backup.recovery.wal import (
+    HEAD_BYTES,
     Segment,
     WalArchive,
     lsn_number,
+    origin_of,
     parse_history,
     prefix_of,
     segment_named,
@@ -35,9 +36,6 @@ from agentpg.errors import SealDamaged, WalDamaged, WalKeyMissing
 
 # What opens sealed WAL, asked for where there is some.
 OpenSeal = Callable[[], Seal]
-
-# The beginning of a segment: magic, flags, timeline, position, rest of the last record, system.
-_HEADER = struct.Struct("<HHIQIxxxxQ")
 
 
 def reachable_archive(
@@ -78,8 +76,8 @@ def system_of(wal: Path) -> str:
     for path in sorted(wal.iterdir()) if wal.is_dir() else ():
         if segment_named(path.name) is not None:
             with path.open("rb") as file:
-                head = file.read(_HEADER.size)
-            return str(_HEADER.unpack(head)[5]) if len(head) == _HEADER.size else ""
+                origin = origin_of(file.read(HEAD_BYTES))
+            return origin[1] if origin else ""
     return ""
 
 
@@ -163,13 +161,8 @@ def _segments_in(tail: Path, archive: WalArchive) -> dict[Segment, Stored]:
 
 def _is_written(path: Path, segment: Segment, archive: WalArchive) -> bool:
     with path.open("rb") as file:
-        head = file.read(_HEADER.size)
-    if len(head) < _HEADER.size:
-        return False
-    _, _, _, position, _, system = _HEADER.unpack(head)
-    return bool(
-        position == segment.number * archive.segment_bytes and str(system) == archive.system
-    )
+        origin = origin_of(file.read(HEAD_BYTES))
+    return origin == (segment.number * archive.segment_bytes, archive.system)
 
 
 def _wanted_objects(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+import struct
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,10 @@ else:
     from backports import zstd
 
 SEGMENT_BYTES = 16 * 1024**2
+
+# The beginning of a segment: magic, flags, timeline, position, rest of the last record, system.
+_HEADER = struct.Struct("<HHIQIxxxxQ")
+HEAD_BYTES = _HEADER.size
 
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 _TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)(?!\.partial)")
@@ -74,6 +79,17 @@ def segment_named(name: str, segment_bytes: int = SEGMENT_BYTES) -> Segment | No
         return None
     timeline, high, low = (int(name[start : start + 8], 16) for start in (0, 8, 16))
     return Segment(timeline, high * (2**32 // segment_bytes) + low)
+
+
+def origin_of(head: bytes) -> tuple[int, str] | None:
+    """At which position a file of WAL begins, and of which cluster it is, by its first bytes.
+
+    A file that only waits to be used again has an old position. None: there are too few.
+    """
+    if len(head) < HEAD_BYTES:
+        return None
+    _, _, _, position, _, system = _HEADER.unpack(head[:HEAD_BYTES])
+    return position, str(system)
 
 
 def lsn_number(lsn: str) -> int:
