@@ -13,8 +13,11 @@ from importlib import import_module, resources
 from importlib.util import find_spec
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
 from agentpg.db import Database, compose_script, connect
 from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.folder import Folder, _scram_verifier, known_passwords
 from agentpg.embedded.postmaster import clear_remains
 from agentpg.errors import AgentpgError
 
@@ -73,6 +76,7 @@ class SharedServer:
         self._template = ""
         # Kept, since a session costs as much as what it would do.
         self._administrator = connect(Database(self.superuser_dsn()), "the tests")
+        self._log_in_soon(home)
 
     def superuser_dsn(self, database: str = "postgres") -> str:
         """The server as the role postgres."""
@@ -83,15 +87,27 @@ class SharedServer:
         self._administrator.close()
 
     @contextlib.contextmanager
-    def database(self, *, empty: bool = False) -> Iterator[Database]:
-        """A fresh database of the role admin, with the schema or empty."""
-        name = self._create("template1" if empty else self._schema_template())
+    def database(self, *, empty: bool = False, like: Database | None = None) -> Iterator[Database]:
+        """A fresh database of the role admin: with the schema, empty, or with all of another.
+
+        The other one must have no sessions.
+        """
+        name = self._create(_name_of(like) if like else self._template_for(empty=empty))
         try:
             yield Database(self.server.dsn(database=name), SCHEMA)
         finally:
             self._run("DROP DATABASE {name} WITH (FORCE)", name)
 
-    def _schema_template(self) -> str:
+    def _log_in_soon(self, home: Path) -> None:
+        """Let one round of hashing prove a password: the usual 4096 are half of what a
+        connection costs. Servers of a test's own have them."""
+        for role, password in known_passwords(Folder(home)).items():
+            verifier = _scram_verifier(password, rounds=1)
+            self._administrator.execute(f"ALTER ROLE {role} PASSWORD '{verifier}'".encode())
+
+    def _template_for(self, *, empty: bool) -> str:
+        if empty:
+            return "template1"
         if not self._template:
             name = self._create("template1")
             _install_schema(Database(self.server.dsn(database=name), SCHEMA))
@@ -115,6 +131,10 @@ def write_times_in(database: Database, style: str) -> None:
         name = connection.info.dbname
         for setting in (f"DateStyle = '{style}'", "TimeZone = 'Asia/Shanghai'"):
             connection.execute(f"ALTER DATABASE {name} SET {setting}".encode())
+
+
+def _name_of(database: Database) -> str:
+    return str(conninfo_to_dict(database.dsn)["dbname"])
 
 
 def _install_schema(database: Database) -> None:

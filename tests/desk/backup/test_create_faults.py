@@ -17,7 +17,7 @@ from agentpg.embedded import EmbeddedServer
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.making import Making, command_lines, copying, fill_with_noise
 from tests.pgbouncer import PROGRAM, pgbouncer
-from tests.servers import OwnServers
+from tests.servers import OwnServers, SharedServer
 from tests.waiting import eventually
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
@@ -39,12 +39,20 @@ def make(tmp_path: Path) -> Iterator[Make]:
         one.close()
 
 
-@pytest.fixture
-def noisy(database: Database) -> Database:
+@pytest.fixture(scope="module")
+def noise(shared_server: SharedServer) -> Iterator[Database]:
     """A database whose dump takes some seconds."""
-    fill(database)
-    fill_with_noise(database)
-    return database
+    with shared_server.database() as made:
+        fill(made)
+        fill_with_noise(made)
+        yield made
+
+
+@pytest.fixture
+def noisy(shared_server: SharedServer, noise: Database) -> Iterator[Database]:
+    """The test's own copy of it."""
+    with shared_server.database(like=noise) as copy:
+        yield copy
 
 
 @pytest.fixture
@@ -194,7 +202,8 @@ def test_a_disk_that_is_too_small_is_told_before(noisy: Database, make: Make, sm
 def test_who_needs_a_table_meanwhile_is_named_and_it_is_tried_again(
     noisy: Database, make: Make, work: str
 ) -> None:
-    fill_with_noise(noisy, "noise2")
+    _run(noisy, "CREATE TABLE noise2 AS TABLE noise1")
+    _run(noisy, "ANALYZE noise2")
     # Each of two connections copies noise, and then finds others before it at the third table.
     making = make(noisy, "--jobs", "2")
     eventually(lambda: copying(noisy, "noise1"))
