@@ -17,6 +17,8 @@ from agentpg.tasks.handlers import App
 from tests.tasks.engine import Engine
 from tests.tasks.recording import calls, differences
 
+pytestmark = pytest.mark.one_server
+
 SENTENCES = "The backup runs each night at two. A drill restores the backup each week. "
 
 

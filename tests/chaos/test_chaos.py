@@ -14,6 +14,8 @@ from tests.chaos.report import markdown
 from tests.chaos.run import run
 from tests.servers import Reaper
 
+pytestmark = pytest.mark.one_server
+
 _FAULTS = ("killed-worker", "stopped-worker", "server-immediate", "cut-network", "killed-pooler")
 
 

@@ -13,6 +13,8 @@ from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Called, Running
 from tests.servers import PG_BIN, Reaper, remove_server
 
+pytestmark = pytest.mark.one_server
+
 _HELD = "task list --held"
 
 

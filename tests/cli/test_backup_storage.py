@@ -24,6 +24,8 @@ from tests.servers import PG_BIN, SharedServer
 from tests.storage import SECRET_KEY, Storage
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 with_age = pytest.mark.skipif(
     shutil.which("age") is None, reason="the program age is not installed"
 )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_server
+
 TEXT = "# {title}\n\n" + "A task is claimed by one worker. Its outcome is recorded once. " * 12
 
 DOCUMENTS = 12

@@ -11,6 +11,8 @@ import pytest
 
 from agentpg.db import Database
 
+pytestmark = pytest.mark.one_server
+
 
 def in_shell(command: str) -> subprocess.CompletedProcess[str]:
     """Run `agentpg …` with the shell's redirections."""

@@ -18,6 +18,8 @@ from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
 from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
 
+pytestmark = pytest.mark.one_server
+
 Launch = Callable[..., Running]
 
 

@@ -21,6 +21,8 @@ from tests.cli.conftest import Call, Running
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 Launch = Callable[..., Running]
 
 

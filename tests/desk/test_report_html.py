@@ -93,6 +93,7 @@ def test_nothing_done_gives_a_page_without_charts(empty_report: Report) -> None:
 
 
 @in_a_browser
+@pytest.mark.one_server
 @pytest.mark.parametrize(
     ("language", "width", "dark"),
     [("en", 1200, False), ("ko", 1200, True), ("en", 360, True), ("ko", 360, False)],
@@ -112,6 +113,7 @@ def test_it_fits_a_real_browser(
 
 
 @in_a_browser
+@pytest.mark.one_server
 @pytest.mark.parametrize(("days", "width"), [(30, 1000), (366, 360)])
 def test_longer_reports_fit_a_real_browser_too(
     busy: Database, tmp_path: Path, days: int, width: int

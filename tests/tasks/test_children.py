@@ -20,6 +20,8 @@ from tests.tasks.engine import Engine
 from tests.tasks.test_alone import alive
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 BUSY = "tests.apps.busy"
 
 

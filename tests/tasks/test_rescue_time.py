@@ -17,6 +17,8 @@ from agentpg.tasks.model import NewTask
 from tests.tasks.engine import Engine, ProcessWorker
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 _DEFAULT = {"lease": "30s", "poll_interval": "1s"}
 
 

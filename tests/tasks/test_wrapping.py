@@ -29,6 +29,8 @@ from tests.tasks.recording import (
 )
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 MODEL = "gpt-4o-mini"
 CLAUDE = "claude-haiku-4-5"
 

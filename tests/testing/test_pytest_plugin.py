@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.servers import PG_BIN
+
+pytestmark = pytest.mark.one_server
 
 _CONFTEST = 'pytest_plugins = ["agentpg.testing.pytest_plugin"]\n'
 _TESTS = """

@@ -79,6 +79,7 @@ def _is_almost_done(making: Making, database: Database) -> bool:
     return any(making.folder.root.glob("backups/*/data/toc.dat"))
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("stage", [_is_begun, _is_copying, _is_almost_done])
 def test_killed_itself_it_leaves_no_backup_and_the_next_cleans_up(
     noisy: Database, make: Make, stage: Callable[[Making, Database], bool]
@@ -115,6 +116,7 @@ def test_a_killed_pg_dump_is_named_and_leaves_nothing(
     eventually(lambda: not making.tools(), message="its workers end")
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_it_leaves_nothing(
     noisy: Database, make: Make, number: signal.Signals
@@ -170,6 +172,7 @@ def test_an_ended_session_of_ours_leaves_nothing(noisy: Database, make: Make) ->
     eventually(lambda: not making.tools(), message="its programs end")
 
 
+@pytest.mark.one_server
 @as_root
 @pytest.mark.parametrize("kind", ["dump", "sql"])
 def test_a_full_disk_is_named_and_leaves_nothing(
@@ -182,6 +185,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(
     assert making.has_left() == []
 
 
+@pytest.mark.one_server
 @as_root
 def test_a_disk_that_is_too_small_is_told_before(noisy: Database, make: Make, small: Path) -> None:
     with connect(noisy) as connection:
@@ -297,6 +301,7 @@ def test_a_pooler_that_keeps_no_session_is_refused(database: Database, make: Mak
     assert making.has_left() == []
 
 
+@pytest.mark.one_server
 def test_the_stage_of_a_killed_run_is_removed_by_the_next(noisy: Database, make: Make) -> None:
     sealing = {"AGENTPG_BACKUP_PASSPHRASE": "correct horse"}
     killed = make(noisy, **sealing)

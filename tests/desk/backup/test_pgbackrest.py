@@ -37,7 +37,8 @@ from tests.desk.backup.archived_server import (
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
-pytestmark = [needs_pgbackrest, needs_debian]
+# Its server is one of PostgreSQL 15 in every run.
+pytestmark = [needs_pgbackrest, needs_debian, pytest.mark.one_server]
 
 
 @pytest.fixture
