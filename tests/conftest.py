@@ -33,8 +33,9 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: many tests wait for others' time to pass."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Three processes more than there are processors: most of a test's time is spent waiting,
+    for others or for time to pass."""
+    return len(os.sched_getaffinity(0)) + 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
 
 from agentpg.db import Database, connect
 from tests.waiting import eventually
+
+# Two hundred commits a second are load enough; more would take the processors from the others.
+_PAUSE_SECONDS = 0.005
 
 _TABLE = "CREATE TABLE IF NOT EXISTS ledger (writer int, number int, PRIMARY KEY (writer, number))"
 
@@ -70,6 +74,7 @@ def _write(dsn: str, writer: int, file: Path) -> None:
             connection.execute("INSERT INTO ledger VALUES (%s, %s)", [writer, number])
             acknowledged.write(f"{number}\n")
             acknowledged.flush()
+            time.sleep(_PAUSE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ def test_what_the_snapshot_shows_is_what_is_recovered(
     copy = Copy.of(backup)
     assert 0 < copy.held_seconds < 2
     ledgers.grown()
+    ledgers.stop()
     tmp_path.chmod(0o711)
     programs = find_programs(PG_BIN, backup.source.server_version // 10_000, *SERVER)
     with ScratchServer(programs, tmp_path / "scratch", scratch_options(backup)) as scratch:
@@ -203,6 +204,8 @@ def test_a_drill_compares_the_recovered_cluster_with_the_manifest(
 ) -> None:
     ledgers.grown()
     backup = cluster.back_up()
+    ledgers.grown()
+    ledgers.stop()
     assert backup.tables
     assert backup.rows
     tmp_path.chmod(0o711)

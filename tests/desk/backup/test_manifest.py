@@ -325,6 +325,7 @@ def test_owner_without_more_rights_says_the_same_of_large_objects(
     assert (every.large_objects, every.large_pages) == (owned.large_objects, owned.large_pages)
 
 
+@pytest.mark.one_server
 def test_row_too_long_to_be_read_is_unknown(nasty: Database, nasty_manifest: Manifest) -> None:
     """Its text, with each quote twice, is longer than a value can be; a dump still takes it."""
     with changing(nasty) as connection:
