@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.model import Check, Drill
 from agentpg.desk.backup.storage.folder import Folder
-from agentpg.desk.backup.storage.records import read_drills
+from agentpg.desk.backup.storage.records import complete, read_drills
 from tests.servers import PG_BIN
 
 Options = Callable[..., CreateOptions]
@@ -133,11 +134,7 @@ def test_a_disk_too_small_is_no_pass(
     drill: Callable[..., Drill],
 ) -> None:
     backup = create_backup(filled, folder, options(), _ignore)
-    record = folder.root / "backups" / backup.name / "backup.json"
-    text = record.read_text().replace(
-        f'"source_bytes": {backup.source_bytes}', f'"source_bytes": {1 << 60}'
-    )
-    record.write_text(text)
+    complete(folder, replace(backup, source_bytes=1 << 60))
     found = drill(backup.name)
     assert found.outcome == "unknown"
     assert "bytes left" in found.checks[-1].reason

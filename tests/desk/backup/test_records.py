@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Check
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import (
     begin,
+    checksum_of,
     complete,
     find_backups,
     key_of,
@@ -106,13 +108,32 @@ def test_a_damaged_record_is_named_and_hides_no_other(folder: Folder, change, sa
     for backup in (bad, good):
         complete(folder, backup)
     key = key_of(bad.name, RECORD)
-    changed = change(folder.read(key).decode())
-    folder.write(key, changed.encode())
+    folder.write(key, _signed(change(folder.read(key).decode())))
     found = find_backups(folder)
     assert found.backups == (good,)
     assert list(found.damaged) == [bad.name]
     with pytest.raises(RecordDamaged, match=said):
         read_backup(folder, bad.name)
+
+
+def _signed(text: str) -> bytes:
+    """A record as if it had been written so."""
+    with suppress(ValueError, TypeError):
+        document = json.loads(text)
+        document.pop("sha256")
+        return json.dumps({**document, "sha256": checksum_of(document)}).encode()
+    return text.encode()
+
+
+def test_one_flipped_bit_is_noticed_wherever_it_is(folder: Folder) -> None:
+    complete(folder, a_backup())
+    key = key_of(a_backup().name, RECORD)
+    content = folder.read(key)
+    for place in range(len(content)):
+        flipped = bytes([content[place] ^ 1 << place % 8])
+        folder.root.joinpath(key).write_bytes(content[:place] + flipped + content[place + 1 :])
+        with pytest.raises(RecordDamaged):
+            read_backup(folder, a_backup().name)
 
 
 def test_a_record_of_a_newer_release_says_so(folder: Folder) -> None:
@@ -126,7 +147,8 @@ def test_a_record_of_a_newer_release_says_so(folder: Folder) -> None:
 def test_an_outcome_that_is_not_known_is_no_pass(folder: Folder) -> None:
     write_drill(folder, a_drill())
     [stored] = folder.objects("drills/")
-    folder.write(stored.key, folder.read(stored.key).replace(b'"passed"', b'"splendid"'))
+    changed = folder.read(stored.key).decode().replace('"passed"', '"splendid"')
+    folder.write(stored.key, _signed(changed))
     [drill] = read_drills(folder, a_backup().name)
     assert drill.checks == (Check(name="contents", outcome="unknown"),)
     assert drill.outcome == "unknown"
@@ -148,7 +170,7 @@ def test_remains_from_another_machine_go_if_the_address_is_the_same(folder: Fold
     left = _begin_elsewhere(folder)
     key = key_of(left, BEGUN)
     there = {**json.loads(folder.read(key)), "host": "elsewhere", "begun_at": _now()}
-    folder.write(key, json.dumps(there).encode())
+    folder.write(key, _signed(json.dumps(there)))
     assert remove_remains(folder, replace(SOURCE, target="copy:5432/agentic_ai")) == []
     assert remove_remains(folder, SOURCE) == [left]
 

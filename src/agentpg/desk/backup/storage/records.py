@@ -9,6 +9,7 @@ way: `backup.json` first, `begun.json` last. So whatever is killed when, what is
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import os
@@ -33,11 +34,16 @@ from agentpg.desk.backup.model import (
 )
 from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository
 from agentpg.errors import BackupNotFound, ObjectMissing, RecordDamaged, RecordTooNew
+from agentpg.language import N_
 
 T = TypeVar("T")
 
 _BACKUPS = "backups/"
 _DRILLS = "drills/"
+
+# The files have theirs in the record; this is the record's own.
+_CHECKSUM = "sha256"
+_CHANGED = N_("its checksum does not fit")
 
 # What another machine began is left alone so long; no backup takes longer.
 _LONGEST = timedelta(days=7)
@@ -222,8 +228,15 @@ def _written(value: Backup | Begun | Drill) -> bytes:
     document = {"format": FORMAT, **dataclasses.asdict(value)}
     if isinstance(value, Drill):
         document["outcome"] = value.outcome
-    text = json.dumps(document, ensure_ascii=False, indent=2, default=_plain)
+    plain = json.loads(json.dumps(document, default=_plain))
+    text = json.dumps({**plain, _CHECKSUM: checksum_of(plain)}, ensure_ascii=False, indent=2)
     return f"{text}\n".encode()
+
+
+def checksum_of(document: dict[str, Any]) -> str:
+    """The checksum of what a record says, however it is laid out."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
@@ -239,6 +252,8 @@ def _parsed(content: bytes, name: str, parse: Callable[[dict[str, Any]], T]) -> 
         document = json.loads(content)
         if document["format"] > FORMAT:
             raise RecordTooNew(name=name, format=document["format"])
+        if document.pop(_CHECKSUM) != checksum_of(document):
+            raise RecordDamaged(_CHANGED, name=name)
         return parse(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
