@@ -54,6 +54,10 @@ class Making:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process.poll() is not None
+
     def ends(self) -> int:
         """Wait for its end; its exit code."""
         _, self.said = self._process.communicate(timeout=120)

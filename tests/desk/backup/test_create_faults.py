@@ -141,9 +141,18 @@ def _kill(server: EmbeddedServer) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("kill", [_stop_at_once, _kill])
+@pytest.mark.parametrize(
+    ("kill", "stage"),
+    [
+        (_stop_at_once, _is_copying),
+        *((_kill, s) for s in (_is_begun, _is_copying, _is_almost_done)),
+    ],
+)
 def test_a_killed_server_is_named_and_leaves_nothing(
-    own_server: OwnServers, make: Make, kill: Callable[[EmbeddedServer], None]
+    own_server: OwnServers,
+    make: Make,
+    kill: Callable[[EmbeddedServer], None],
+    stage: Callable[[Making, Database], bool],
 ) -> None:
     server = own_server()
     server.start()
@@ -152,9 +161,12 @@ def test_a_killed_server_is_named_and_leaves_nothing(
         connection.execute("CREATE SCHEMA IF NOT EXISTS agentic_ai")
     fill_with_noise(database)
     making = make(database)
-    eventually(lambda: copying(database, "noise1"))
+    eventually(lambda: stage(making, database))
+    # It may not have come to an end before the server does.
+    making.tell(signal.SIGSTOP)
     kill(server)
-    assert making.ends() == 3
+    making.tell(signal.SIGCONT)
+    assert making.ends() == 3, making.said
     assert "cannot reach the database" in making.said or "shutting down" in making.said
     assert making.has_left() == []
 
