@@ -150,12 +150,17 @@ def make_data_folder(
 
 
 def renew_passwords(
-    folder: Folder, account: Account, binaries: Binaries, known: Mapping[str, str]
+    folder: Folder,
+    account: Account,
+    binaries: Binaries,
+    known: Mapping[str, str],
+    *,
+    data: Path,
 ) -> None:
     """Give the roles of a data folder that came from elsewhere passwords, and keep them.
 
-    They are those that are `known` by role, or new ones. The server must be stopped. Raises
-    FolderNotMade with what it said.
+    They are those that are `known` by role, or new ones. `data` is where it lies by now. The
+    server must be stopped. Raises FolderNotMade with what it said.
     """
     passwords = {r: known.get(r) or secrets.token_urlsafe(24) for r in (SUPERUSER, OWNER)}
     statements = Statements("server", "")
@@ -167,12 +172,12 @@ def renew_passwords(
     # Single-user mode wants an account with a name, as initdb does.
     maker = account_for_making(account)
     if maker != account:
-        maker.own_tree(folder.data)
+        maker.own_tree(data)
     try:
-        _make_roles(folder.data, maker, binaries, {}, steps)
+        _make_roles(data, maker, binaries, {}, steps)
     finally:
         if maker != account:
-            account.own_tree(folder.data)
+            account.own_tree(data)
     write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
 
 

@@ -76,29 +76,24 @@ AgentpgError                    exit 1   failed
 │   │   ├── RestoreTooSmall               the server's disk
 │   │   ├── RestoreServerTooOld
 │   │   ├── RolesMissing
+│   │   ├── TablespacesMissing
 │   │   ├── TableWithoutKey               its rows can't be told apart
 │   │   └── NothingToUndo
 │   ├── PermissionDenied                 the role may not do this
+│   │   └── TablesNotReadable             a backup would lack them
 │   ├── KeyBesideBackups                 the key lies in the repository
 │   ├── NotSealed                        nothing says for whom to seal a backup
+│   ├── FolderInTheWay                   a folder that is to be made is there
+│   ├── HomesApart                       on different file systems
+│   ├── ServerStillRuns                  its data folder is to change places
+│   ├── ClusterInUse                     others are connected to what is to be replaced
+│   ├── MarkExists                       recovery would stop at the first of the name
+│   ├── ReplicationRefused               the role may not make a base backup
+│   ├── ArchivingNotOurs                 the server archives in another way
+│   ├── ArchiveOutOfReach                its account can't write there
+│   ├── ArchiveNotHere                   its settings lie on the server's machine
+│   ├── ArchiveCommandFails              its account can't run it, or is not let in
 │   └── NotForTesting                    a database that tests may not throw away
- │   ├── WorkUnderWay                     only one may do this at a time
- │   ├── PoolerInBetween                  a backup needs a session of its own
- │   ├── PermissionDenied                 the role may not do this
- │   │   └── TablesNotReadable             a backup would lack them
- │   ├── KeyBesideBackups                 the key lies in the repository
- │   ├── NotSealed                        nothing says for whom to seal a backup
- │   ├── FolderInTheWay                   a folder that is to be made is there
- │   ├── HomesApart                       on different file systems
- │   ├── ServerStillRuns                  its data folder is to change places
- │   ├── ClusterInUse                     others are connected to what is to be replaced
- │   ├── MarkExists                       recovery would stop at the first of the name
- │   ├── ReplicationRefused               the role may not make a base backup
- │   ├── ArchivingNotOurs                 the server archives in another way
- │   ├── ArchiveOutOfReach                its account can't write there
- │   ├── ArchiveNotHere                   its settings lie on the server's machine
- │   ├── ArchiveCommandFails              its account can't run it, or is not let in
- │   └── NotForTesting                    a database that tests may not throw away
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
@@ -132,6 +127,8 @@ AgentpgError                    exit 1   failed
 │   ├── BackupDamaged                    its files are not what was written
 │   ├── BackupNotWhole                   what was made does not end as it should
 │   ├── RestoreNotRight                  what was restored differs
+│   ├── RestoreFailed                    a database could not be filled
+│   │   └── RestoreDiskFull               the server's disk, meanwhile
 │   ├── SwapNotDone
 │   ├── PgbackrestMissing                it is not installed
 │   ├── PgbackrestTooOld                 it does not know the server's version
@@ -141,6 +138,7 @@ AgentpgError                    exit 1   failed
 │   ├── TableNotInBackup
 │   ├── ScratchError                     the private server that a backup is restored into
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
+│   │   ├── ScratchDiskFull               (exit 6) no room left for it
 │   │   └── ScratchNotStarted             (exit 6)
 │   ├── SealError                        a backup can't be sealed, or not be opened
 │   │   ├── SealDamaged                   changed or cut short
@@ -155,6 +153,8 @@ AgentpgError                    exit 1   failed
 │   ├── ArchivingFailed                  the server does not archive its WAL
 │   ├── RecoveryFailed
 │   │   ├── TargetNotReached             there was less WAL than it seemed
+│   │   ├── RecoveryEnded                its server was killed
+│   │   ├── RecoveryDiskFull
 │   │   └── UnfinishedNotSettled         tasks of the recovered cluster could not be held
 │   ├── MarkNotFound
 │   ├── WalDiffers                       the archive has another file of the name
@@ -162,6 +162,7 @@ AgentpgError                    exit 1   failed
 │   ├── RecoveryRefused                  (exit 4) the target can't be reached
 │   │   ├── WalMissing
 │   │   ├── TargetOutOfRange
+│   │   ├── RecoveryTooSmall             no room for the cluster
 │   │   ├── TablespaceUnmapped
 │   │   ├── TablespaceUnknown            the cluster has none there
 │   │   └── TimelineUnclear
@@ -270,8 +271,11 @@ from agentpg.errors.recovery import (
     NoClusterThere,
     NotABaseBackup,
     OrdersUnusable,
+    RecoveryDiskFull,
+    RecoveryEnded,
     RecoveryFailed,
     RecoveryRefused,
+    RecoveryTooSmall,
     ReplicationRefused,
     ServerStillRuns,
     TablespaceUnknown,
@@ -303,6 +307,8 @@ from agentpg.errors.refused import (
 from agentpg.errors.restore import (
     DatabaseNameUnusable,
     NothingToUndo,
+    RestoreDiskFull,
+    RestoreFailed,
     RestoreKindUnknown,
     RestoreNotRight,
     RestoreRefused,
@@ -313,11 +319,13 @@ from agentpg.errors.restore import (
     RestoreTargetPrepared,
     RestoreTooSmall,
     RolesMissing,
+    ScratchDiskFull,
     ScratchError,
     ScratchNotStarted,
     ScratchTooSmall,
     SwapNotDone,
     TableNotInBackup,
+    TablespacesMissing,
     TableWithoutKey,
     WorkersConnected,
 )
@@ -483,8 +491,11 @@ __all__ = [
     "ProgramsMissing",
     "RecordDamaged",
     "RecordTooNew",
+    "RecoveryDiskFull",
+    "RecoveryEnded",
     "RecoveryFailed",
     "RecoveryRefused",
+    "RecoveryTooSmall",
     "Refused",
     "ReplicationRefused",
     "RepositoryError",
@@ -492,6 +503,8 @@ __all__ = [
     "RepositoryTooSmall",
     "RepositoryUnavailable",
     "RepositoryUnknown",
+    "RestoreDiskFull",
+    "RestoreFailed",
     "RestoreKindUnknown",
     "RestoreNotRight",
     "RestoreRefused",
@@ -510,6 +523,7 @@ __all__ = [
     "ScheduleNotFound",
     "SchemaMismatch",
     "SchemaMissing",
+    "ScratchDiskFull",
     "ScratchError",
     "ScratchNotStarted",
     "ScratchTooSmall",
@@ -535,6 +549,7 @@ __all__ = [
     "TablesNotReadable",
     "TablespaceUnknown",
     "TablespaceUnmapped",
+    "TablespacesMissing",
     "TargetNotReached",
     "TargetOutOfRange",
     "TaskFailed",

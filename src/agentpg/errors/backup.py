@@ -107,7 +107,7 @@ class ToolFailed(BackupError):
     """One of PostgreSQL's programs failed; `code` is its exit code, `said` its last lines."""
 
     sentence = N_("{program} failed: {reason}")
-    hint = N_("Nothing of this backup was kept. Mend what it says and try again.")
+    hint = N_("Mend what it says and try again. Of a backup that was being made nothing was kept.")
 
 
 class TablesInUse(BackupError):

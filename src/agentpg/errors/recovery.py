@@ -73,6 +73,21 @@ class TargetNotReached(RecoveryFailed):
     )
 
 
+class RecoveryEnded(RecoveryFailed):
+    """The server that recovers was ended by somebody else: it says nothing of why."""
+
+    sentence = N_(
+        "the server that recovers {folder} was ended from outside; it said last: {reason}"
+    )
+
+
+class RecoveryDiskFull(RecoveryFailed):
+    """There was no room left in the middle of a recovery."""
+
+    sentence = N_("the disk of {folder} became full during the recovery: {reason}")
+    hint = N_("What had been recovered was removed; the database that runs was not touched.")
+
+
 class UnfinishedNotSettled(RecoveryFailed):
     """The cluster has recovered, but its unfinished tasks were neither held nor ended."""
 
@@ -94,6 +109,13 @@ class RecoveryRefused(BackupError):
     """A recovery that can't give what is asked for."""
 
     exit_code = Refused.exit_code
+
+
+class RecoveryTooSmall(RecoveryRefused):
+    """There is no room for the cluster."""
+
+    sentence = N_("{folder} has {free} bytes left, and the recovery takes about {needed}")
+    hint = N_("Make room, or name a folder on a larger disk with --into. Nothing was changed.")
 
 
 class WalMissing(RecoveryRefused):

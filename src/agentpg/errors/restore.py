@@ -20,6 +20,14 @@ class ScratchTooSmall(ScratchError):
     exit_code = 6
 
 
+class ScratchDiskFull(ScratchError):
+    """Its disk became full in the middle of a restore."""
+
+    sentence = N_("the disk of {folder} became full during the scratch restore: {reason}")
+    hint = N_("Make room, or give a folder on a larger disk. Nothing of it is left.")
+    exit_code = 6
+
+
 class ScratchNotStarted(ScratchError):
     """It does not start."""
 
@@ -96,6 +104,23 @@ class RestoreTooSmall(RestoreRefused):
     hint = N_("Make room first. Nothing was changed.")
 
 
+class RestoreFailed(BackupError):
+    """The database could not be filled."""
+
+    sentence = N_("the backup {name} was not restored: {reason}")
+    hint = N_("What had been restored was dropped, and nothing else was changed.")
+
+
+class RestoreDiskFull(RestoreFailed):
+    """A disk of the server became full meanwhile."""
+
+    sentence = N_(
+        "a disk of {target} became full after {done} of about {needed} bytes were restored: "
+        "{reason}"
+    )
+    hint = N_("What had been restored was dropped, and nothing else was changed. Make room first.")
+
+
 class RestoreServerTooOld(RestoreRefused):
     """The server is of an older major version than the source."""
 
@@ -108,6 +133,15 @@ class RolesMissing(RestoreRefused):
 
     sentence = N_("the server {target} lacks roles that the backup needs: {roles}")
     hint = N_("Create them, or say --create-roles. Nothing was changed.")
+
+
+class TablespacesMissing(RestoreRefused):
+    """Tablespaces that a plain file puts its tables into are not there."""
+
+    sentence = N_("the server {target} lacks tablespaces that the file names: {tablespaces}")
+    hint = N_(
+        "Create them, or restore a backup of kind dump, which goes without. Nothing was changed."
+    )
 
 
 class NothingToUndo(RestoreRefused):

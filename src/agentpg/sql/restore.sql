@@ -38,6 +38,18 @@ SELECT rolname::text FROM pg_roles;
 -- A role without rights, which what it owns needs.
 CREATE ROLE {role} NOLOGIN;
 
+-- name: tablespaces
+-- The tablespaces of the server.
+SELECT spcname::text FROM pg_tablespace;
+
+-- name: allow_in_place
+-- Let tablespaces lie in the data folder, as is fit for a server that is thrown away.
+SET allow_in_place_tablespaces = on;
+
+-- name: create_in_place
+-- A tablespace that takes no folder of its own.
+CREATE TABLESPACE {tablespace} LOCATION '';
+
 -- name: sessions
 -- Who is connected to a database: process, role, application. What kind of process it is, not every
 -- role may see.

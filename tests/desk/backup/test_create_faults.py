@@ -141,6 +141,7 @@ def _kill(server: EmbeddedServer) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize(
     ("kill", "stage"),
     [

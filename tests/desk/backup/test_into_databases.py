@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -42,7 +41,6 @@ from agentpg.errors import (
     WorkersConnected,
 )
 from tests.servers import PG_BIN, SCHEMA, OwnServers
-from tests.waiting import eventually
 
 Options = Callable[..., CreateOptions]
 Restore = Callable[..., Restored]
@@ -420,85 +418,6 @@ def test_missing_roles_are_named_and_made_when_told(
         asked = "SELECT has_table_privilege(%s, 'agentic_ai.notes', 'SELECT'), rolcanlogin"
         asked += " FROM pg_roles WHERE rolname = %s"
         assert connection.execute(asked.encode(), [role, role]).fetchone() == (True, True)
-
-
-_KILLED = """
-import sys
-from pathlib import Path
-from agentpg.db import Database
-from agentpg.desk.backup.storage.folder import open_folder
-from agentpg.desk.backup.storage.records import read_backup
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
-dsn, root, name, into, parent, pg_bin, stage = sys.argv[1:]
-repository = open_folder(Path(root))
-options = RestoreOptions(into=into, replace=True, parent=Path(parent), pg_bin=pg_bin)
-def tell(work):
-    print(work.name, flush=True)
-    if work.name == stage:
-        sys.stdin.read()
-with open_restore(Database(dsn), read_backup(repository, name), repository, None, options) as one:
-    one.run(one.plan(tell), tell)
-"""
-
-
-@pytest.mark.parametrize("stage", ["Reading the backup", "Restoring", "Comparing", "Swapping"])
-def test_killed_at_any_stage_the_old_one_is_there_and_the_next_cleans_up(
-    filled: Database,
-    folder: Folder,
-    options: Options,
-    restore: Restore,
-    old: Database,
-    name: str,
-    server: Database,
-    tmp_path: Path,
-    stage: str,
-) -> None:
-    if stage == "Restoring":
-        with connect(filled) as connection:
-            # Long enough to be looked at.
-            connection.execute(
-                "CREATE TABLE slow AS SELECT n, pg_sleep(0)::text AS s FROM generate_series(1, 5) n"
-            )
-            connection.execute(
-                "CREATE FUNCTION slowly(n int) RETURNS int IMMUTABLE LANGUAGE sql"
-                " AS $$ SELECT n FROM (SELECT pg_sleep(0.5)) s $$"
-            )
-            connection.execute("CREATE INDEX ON slow (slowly(n))")
-    backup = create_backup(filled, folder, options(), _ignore)
-    arguments = [
-        server.dsn,
-        str(folder.root),
-        backup.name,
-        name,
-        str(tmp_path / "w"),
-        PG_BIN,
-        stage,
-    ]
-    with subprocess.Popen(
-        [sys.executable, "-c", _KILLED, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = iter(process.stdout)
-        assert any(line.strip() == stage for line in said)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    left = [one for one in _names(server.dsn) if one.startswith(f"{name}_restoring")]
-    assert len(left) == (0 if stage == "Reading the backup" else 1)
-    assert _count(old, "precious") == 0
-    if left:
-        gone = "SELECT FROM pg_stat_activity WHERE application_name = %s"
-        with connect(server) as connection:
-            eventually(lambda: not connection.execute(gone, left).fetchall())
-    options_next = RestoreOptions(into=name, replace=True, parent=tmp_path / "w", pg_bin=PG_BIN)
-    with open_restore(server, backup, folder, None, options_next) as one:
-        plan = one.plan(_ignore)
-        assert set(left) <= set(plan.left)
-        one.run(plan, _ignore)
-    assert not [one for one in _names(server.dsn) if one.startswith(f"{name}_restoring")]
-    assert _count(old, "agentic_ai.notes") == 1000
 
 
 def test_a_server_that_dies_in_the_middle_keeps_the_old_one(

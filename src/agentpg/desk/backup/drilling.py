@@ -15,13 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentpg.db import Database, Statements, connect, driver_errors
-from agentpg.desk.backup.model import Backup, Check, Drill
+from agentpg.desk.backup.model import Backup, Check, Drill, Outcome
 from agentpg.desk.backup.pgbackrest.recovery import pgbackrest_options, recover_into_scratch
 from agentpg.desk.backup.programs import Programs, find_programs
+from agentpg.desk.backup.proof.blame import is_of_the_place
 from agentpg.desk.backup.proof.matching import compare_contents
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
+from agentpg.desk.backup.restore.naming import Needs
 from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
 from agentpg.desk.backup.storage.bringing import bring, bring_manifest
 from agentpg.desk.backup.storage.records import read_backup, write_drill
@@ -104,7 +106,7 @@ class _Run:
         try:
             # Those before an error stay.
             checks.extend(self._checks())
-        except AgentpgError as error:
+        except (AgentpgError, OSError) as error:
             # Our side did not work: nothing is known of the backup by that.
             checks.append(Check(name="drill", outcome="unknown", reason=str(error)))
         return Drill(
@@ -165,7 +167,7 @@ class _Run:
                 jobs=self.options.jobs,
                 low=self.options.gently,
             )
-            loaded = self._load(loader)
+            loaded = self._load(loader, scratch)
             self.restore = timedelta(seconds=time.monotonic() - begun)
             yield loaded
             if loaded.outcome != "passed":
@@ -187,7 +189,7 @@ class _Run:
             try:
                 self._recover(scratch, seal, server)
             except _DAMAGED as error:
-                yield Check(name="restore", outcome="failed", reason=str(error))
+                yield _not_restored(error)
                 return
             scratch.start()
             self.server_version = server_version_of(scratch.dsn())
@@ -207,26 +209,41 @@ class _Run:
             jobs = self.options.jobs
             recover_into_scratch(scratch, self.backup, self.repository, server, jobs)
 
-    def _load(self, loader: Loader) -> Check:
+    def _load(self, loader: Loader, scratch: ScratchServer) -> Check:
         """Restore everything. Raises what says that it could not even be begun."""
         name = self.backup.source.database
         loader.make_roles()
-        prepare_server(loader.server, name, loader.roles())
+        prepare_server(loader.server, name, loader.needs())
         loader.make_database(name)
+
+        def tell(done: int, total: int) -> None:
+            self.tell(Stage(_RESTORING, done, total))
+
         try:
-            loader.fill(name, lambda done, total: self.tell(Stage(_RESTORING, done, total)))
+            with scratch.restoring():
+                loader.fill(name, tell)
         except ToolFailed as error:
-            return Check(name="restore", outcome="failed", reason=str(error))
+            return _not_restored(error)
         return Check(name="restore", outcome="passed")
 
 
-def prepare_server(server: Database, name: str, roles: set[str]) -> None:
-    """Make the roles that the backup has no definition of, and room for its database's name."""
+def _not_restored(error: AgentpgError) -> Check:
+    outcome: Outcome = "unknown" if is_of_the_place(error) else "failed"
+    return Check(name="restore", outcome=outcome, reason=str(error))
+
+
+def prepare_server(server: Database, name: str, needs: Needs) -> None:
+    """Make the roles that the backup has no definition of, tablespaces that lie in the data
+    folder, and room for its database's name."""
     sql = Statements("restore", server.schema)
     with driver_errors(server.target()), connect(server, "agentpg backup drill") as connection:
         there = {row[0] for row in connection.execute(sql["roles"])}
-        for role in sorted(roles - there):
+        for role in sorted(needs.roles - there):
             connection.execute(sql.compose("create_role", role=role))
+        if needs.tablespaces:
+            connection.execute(sql["allow_in_place"])
+        for tablespace in sorted(needs.tablespaces):
+            connection.execute(sql.compose("create_in_place", tablespace=tablespace))
         connection.execute(sql.compose("drop_database", database=name))
 
 

@@ -23,6 +23,7 @@ from typing import Self
 
 from agentpg.db import unaffected
 from agentpg.desk.backup.programs import Programs
+from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.embedded.account import Account, account_for_making, choose_account
 from agentpg.embedded.binaries import Binaries, binaries_for
 from agentpg.embedded.postmaster import (
@@ -31,7 +32,13 @@ from agentpg.embedded.postmaster import (
     stop_postmaster,
     wait_until_ready,
 )
-from agentpg.errors import FileNotWritten, ScratchNotStarted, ScratchTooSmall
+from agentpg.errors import (
+    FileNotWritten,
+    ScratchDiskFull,
+    ScratchNotStarted,
+    ScratchTooSmall,
+    ToolFailed,
+)
 
 # What a server needs; in this order behind a name and a major version for `find_programs`.
 SERVER = ("postgres", "initdb")
@@ -153,6 +160,22 @@ class ScratchServer:
             dbname=database,
         )
 
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Raise ScratchDiskFull where what a program meets is that there is no room left."""
+        try:
+            yield
+        except ToolFailed as error:
+            # A server without room for its WAL ends, and its clients only see that it has.
+            said = [str(error), *self._said().splitlines()]
+            full = [line.strip() for line in said if is_no_room(line)]
+            if full:
+                raise ScratchDiskFull(full[-1], folder=self._parent) from error
+            raise
+
+    def _said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
     def _make_cluster(self, binaries: Binaries) -> None:
         maker = account_for_making(self.account)
         self.data.mkdir(mode=0o700)
@@ -191,8 +214,7 @@ class ScratchServer:
         finally:
             os.close(errors)
         if not wait_until_ready(pid, self.data, _START_PATIENCE):
-            said = self.log.read_text(encoding="utf-8", errors="replace")
-            raise ScratchNotStarted(_last_lines(said), folder=self.folder)
+            raise ScratchNotStarted(_last_lines(self._said()), folder=self.folder)
 
     def _gently(self) -> list[str | Path]:
         return gently() if self._options.gently else []

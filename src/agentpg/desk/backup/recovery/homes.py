@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.recovery.recovering import Prepared, Recovered, prepare_recovery, recover
+from agentpg.desk.backup.proof.blame import is_no_room
+from agentpg.desk.backup.recovery.drafts import draft_of, holding, remove_left_recoveries
+from agentpg.desk.backup.recovery.recovering import (
+    Prepared,
+    Recovered,
+    prepare_recovery,
+    recover,
+    refuse_other_major,
+)
 from agentpg.desk.backup.recovery.recovery_server import running_privately
 from agentpg.desk.backup.recovery.staging import (
     OpenSeal,
@@ -47,6 +57,8 @@ from agentpg.errors import (
     FolderInTheWay,
     HomesApart,
     NoClusterThere,
+    RecoveryDiskFull,
+    RecoveryTooSmall,
     ServerStillRuns,
     UnfinishedNotSettled,
 )
@@ -80,21 +92,35 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     """Recover a cluster into a new home: `agentpg --home HOME server start` starts it.
 
     It archives nothing, so that it does not get into the archive of the one that it came from.
-    Its roles have the passwords of the home that is, or new ones. Raises FolderInTheWay, what
-    `recover` raises, and UnfinishedNotSettled; the home is removed where the cluster could not be
-    unpacked.
+    Its roles have the passwords of the home that is, or new ones. Raises FolderInTheWay,
+    RecoveryTooSmall, what `recover` raises, and UnfinishedNotSettled; the home is removed where
+    the cluster could not be unpacked, or the disk became full.
     """
     folder = Folder(work.home.absolute())
+    remove_left_recoveries(folder.home.parent)
     if folder.home.exists():
         raise FolderInTheWay(folder=folder.home)
-    account = choose_account(folder.data)
-    _make_places(folder, account)
+    refuse_other_major(work.backup, folder.home, work.binaries)
+    _require_room(work, folder)
+    place = Place(
+        folder=draft_of(folder),
+        account=choose_account(folder.data),
+        tablespaces=work.tablespaces,
+    )
+    _make_places(folder, place.account)
+    with _written(folder), holding(folder.home), _removed_where_full(folder, place):
+        return _recover_there(work, folder, place, report)
+
+
+def _recover_there(
+    work: HomeWork, folder: Folder, place: Place, report: Report | None
+) -> Recovered:
     try:
         prepared = prepare_recovery(
             work.backup,
             work.repository,
             work.target,
-            Place(folder=folder.data, account=account, tablespaces=work.tablespaces),
+            place,
             work.opener,
             open_wal=work.open_wal,
             tail=work.tail,
@@ -110,13 +136,50 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     if work.unfinished != "keep":
         recovered = replace(recovered, unfinished=_settle(work, prepared, folder.home / _LOG))
     # A cluster whose settings lie elsewhere is not one that we start.
-    if (folder.data / "postgresql.conf").is_file():
-        runnable = binaries_for(account, work.binaries)
-        renew_passwords(folder, account, runnable, known_passwords(Folder(work.beside)))
+    if (place.folder / "postgresql.conf").is_file():
+        runnable = binaries_for(place.account, work.binaries)
+        known = known_passwords(Folder(work.beside))
+        renew_passwords(folder, place.account, runnable, known, data=place.folder)
     # At the end: whoever works in the folder until then removes what it does not need.
     if work.tail is not None:
-        leave_to_archive(prepared.archive, work.tail, prepared.place, recovered.timeline)
-    return recovered
+        leave_to_archive(prepared.archive, work.tail, place, recovered.timeline)
+    place.folder.rename(folder.data)
+    return replace(recovered, folder=folder.data)
+
+
+def _require_room(work: HomeWork, folder: Folder) -> None:
+    """Refuse a recovery that can't end; what is on one disk is counted once."""
+    disks = {
+        there.stat().st_dev: shutil.disk_usage(there).free
+        for there in map(_nearest, (folder.home, *work.tablespaces.values()))
+    }
+    free, needed = sum(disks.values()), Copy.of(work.backup).cluster_bytes
+    if free < needed:
+        raise RecoveryTooSmall(folder=folder.home.parent, free=free, needed=needed)
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or the one above it that is there."""
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
+@contextmanager
+def _removed_where_full(folder: Folder, place: Place) -> Iterator[None]:
+    """Give the room back that a recovery took, where there was not enough of it."""
+    try:
+        yield
+    except (RecoveryDiskFull, OSError):
+        for one in (folder.home, *place.tablespaces.values()):
+            shutil.rmtree(one, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _written(folder: Folder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileNotWritten(error.strerror or str(error), path=folder.home) from error
 
 
 def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
@@ -129,6 +192,8 @@ def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
         ) as server:
             return settle_cluster(server, reason, work.unfinished)
     except AgentpgError as error:
+        if is_no_room(str(error)):
+            raise RecoveryDiskFull(str(error), folder=work.home.absolute(), log=log) from error
         raise UnfinishedNotSettled(str(error), folder=work.home.absolute(), log=log) from error
 
 

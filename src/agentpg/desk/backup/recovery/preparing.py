@@ -56,6 +56,7 @@ def prepare_base(
         folder=scratch.data,
         account=scratch.account,
         tablespaces={old: scratch.folder / f"tablespace-{n}" for n, old in spaces.items()},
+        stays=True,
     )
     prepared = prepare_recovery(backup, repository, Target(by="backup"), place, opener)
     with tempfile.TemporaryDirectory(dir=scratch.folder) as near:

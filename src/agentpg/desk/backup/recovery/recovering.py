@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.desk.backup.recovery.recovery_server import run_until_recovered
 from agentpg.desk.backup.recovery.staging import (
     OpenSeal,
@@ -40,6 +41,8 @@ from agentpg.desk.backup.recovery.wal import Segment, WalArchive, lsn_number, re
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.binaries import Binaries
 from agentpg.errors import (
+    RecoveryDiskFull,
+    RecoveryEnded,
     RecoveryFailed,
     TargetNotReached,
     WalDamaged,
@@ -111,8 +114,8 @@ def prepare_recovery(
     plan = plan_recovery(backup, archive, target)
     unpack_backup(backup, place, opener, report)
     settings = {**plan.settings, "restore_command": _NO_ARCHIVE}
-    if target.by != "backup":
-        with _removed_on_error(place):
+    with _removed_on_error(place):
+        if target.by != "backup":
             if tail is not None:
                 take_tail(archive, tail, place)
             folder = reachable_archive(repository, archive, plan, place, open_wal)
@@ -120,7 +123,7 @@ def prepare_recovery(
                 settings["restore_command"] = fetching_from(
                     folder, place.folder, place.account, _last_segment(archive, plan)
                 )
-    write_recovery(place.folder, place.account, settings)
+        write_recovery(place.folder, place.account, settings)
     return Prepared(plan=plan, place=place, source=backup, archive=archive, settings=settings)
 
 
@@ -129,7 +132,7 @@ def recover(prepared: Prepared, binaries: Binaries, log: Path) -> Recovered:
 
     `log` is a new file for what the server says. The folder stays where that fails.
     """
-    _refuse_other_major(prepared, binaries)
+    refuse_other_major(prepared.source, prepared.place.folder, binaries)
     begun = time.monotonic()
     said = _run_to_the_end(prepared, binaries, log)
     if _TOO_SHORT in said and _is_covered(prepared.plan):
@@ -172,11 +175,12 @@ def _removed_on_error(place: Place) -> Iterator[None]:
         raise
 
 
-def _refuse_other_major(prepared: Prepared, binaries: Binaries) -> None:
-    major = prepared.source.source.server_version // 10_000
+def refuse_other_major(backup: Backup, folder: Path, binaries: Binaries) -> None:
+    """Raise WrongMajorVersion where these programs can't run what the backup holds."""
+    major = backup.source.server_version // 10_000
     if binaries.major != major:
         raise WrongMajorVersion(
-            folder=prepared.place.folder,
+            folder=folder,
             found=major,
             binaries=binaries.folder,
             wanted=binaries.major,
@@ -219,7 +223,7 @@ def _judge(prepared: Prepared, said: str, log: Path) -> None:
     if _RECOVERED not in said:
         if _TOO_SHORT in said:
             raise TargetNotReached(target=plan.target, reached=reached, folder=folder, log=log)
-        raise RecoveryFailed(_last_words(said), folder=folder, log=log)
+        raise _failure(said)(_last_words(said), folder=folder, log=log)
     aimed = _STOPPED.search(said) is not None
     # The end of the archive is found by a file that is missing, or by one that is damaged.
     least = lsn_number(plan.reach.to_lsn) - Copy.of(prepared.source).segment_bytes
@@ -227,10 +231,21 @@ def _judge(prepared: Prepared, said: str, log: Path) -> None:
         raise TargetNotReached(target=plan.target, reached=reached, folder=folder, log=log)
 
 
+def _failure(said: str) -> type[RecoveryFailed]:
+    """A server that gives up says why; one that was killed has no time to."""
+    if is_no_room(said):
+        return RecoveryDiskFull
+    return RecoveryFailed if _grave(said) else RecoveryEnded
+
+
 def _last_words(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    grave = [line for line in lines if line.startswith(("FATAL", "PANIC", "ERROR"))]
-    return "; ".join((grave or lines)[-_REASON_LINES:]) or "-"
+    return "; ".join((_grave(said) or lines)[-_REASON_LINES:]) or "-"
+
+
+def _grave(said: str) -> list[str]:
+    lines = [line.strip() for line in said.splitlines()]
+    return [line for line in lines if line.startswith(("FATAL", "PANIC", "ERROR"))]
 
 
 def _last(pattern: re.Pattern[str], said: str) -> str:

@@ -7,6 +7,7 @@ settings first; a second target beside the present one would keep the server fro
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import secrets
 import shlex
@@ -57,12 +58,14 @@ _BLOCK = 1024**2
 class Place:
     """Where a backup is unpacked: a folder that is not there yet, and who will own it.
 
-    `tablespaces` are new folders for those of the source, by the old ones.
+    `tablespaces` are new folders for those of the source, by the old ones. `stays`: it is never
+    moved, so that the server may find them from there, where its account can't by their path.
     """
 
     folder: Path
     account: Account
     tablespaces: Mapping[str, Path] = field(default_factory=dict)
+    stays: bool = False
 
 
 def unpack_backup(
@@ -80,7 +83,7 @@ def unpack_backup(
             _make(folder)
             made.append(folder)
         _unpack_all(backup, place.folder, homes, opener, report)
-        _map_tablespaces(place.folder, homes)
+        _map_tablespaces(place, homes)
         for folder in made:
             place.account.own_tree(folder)
     except BaseException as error:
@@ -213,14 +216,19 @@ def _homes(copy: Copy, place: Place) -> dict[str, Path]:
     return homes
 
 
-def _map_tablespaces(folder: Path, homes: Mapping[str, Path]) -> None:
-    if homes:
-        text = "".join(f"{number} {_escaped(path)}\n" for number, path in homes.items())
-        (folder / "tablespace_map").write_text(text, encoding="utf-8")
+def _map_tablespaces(place: Place, homes: Mapping[str, Path]) -> None:
+    """Tell the server where they are; it makes the links anew, until then others read them."""
+    links = place.folder / "pg_tblspc"
+    paths = {n: os.path.relpath(p, links) if place.stays else str(p) for n, p in homes.items()}
+    if paths:
+        text = "".join(f"{number} {_escaped(path)}\n" for number, path in paths.items())
+        (place.folder / "tablespace_map").write_text(text, encoding="utf-8")
+    for number, path in paths.items():
+        (links / number).symlink_to(path)
 
 
-def _escaped(path: Path) -> str:
-    return re.sub(r"([\n\r\\])", r"\\\1", str(path))
+def _escaped(path: str) -> str:
+    return re.sub(r"([\n\r\\])", r"\\\1", path)
 
 
 def _without_recovery(path: Path) -> str:

@@ -18,9 +18,15 @@ from agentpg.db import Database, Statements, connect, driver_errors, environment
 from agentpg.desk.backup.leash import run_tool
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import Programs, find_programs
-from agentpg.desk.backup.restore.naming import database_statements, role_statements, roles_in
+from agentpg.desk.backup.restore.naming import (
+    Needs,
+    database_statements,
+    needs_of,
+    role_statements,
+)
 from agentpg.desk.backup.scratch import gently
 from agentpg.desk.backup.storage.bringing import Brought
+from agentpg.errors import FileNotWritten
 
 _LOOK_SECONDS = 1.0
 _OF_THE_DATABASE = (" ACL - DATABASE ", " COMMENT - DATABASE ", " SECURITY LABEL - DATABASE ")
@@ -51,19 +57,16 @@ class Loader:
     jobs: int = 2
     low: bool = False
 
-    def roles(self) -> set[str]:
-        """The roles that own something in the backup, or are granted something."""
+    def needs(self) -> Needs:
+        """What the server must have before; a dump goes without its tablespaces."""
         if self.backup.kind == "sql":
             with self.brought.script().open(encoding="utf-8", errors="replace") as lines:
-                return roles_in(lines)
-        script = "".join(self._script("--create"))
-        return roles_in(script.splitlines())
+                return needs_of(lines)
+        script = "".join(self._script("--create", "--no-tablespaces"))
+        return needs_of(script.splitlines())
 
     def make_roles(self, only: set[str] | None = None) -> None:
-        """Make the roles of the source, where the backup has them, or some of them.
-
-        What can't be made, such as a tablespace, is left out.
-        """
+        """Make the roles of the source, where the backup has them, or some of them."""
         if self.brought.globals is None:
             return
         text = self.brought.globals.read_text(encoding="utf-8", errors="replace")
@@ -121,9 +124,8 @@ class Loader:
             for line in self._script("--create", "--list")
             if any(kind in line for kind in _OF_THE_DATABASE)
         ]
-        chosen = self.brought.work / "of-the-database"
-        chosen.write_text("".join(listed), encoding="utf-8")
-        made = "".join(self._script("--create", f"--use-list={chosen}"))
+        with self._script_of("".join(listed)) as chosen:
+            made = "".join(self._script("--create", f"--use-list={chosen}"))
         return database_statements(made, name)
 
     def _script(self, *options: str) -> Iterator[str]:
@@ -141,10 +143,14 @@ class Loader:
     @contextmanager
     def _script_of(self, text: str) -> Iterator[Path]:
         """A file that nobody else reads, though others pass through the folder."""
-        with tempfile.NamedTemporaryFile("w", dir=self.brought.work, encoding="utf-8") as script:
-            script.write(text)
-            script.flush()
-            yield Path(script.name)
+        work = self.brought.work
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=work, encoding="utf-8") as script:
+                script.write(text)
+                script.flush()
+                yield Path(script.name)
+        except OSError as error:
+            raise FileNotWritten(error.strerror or str(error), path=work) from error
 
     def _psql(self, script: Path, *options: str) -> None:
         command: list[str | Path] = [

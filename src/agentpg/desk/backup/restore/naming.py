@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -32,13 +33,19 @@ _TEMPLATE = N_("new databases are made from it")
 _IDENTIFIER = r'("(?:[^"]|"")+"|[^\s",;]+)'
 
 # The line above each object in what pg_dump and pg_restore write.
-_OBJECT = re.compile(r"^-- (?:Data for )?Name: .*; Type: ([^;]*); Schema: .*; Owner: (.*)$")
+_OBJECT = re.compile(
+    r"^-- (?:Data for )?Name: .*; Type: ([^;]*); Schema: .*; Owner: (.*?)(?:; Tablespace: .*)?$"
+)
 _DATA = re.compile(r"^COPY .* FROM stdin;$")
 _END_OF_DATA = "\\."
 _GRANTEE = re.compile(rf"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*\b(?:TO|FROM) {_IDENTIFIER}")
 _GRANTOR = re.compile(rf"^ALTER DEFAULT PRIVILEGES FOR ROLE {_IDENTIFIER}")
 _ROLE = re.compile(rf"^(?:CREATE ROLE|ALTER ROLE|GRANT {_IDENTIFIER} TO) {_IDENTIFIER}")
 _PASSWORD = re.compile(r" PASSWORD '[^']*'")
+_TABLESPACE = re.compile(rf"^SET default_tablespace = {_IDENTIFIER}$")
+_NO_TABLESPACE = "''"
+_OF_DATABASE = re.compile(rf" TABLESPACE = {_IDENTIFIER}")
+_TABLESPACES = "\n--\n-- Tablespaces\n--\n"
 _DATABASE = re.compile(rf"^CREATE DATABASE {_IDENTIFIER} ", re.MULTILINE)
 
 
@@ -72,24 +79,37 @@ def _beginning(name: str, stage: str) -> str:
     return f"{cut}_{hashlib.sha256(whole).hexdigest()[:_MARK]}"
 
 
-def roles_in(lines: Iterable[str]) -> set[str]:
-    """The roles that own something, or are granted something, in the text of a dump."""
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a server must have before: roles that own something or are granted something, and
+    the tablespaces that tables are to lie in."""
+
+    roles: frozenset[str] = frozenset()
+    tablespaces: frozenset[str] = frozenset()
+
+
+def needs_of(lines: Iterable[str]) -> Needs:
+    """What the text of a dump needs."""
     found: set[str] = set()
+    spaces: set[str] = set()
     kind = ""
     for line in _without_data(lines):
         said = _OBJECT.match(line)
         if said is not None:
             kind = said[1]
             found.add(said[2].strip())
+        elif (space := _TABLESPACE.match(line.rstrip(";"))) is not None:
+            spaces.add(_plain(space[1]))
         elif kind in ("ACL", "DEFAULT ACL"):
             found |= {_plain(m[1]) for p in (_GRANTEE, _GRANTOR) if (m := p.match(line))}
-    return found - {"", "-", "PUBLIC"}
+    return Needs(frozenset(found - {"", "-", "PUBLIC"}), frozenset(spaces - {_NO_TABLESPACE}))
 
 
 def database_statements(script: str, name: str) -> str:
     """What makes the database in the output of pg_restore --create, for another name.
 
-    The name stands at the same place in each statement, at the beginning of a line.
+    The name stands at the same place in each statement, at the beginning of a line. It lies
+    where the server puts databases: the source's tablespaces are its own.
     """
     found = _DATABASE.search(script)
     if found is None:
@@ -100,7 +120,8 @@ def database_statements(script: str, name: str) -> str:
         rf"{re.escape(found[1])}(?=\s)",
         re.MULTILINE,
     )
-    renamed = before.sub(lambda m: m[1] + identifier(name), script)
+    moved = script[: found.start()] + _OF_DATABASE.sub("", script[found.start() :], count=1)
+    renamed = before.sub(lambda m: m[1] + identifier(name), moved)
     lines = renamed.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("\\"))
 
@@ -109,10 +130,11 @@ def role_statements(script: str, only: set[str] | None) -> str:
     """What makes roles in the output of pg_dumpall --globals-only, without passwords.
 
     Where only some are made, nothing changes that is there: what others may stays as it is.
+    Tablespaces are left out: their folders are those of a server that may be at work.
     """
     lines = [
         _PASSWORD.sub("", line)
-        for line in script.splitlines(keepends=True)
+        for line in script.partition(_TABLESPACES)[0].splitlines(keepends=True)
         if not line.startswith("\\")
     ]
     if only is None:

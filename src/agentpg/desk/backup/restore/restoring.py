@@ -25,6 +25,7 @@ from agentpg.db import (
     driver_errors,
 )
 from agentpg.desk.backup.model import Backup, Check
+from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.desk.backup.proof.matching import compare_contents
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.server_side import server_of
@@ -42,7 +43,10 @@ from agentpg.errors import (
     BackupDamaged,
     DatabaseMissing,
     DatabaseNameUnusable,
+    DatabaseUnavailable,
     PermissionDenied,
+    RestoreDiskFull,
+    RestoreFailed,
     RestoreKindUnknown,
     RestoreNotRight,
     RestoreServerTooOld,
@@ -50,6 +54,9 @@ from agentpg.errors import (
     RestoreTargetMissing,
     RestoreTooSmall,
     RolesMissing,
+    ServerBusy,
+    TablespacesMissing,
+    ToolFailed,
     WorkUnderWay,
 )
 from agentpg.language import N_
@@ -191,6 +198,7 @@ class Restore:
         self._server, self._backup, self._options = server, backup, options
         self._repository, self._seal, self._brought = repository, seal, brought
         self._sql = Statements("restore", backup.source.schema)
+        self._filled_bytes = 0
 
     def plan(self, tell: Tell) -> RestorePlan:
         """Look at everything, and decide. Raises RestoreRefused and its kinds, BackupDamaged."""
@@ -209,7 +217,7 @@ class Restore:
             loader = self._loader(plan)
             if self._options.create_roles:
                 self._make_roles(connection, loader, plan)
-            with self._dropped_on_failure(connection, plan.staging):
+            with self._said(plan), self._dropped_on_failure(connection, plan.staging):
                 self._fill(loader, plan, tell)
                 took = timedelta(seconds=time.monotonic() - begun)
                 checks = self._compare(loader, plan, tell)
@@ -268,8 +276,12 @@ class Restore:
         return self._with_roles(connection, plan)
 
     def _with_roles(self, connection: Connection[Any], plan: RestorePlan) -> RestorePlan:
+        needs = self._loader(plan).needs()
+        spaces = {row[0] for row in connection.execute(self._sql["tablespaces"])}
+        if lacking := sorted(needs.tablespaces - spaces):
+            raise TablespacesMissing(target=self._server.target(), tablespaces=", ".join(lacking))
         there = {row[0] for row in connection.execute(self._sql["roles"])}
-        missing = tuple(sorted(self._loader(plan).roles() - there))
+        missing = tuple(sorted(needs.roles - there))
         if missing and not self._options.create_roles:
             raise RolesMissing(target=self._server.target(), roles=", ".join(missing))
         return replace(plan, missing_roles=missing)
@@ -347,8 +359,12 @@ class Restore:
                 connection.execute(self._sql.compose("create_role", role=role))
 
     def _fill(self, loader: Loader, plan: RestorePlan, tell: Tell) -> None:
+        def reached(done: int, total: int) -> None:
+            self._filled_bytes = done
+            tell(Work(RESTORING, done, total))
+
         loader.make_database(plan.staging)
-        loader.fill(plan.staging, lambda done, total: tell(Work(RESTORING, done, total)))
+        loader.fill(plan.staging, reached)
         if self._backup.kind == "sql":
             loader.give_to_owner(plan.staging)
 
@@ -381,13 +397,35 @@ class Restore:
             yield connection
 
     @contextmanager
+    def _said(self, plan: RestorePlan) -> Iterator[None]:
+        """Raise what went wrong as it concerns a restore."""
+        try:
+            yield
+        except (ToolFailed, ServerBusy) as error:
+            reason = str(error.values["reason"])
+            if is_no_room(reason):
+                target, done = self._server.target(), self._filled_bytes
+                raise RestoreDiskFull(
+                    reason, target=target, done=done, needed=plan.needed_bytes
+                ) from error
+            if isinstance(error, ToolFailed):
+                raise RestoreFailed(reason, name=self._backup.name) from error
+            raise
+
+    @contextmanager
     def _dropped_on_failure(self, connection: Connection[Any], name: str) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            # Where the server does not answer, the next restore removes it.
-            with suppress(AgentpgError), driver_errors(self._server.target()):
-                connection.execute(self._sql.compose("drop_database", database=name))
+        except BaseException as error:
+            try:
+                with driver_errors(self._server.target()):
+                    connection.execute(self._sql.compose("drop_database", database=name))
+            except DatabaseUnavailable as gone:
+                # The next restore removes it. A program that failed did so because of that.
+                if isinstance(error, ToolFailed):
+                    raise gone from error
+            except AgentpgError:
+                pass  # what went wrong first is what counts
             raise
 
 

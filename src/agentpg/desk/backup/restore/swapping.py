@@ -21,6 +21,7 @@ from agentpg.db import (
     Statements,
     connect,
     driver_errors,
+    is_connection_lost,
     server_message,
 )
 from agentpg.desk.backup.restore.naming import Stage, is_staged, staged
@@ -93,7 +94,8 @@ def put_in_place(server: Database, new: str, name: str, kept: str, ends: Ends) -
     """Give `name` to the database `new`; the one that has it now is called `kept` then.
 
     An empty `kept` says that none has it. Sessions of `new` are ended, those of the old one as far
-    as `ends` lets. Raises SwapNotDone; then nothing has changed.
+    as `ends` lets. Raises SwapNotDone; then nothing has changed. A server that ends meanwhile has
+    renamed both or none.
     """
     sql = Statements("restore", server.schema)
     renames = [*([(name, kept)] if kept else []), (new, name)]
@@ -105,6 +107,8 @@ def put_in_place(server: Database, new: str, name: str, kept: str, ends: Ends) -
                 with ending:
                     _rename(connection, sql, renames)
             except ServerError as error:
+                if is_connection_lost(error):
+                    raise
                 if error.sqlstate != _IN_USE or attempt == _TRIES:
                     raise SwapNotDone(ending.failure or server_message(error)) from None
             else:

@@ -104,9 +104,10 @@ def open_source(
         )
         name = backup.source.database
         loader.make_roles()
-        prepare_server(loader.server, name, loader.roles())
+        prepare_server(loader.server, name, loader.needs())
         loader.make_database(name)
-        loader.fill(name, tell)
+        with scratch.restoring():
+            loader.fill(name, tell)
         yield Source(backup, loader.database(name), loader.programs)
 
 

@@ -1,0 +1,82 @@
+"""A home in which a cluster is being recovered, until that is whole.
+
+Its data folder has another name until its unfinished tasks are held and its passwords set, so
+that nobody can start a server on a half-recovered one. Who recovers holds the home; one that
+nobody holds was left by a process that was killed, and the next recovery beside it removes it.
+What failed with a reason stays, to be looked at.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from agentpg.embedded.folder import Folder
+from agentpg.embedded.postmaster import clear_remains, postmaster_pid, stop_postmaster
+
+_NAME = "data.recovering"
+_FAILED = "recovery.failed"
+_PATIENCE = timedelta(minutes=2)
+
+
+def draft_of(folder: Folder) -> Path:
+    """The data folder while it is recovered."""
+    return folder.root / _NAME
+
+
+@contextmanager
+def holding(home: Path) -> Iterator[None]:
+    """Hold a home while a cluster is recovered in it; it is marked where that fails."""
+    descriptor = _lock(home)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it may have been removed, or its disk be full
+            (home / _FAILED).touch()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_left_recoveries(beside: Path) -> list[str]:
+    """Remove the homes in a folder that killed recoveries have left; their names."""
+    left = []
+    for draft in beside.glob(f"*/postgresql/{_NAME}"):
+        home = draft.parent.parent
+        with suppress(OSError):
+            descriptor = _lock(home)
+            try:
+                if not (home / _FAILED).exists():
+                    _remove(home, draft)
+                    left.append(home.name)
+            finally:
+                os.close(descriptor)
+    return left
+
+
+def _remove(home: Path, draft: Path) -> None:
+    pid = postmaster_pid(draft)
+    if pid is not None:
+        stop_postmaster(pid, "immediate", _PATIENCE)
+    clear_remains(draft)
+    # Tablespaces lie elsewhere, in folders that were made for it.
+    for link in (draft / "pg_tblspc").glob("*"):
+        if link.is_symlink():
+            shutil.rmtree(link.resolve(), ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _lock(folder: Path) -> int:
+    """Take the lock of a folder. Raises BlockingIOError where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
