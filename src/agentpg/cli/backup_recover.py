@@ -197,7 +197,7 @@ def _recover(
         home=home,
         beside=session.home,
         binaries=Binaries(programs.folder, programs.version),
-        opener=opener_of(repository, backup, seal, session.home),
+        opener=opener_of(repository, backup, seal, home),
         open_wal=lambda: seal_for_opening_wal(
             settings, repository, backup.source.system_identifier
         ),

@@ -90,6 +90,9 @@ def test_killed_itself_it_holds_nobody_up_and_the_next_cleans_up(
         connection.execute("SET lock_timeout = '5s'")
         connection.execute("CREATE TABLE IF NOT EXISTS busy (number int)")
         connection.execute("INSERT INTO busy VALUES (1)")
+        # Nor anything that keeps WAL.
+        slots = "SELECT FROM pg_replication_slots"
+        eventually(lambda: not connection.execute(slots).fetchall(), message="its slots go")
     for program in ("pg_basebackup", "pg_receivewal"):
         eventually(lambda: not making.tools(program), message="its programs end")  # noqa: B023
     _next(scene, making, left)

@@ -39,7 +39,10 @@ def _ignore(*_: object) -> None:
 
 @dataclass(slots=True)
 class Spaced:
-    """A cluster whose installation lies in the tablespace `fast`, in the folder `space`."""
+    """A cluster whose installation lies in the tablespace `fast`, but for one table in `slow`.
+
+    Both are folders in `space`.
+    """
 
     cluster: Cluster
     space: Path
@@ -63,10 +66,13 @@ def spaced(reaper: Reaper) -> Iterator[Spaced]:
     folder = open_folder(place / "repository")
     cluster = make_cluster(servers, place / "cluster", folder, options)
     space = place / "space"
-    space.mkdir(mode=0o700)
-    choose_account(cluster.server.status().data).own(space)
+    space.mkdir(mode=0o711)
     with connect(Database(cluster.server.dsn("postgres", "postgres"))) as connection:
-        connection.execute(f"CREATE TABLESPACE fast OWNER admin LOCATION '{space}'".encode())
+        for name in ("fast", "slow"):
+            (space / name).mkdir(mode=0o700)
+            choose_account(cluster.server.status().data).own(space / name)
+            statement = f"CREATE TABLESPACE {name} OWNER admin LOCATION '{space / name}'"
+            connection.execute(statement.encode())
         connection.execute("COMMENT ON TABLESPACE fast IS 'it''s\nfast'")
         connection.execute("ALTER DATABASE agentic_ai SET TABLESPACE fast")
     fill(Database(cluster.server.dsn(), SCHEMA), 100)
@@ -74,7 +80,7 @@ def spaced(reaper: Reaper) -> Iterator[Spaced]:
         connection.execute(
             "CREATE TABLE agentic_ai.plain TABLESPACE pg_default AS SELECT 1 AS number"
         )
-        connection.execute("CREATE TABLE agentic_ai.spaced (id int) TABLESPACE fast")
+        connection.execute("CREATE TABLE agentic_ai.spaced (id int) TABLESPACE slow")
     backups = {
         kind: create_backup(cluster.database, folder, options(kind=kind), _ignore)
         for kind in ("dump", "sql", "base")
@@ -122,7 +128,7 @@ def test_another_server_goes_without_it_or_says_so(
     with connect(_restore(spaced, other, "dump", tmp_path / "work")) as connection:
         assert connection.execute(_ROWS.encode()).fetchall() == [(100,), (1,)]
     drop_databases(Database(other.dsn("postgres", "postgres")), ["elsewhere"])
-    with pytest.raises(TablespacesMissing, match="fast") as refused:
+    with pytest.raises(TablespacesMissing, match=r"the file names: slow$") as refused:
         _restore(spaced, other, "sql", tmp_path / "work")
     assert refused.value.exit_code == 4
     with connect(Database(other.dsn("postgres", "postgres"))) as connection:
@@ -154,11 +160,12 @@ def test_a_cluster_is_recovered_with_its_tablespace_elsewhere(
 ) -> None:
     home, new = spaced.space.parent / "home", spaced.space.parent / "new space"
     before = spaced.held()
-    assert list(Copy.of(spaced.backups["base"]).tablespaces.values()) == [str(spaced.space)]
+    moved = {str(spaced.space / name): new / name for name in ("fast", "slow")}
+    assert set(Copy.of(spaced.backups["base"]).tablespaces.values()) == set(moved)
     with pytest.raises(TablespaceUnmapped, match=str(spaced.space)):
         recover_home(work({}))
     assert not home.exists()
-    recover_home(work({str(spaced.space): new}))
+    recover_home(work(moved))
     server = spaced.cluster.started(home)
     with connect(Database(server.dsn("postgres"))) as connection:
         assert connection.execute(_ROWS.encode()).fetchall() == [(100,), (1,)]
@@ -166,5 +173,5 @@ def test_a_cluster_is_recovered_with_its_tablespace_elsewhere(
             "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'"
         ).fetchone()
     server.stop("immediate")
-    assert place == (str(new),)
+    assert place == (str(new / "fast"),)
     assert spaced.held() == before

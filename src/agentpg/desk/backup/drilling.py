@@ -240,9 +240,9 @@ def prepare_server(server: Database, name: str, needs: Needs) -> None:
         there = {row[0] for row in connection.execute(sql["roles"])}
         for role in sorted(needs.roles - there):
             connection.execute(sql.compose("create_role", role=role))
-        if needs.tablespaces:
-            connection.execute(sql["allow_in_place"])
-        for tablespace in sorted(needs.tablespaces):
+        spaces = {row[0] for row in connection.execute(sql["tablespaces"])}
+        connection.execute(sql["allow_in_place"])
+        for tablespace in sorted(needs.tablespaces - spaces):
             connection.execute(sql.compose("create_in_place", tablespace=tablespace))
         connection.execute(sql.compose("drop_database", database=name))
 

@@ -1,9 +1,8 @@
 """Running PostgreSQL's programs so that they end when we do.
 
 A program is started through a shell of two lines, which holds our end of a pipe: when this
-process is gone, however it went, the pipe closes and the shell ends the program. It leads a
-process group of its own, so that Ctrl-C comes to us first, and the workers that it started
-can be ended with it.
+process is gone, however it went, the pipe closes and the shell ends the program, and then what
+that has started. It leads a process group of its own, so that Ctrl-C comes to us first.
 """
 
 from __future__ import annotations
@@ -23,13 +22,15 @@ from agentpg.embedded.account import Account
 from agentpg.errors import ToolFailed
 from agentpg.settings import hide_password
 
-# The pipe comes as standard input. A job in the background reads nothing unless told to.
+# The pipe comes as standard input. A job in the background reads nothing unless told to. What a
+# program started may outlive it, as the process does by which pg_basebackup receives WAL: it
+# would keep the server from ever removing any.
 _LEASH = """
 exec 3<&0
 "$@" </dev/null 3<&- & tool=$!
-{ read -r _; kill -TERM "$tool"; } <&3 >/dev/null 2>&1 & leash=$!
+{ read -r _; kill -TERM "$tool"; } <&3 >/dev/null 2>&1 &
 wait "$tool"; code=$?
-kill "$leash" 2>/dev/null
+trap '' TERM; kill -TERM 0
 exit "$code"
 """
 
