@@ -184,7 +184,7 @@ def test_the_list_of_another_backup_is_noticed(cluster: Cluster, tmp_path: Path)
     programs = find_programs(PG_BIN, second.source.server_version // 10_000, *SERVER)
     with (
         ScratchServer(programs, tmp_path / "scratch", scratch_options(second)) as scratch,
-        pytest.raises(ToolFailed, match="pg_verifybackup"),
+        pytest.raises(CopyDamaged, match="backup_manifest"),
     ):
         prepare_base(scratch, second, cluster.folder, None, programs)
 

@@ -24,11 +24,13 @@ from agentpg.settings import hide_password
 
 # The pipe comes as standard input. A job in the background reads nothing unless told to. What a
 # program started may outlive it, as the process does by which pg_basebackup receives WAL: it
-# would keep the server from ever removing any.
+# would keep the server from ever removing any. The shell itself says nothing: with nobody there
+# to read it, saying that the program was ended would end the shell too.
 _LEASH = """
 exec 3<&0
 "$@" </dev/null 3<&- & tool=$!
-{ read -r _; kill -TERM "$tool"; } <&3 >/dev/null 2>&1 &
+exec 2>/dev/null
+{ read -r _; kill -TERM "$tool"; } <&3 >/dev/null &
 wait "$tool"; code=$?
 trap '' TERM; kill -TERM 0
 exit "$code"
