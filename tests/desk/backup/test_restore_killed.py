@@ -203,9 +203,10 @@ class Restoring:
         elif stage == "renaming":
             self._told("Swapping")
             [staging] = self._scene.staged(self._name)
-            holder = connect(self._scene.postgres.renamed(staging), "holder")
+            holder = connect(self._scene.postgres, "holder", autocommit=False)
             self._stack.enter_context(suppress(Exception))
             self._stack.enter_context(holder)
+            holder.execute(f"COMMENT ON DATABASE {staging} IS 'nobody renames it now'".encode())
             self.go_on()
             # The old one has its new name already, in a transaction that has not ended.
             self._waits(f"state = 'active' AND query LIKE '%%DATABASE \"{staging}\" RENAME%%'")

@@ -108,15 +108,16 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
         tablespaces=work.tablespaces,
     )
     _make_places(folder, place.account)
-    with _written(folder), holding(folder.home), _removed_where_full(folder, place):
-        return _recover_there(work, folder, place, report)
+    with _written(folder), holding(folder.home):
+        prepared = _prepare(work, folder, place, report)
+        with _removed_where_full(folder, place):
+            return _recover_there(work, folder, prepared)
 
 
-def _recover_there(
-    work: HomeWork, folder: Folder, place: Place, report: Report | None
-) -> Recovered:
+def _prepare(work: HomeWork, folder: Folder, place: Place, report: Report | None) -> Prepared:
+    """Unpack it; where that fails, the home goes, and nothing that was there before."""
     try:
-        prepared = prepare_recovery(
+        return prepare_recovery(
             work.backup,
             work.repository,
             work.target,
@@ -129,6 +130,10 @@ def _recover_there(
     except BaseException:
         shutil.rmtree(folder.home, ignore_errors=True)
         raise
+
+
+def _recover_there(work: HomeWork, folder: Folder, prepared: Prepared) -> Recovered:
+    place = prepared.place
     # Another cluster of this origin may have had the next timeline, and its WAL is kept.
     taken = timelines_in(work.repository, work.backup.source.system_identifier)
     reserve_timelines(prepared.place, prepared.plan.timeline, taken)
