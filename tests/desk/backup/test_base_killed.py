@@ -68,7 +68,8 @@ def _is_copying(making: Making, database: Database) -> bool:
 
 
 def _is_at_its_moment(making: Making, _: Database) -> bool:
-    return any(making.folder.root.glob("backups/*/data/wal"))
+    begun = find_backups(making.folder).unfinished
+    return any((making.folder.root / "backups" / name / "data" / "wal").exists() for name in begun)
 
 
 _STAGES = [_is_begun, _is_copying, _is_at_its_moment]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.storage.records import key_of
 from agentpg.desk.backup.storage.repository import GLOBALS, MANIFEST, SEALED, Repository
 from agentpg.desk.backup.storage.sealing import Seal
-from agentpg.errors import FileNotWritten, ObjectMissing
+from agentpg.errors import CopyDamaged, FileNotWritten, ObjectMissing
 
 DATA = "data"
 
@@ -46,17 +47,26 @@ class Brought:
         return path if path.is_file() else None
 
     def script(self) -> Path:
-        """The one file of a backup of kind sql, as psql reads it. Raises FileNotWritten."""
+        """The one file of a backup of kind sql, as psql reads it; unpacked when first asked for.
+
+        Raises CopyDamaged and FileNotWritten.
+        """
         [path] = sorted((self.folder / DATA).iterdir())
         if path.suffix != COMPRESSED:
             return path
         plain = self.work / path.stem
+        if plain.exists():
+            return plain
         try:
             # Others pass through the folder, and see the path where a program is given it.
             descriptor = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with gzip.open(path) as read, os.fdopen(descriptor, "wb") as write:
                 shutil.copyfileobj(read, write, 1024**2)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            plain.unlink()
+            raise CopyDamaged(str(error), path=path.name) from None
         except OSError as error:
+            plain.unlink(missing_ok=True)
             raise FileNotWritten(error.strerror or str(error), path=plain) from error
         return plain
 
