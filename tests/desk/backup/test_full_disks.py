@@ -18,8 +18,9 @@ from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.restore.naming import is_staged
 from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
 from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
-from agentpg.desk.backup.storage.folder import Folder, open_folder
+from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.desk.backup.storage.records import complete
+from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import (
@@ -71,13 +72,14 @@ def backups(cluster: Cluster) -> dict[str, Backup]:
     return {kind: _create(cluster, cluster.folder, kind) for kind in _KINDS}
 
 
-def _create(cluster: Cluster, folder: Folder, kind: str) -> Backup:
+def _create(cluster: Cluster, folder: Repository, kind: str) -> Backup:
     return create_backup(cluster.database, folder, cluster.options(kind=kind), _ignore)
 
 
-def _files(folder: Folder, backup: Backup) -> list[Path]:
+def _files(folder: Repository, backup: Backup) -> list[Path]:
     """Its files in the order in which they come to be."""
-    place = folder.root / "backups" / backup.name
+    place = folder.folder(f"backups/{backup.name}")
+    assert place is not None
     made = [place / file.path for file in backup.files]
     first = [path for path in made if path.parent != place]
     return [place / "begun.json", *first, place / "manifest.json", place / "globals.sql"]

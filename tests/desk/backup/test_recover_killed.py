@@ -157,7 +157,7 @@ def test_killed_itself_it_leaves_nothing_that_can_be_started_and_the_next_cleans
     tmp_path.chmod(0o711)
     home = tmp_path / "home"
     by = "latest" if stage == "recovering" else "backup"
-    command = [sys.executable, "-c", _RECOVER, str(scene.cluster.folder.root), scene.backup.name]
+    command = [sys.executable, "-c", _RECOVER, scene.cluster.folder.place, scene.backup.name]
     command += [str(home), str(scene.cluster.home), PG_BIN, by, stage]
     with _wal_that_never_comes(scene):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
