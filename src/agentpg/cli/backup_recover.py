@@ -120,7 +120,7 @@ def recover(
         if replace:
             _take_place(session, home, force=force)
         elif not as_json:
-            _say_how_to_start(session, aim, home)
+            _say_how_to_start(session, aim, home, recovered.timeline)
 
 
 @contextmanager
@@ -367,7 +367,7 @@ def _show_recovered(session: Session, recovered: Recovered, choice: Unfinished) 
         session.out.line(session.translate(HELD))
 
 
-def _say_how_to_start(session: Session, aim: Aim, home: Path) -> None:
+def _say_how_to_start(session: Session, aim: Aim, home: Path, timeline: int) -> None:
     from agentpg.desk.backup.recovery.homes import steps_to_replace
 
     session.out.line()
@@ -376,7 +376,7 @@ def _say_how_to_start(session: Session, aim: Aim, home: Path) -> None:
         session.out.line(f"  agentpg --home {home} server start")
         return
     session.out.line(session.translate(N_("Put it in the place of the server that was:")))
-    for step in steps_to_replace(aim.backup, home):
+    for step in steps_to_replace(aim.backup, home, timeline):
         session.out.line(f"  {step}")
 
 

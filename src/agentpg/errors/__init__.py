@@ -159,6 +159,7 @@ AgentpgError                    exit 1   failed
 │   ├── MarkNotFound
 │   ├── WalDiffers                       the archive has another file of the name
 │   ├── WalNotThere
+│   ├── MarkDamaged                      what the repository says of one can't be read
 │   ├── RecoveryRefused                  (exit 4) the target can't be reached
 │   │   ├── WalMissing
 │   │   ├── TargetOutOfRange
@@ -265,6 +266,7 @@ from agentpg.errors.recovery import (
     CopyDamaged,
     FolderInTheWay,
     HomesApart,
+    MarkDamaged,
     MarkExists,
     MarkNameWrong,
     MarkNotFound,
@@ -450,6 +452,7 @@ __all__ = [
     "KeyUnusable",
     "LimitNotFound",
     "LoginRefused",
+    "MarkDamaged",
     "MarkExists",
     "MarkNameWrong",
     "MarkNotFound",

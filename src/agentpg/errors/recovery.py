@@ -105,6 +105,13 @@ class MarkNotFound(BackupError):
     hint = N_("`agentpg backup show` lists the marks that a backup can be recovered to.")
 
 
+class MarkDamaged(BackupError):
+    """What the repository says of a mark can't be read."""
+
+    sentence = N_("the mark in {mark} cannot be read: {reason}")
+    hint = N_("Its moment can still be reached by its time. Move the file away to see the others.")
+
+
 class RecoveryRefused(BackupError):
     """A recovery that can't give what is asked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from agentpg.desk.backup.recovery.homes import (
     exchange_clusters,
     recover_home,
     require_one_file_system,
+    steps_to_replace,
 )
 from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.recovery.unpacking import forbid_archiving
@@ -161,6 +163,30 @@ def _archive_by(cluster: Cluster, command: str) -> list[tuple[str]]:
         connection.execute(f"ALTER SYSTEM SET archive_command = {literal(command)}".encode())
         connection.execute("SELECT pg_reload_conf()")
     return had
+
+
+@pytest.mark.one_server
+def test_the_steps_for_a_server_of_one_s_own_leave_nothing_out(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    backup = cluster.back_up()
+    beside = tmp_path / "beside"
+    recovered = recover_home(_work(cluster, backup, beside))
+    # The private server knows its folder by a descriptor, where its home is closed to it.
+    places = {"data_directory": str(cluster.server.status().data)}
+    backup = replace(backup, details={**backup.details, "places": places})
+    steps = steps_to_replace(backup, beside, recovered.timeline)
+    assert [step for step in steps if step.startswith("systemctl")] == [steps[0], steps[-1]]
+    cluster.server.stop()
+    for step in steps[1:-1]:
+        subprocess.run(["sh", "-e", "-c", step], check=True)
+    cluster.server.start()
+    assert cluster.end_segment().startswith("00000002")
+    archived = [stored.key for stored in cluster.folder.objects("wal/")]
+    assert any("00000002.history" in key for key in archived)
+    # A second time, what was put aside would be in the way.
+    refused = subprocess.run(["sh", "-c", steps[1]], check=False, capture_output=True)
+    assert refused.returncode != 0
 
 
 def test_a_timeline_that_was_never_archived_is_followed_to_its_end(

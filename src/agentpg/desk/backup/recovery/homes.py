@@ -250,16 +250,22 @@ def list_sessions(connection: Connection[Any]) -> list[str]:
     return [str(row[0]) for row in connection.execute(_SQL["list_sessions"]).fetchall()]
 
 
-def steps_to_replace(backup: Backup, home: Path) -> list[str]:
-    """What puts a recovered data folder in the place of the one that was, for its owner."""
+def steps_to_replace(backup: Backup, home: Path, timeline: int) -> list[str]:
+    """What puts a recovered data folder in the place of the one that was, for its owner.
+
+    It archives again then, the history of its timeline first: without that, nobody could follow it.
+    """
     data = Copy.of(backup).places.get("data_directory", "/var/lib/postgresql/VERSION/main")
-    recovered = Folder(home.absolute()).data
+    old, recovered = f"{data}.old", str(Folder(home.absolute()).data)
+    waiting = f"{data}/pg_wal/archive_status/{timeline:08X}.history.ready"
     return [
         "systemctl stop postgresql",
-        f"mv {shlex.quote(data)} {shlex.quote(data + '.old')}",
-        f"mv {shlex.quote(str(recovered))} {shlex.quote(data)}",
-        f"chown -R --reference={shlex.quote(data + '.old')} {shlex.quote(data)}",
-        f"sed -i '/{RECOVERED}/,+1d' {shlex.quote(data + '/postgresql.auto.conf')}",
+        # Never into a folder of that name.
+        f"mv --no-target-directory {shlex.quote(data)} {shlex.quote(old)}",
+        f"mv --no-target-directory {shlex.quote(recovered)} {shlex.quote(data)}",
+        f"sed -i '/{RECOVERED}/,+1d' {shlex.quote(f'{data}/postgresql.auto.conf')}",
+        f"touch {shlex.quote(waiting)}",
+        f"chown -R --reference={shlex.quote(old)} {shlex.quote(data)}",
         "systemctl start postgresql",
     ]
 

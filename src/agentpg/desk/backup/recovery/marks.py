@@ -17,7 +17,7 @@ from typing import Any
 from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import FORMAT
 from agentpg.desk.backup.storage.repository import Repository
-from agentpg.errors import MarkExists, MarkNameWrong, MarkNotFound, ObjectMissing
+from agentpg.errors import MarkDamaged, MarkExists, MarkNameWrong, MarkNotFound, ObjectMissing
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 # Base backups name their own moments like this.
@@ -55,9 +55,10 @@ def make_mark(connection: Connection[Any], repository: Repository, name: str) ->
 
 
 def read_mark(repository: Repository, system: str, name: str) -> Mark:
-    """The mark of this name. Raises MarkNotFound."""
+    """The mark of this name. Raises MarkNotFound and MarkDamaged."""
+    key = _key(system, name)
     try:
-        return _parsed(repository.read(_key(system, name)))
+        return _parsed(repository.read(key), key)
     except ObjectMissing:
         raise MarkNotFound(name=name, place=repository.place) from None
 
@@ -65,7 +66,8 @@ def read_mark(repository: Repository, system: str, name: str) -> Mark:
 def list_marks(repository: Repository, system: str) -> list[Mark]:
     """The marks of a cluster, in the order of their moments."""
     keys = [stored.key for stored in repository.objects(_key(system, "").removesuffix(".json"))]
-    return sorted((_parsed(repository.read(key)) for key in keys), key=lambda mark: mark.made_at)
+    marks = (_parsed(repository.read(key), key) for key in keys)
+    return sorted(marks, key=lambda mark: mark.made_at)
 
 
 def _key(system: str, name: str) -> str:
@@ -77,12 +79,15 @@ def _written(mark: Mark) -> bytes:
     return f"{json.dumps(said, indent=2)}\n".encode()
 
 
-def _parsed(content: bytes) -> Mark:
-    said = json.loads(content)
-    return Mark(
-        name=said["name"],
-        system=said["system"],
-        made_at=datetime.fromisoformat(said["made_at"]),
-        lsn=said["lsn"],
-        timeline=said["timeline"],
-    )
+def _parsed(content: bytes, key: str) -> Mark:
+    try:
+        said = json.loads(content)
+        return Mark(
+            name=said["name"],
+            system=said["system"],
+            made_at=datetime.fromisoformat(said["made_at"]),
+            lsn=said["lsn"],
+            timeline=said["timeline"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise MarkDamaged(f"{type(error).__name__}: {error}", mark=key) from None

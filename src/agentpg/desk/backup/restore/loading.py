@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from agentpg.desk.backup.restore.naming import (
 )
 from agentpg.desk.backup.scratch import gently
 from agentpg.desk.backup.storage.bringing import Brought
-from agentpg.errors import FileNotWritten
+from agentpg.errors import AgentpgError, FileNotWritten
 
 _LOOK_SECONDS = 1.0
 _OF_THE_DATABASE = (" ACL - DATABASE ", " COMMENT - DATABASE ", " SECURITY LABEL - DATABASE ")
@@ -184,10 +184,15 @@ class _Meter:
         if now < self._looked + _LOOK_SECONDS:
             return
         self._looked = now
+        # Where the server has no room for one more session, the restore goes on without.
+        with suppress(AgentpgError):
+            self._tell(min(self._size(), self._total), self._total)
+
+    def _size(self) -> int:
         sql = Statements("restore", self._target.schema)
         with (
             driver_errors(self._target.target()),
             connect(self._target, "agentpg backup restore") as connection,
         ):
             [(size,)] = connection.execute(sql["size"]).fetchall()
-        self._tell(min(size, self._total), self._total)
+        return int(size)
