@@ -16,7 +16,7 @@ from agentpg.db import Database
 from agentpg.embedded.binaries import find_binaries
 from tests.cable import Cable
 from tests.places import write_to_memory
-from tests.servers import PG_BIN, OwnServers, Reaper, SharedServer, remove_server
+from tests.servers import PG_BIN, Mould, OwnServers, Reaper, SharedServer, remove_server
 from tests.storage import Storage, read_models_once
 
 _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_")
@@ -116,10 +116,17 @@ def superuser_dsn(shared_server: SharedServer) -> Callable[..., str]:
     return shared_server.superuser_dsn
 
 
+@pytest.fixture(scope="session")
+def mould() -> Iterator[Mould]:
+    """A new data folder, of which servers get copies."""
+    with tempfile.TemporaryDirectory(prefix="agentpg-mould-") as home:
+        yield Mould(Path(home))
+
+
 @pytest.fixture
-def own_server(tmp_path: Path, reaper: Reaper) -> Iterator[OwnServers]:
+def own_server(tmp_path: Path, reaper: Reaper, mould: Mould) -> Iterator[OwnServers]:
     """Call it for a server of the test's own, which it may kill."""
-    servers = OwnServers(tmp_path, reaper)
+    servers = OwnServers(tmp_path, reaper, mould)
     yield servers
     servers.close()
 

@@ -17,7 +17,16 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.db import Database, compose_script, connect
 from agentpg.embedded import EmbeddedServer
-from agentpg.embedded.folder import Folder, _scram_verifier, known_passwords
+from agentpg.embedded.account import choose_account
+from agentpg.embedded.binaries import binaries_for, find_binaries
+from agentpg.embedded.folder import (
+    Folder,
+    _pgpass,
+    _scram_verifier,
+    known_passwords,
+    make_data_folder,
+    write_file,
+)
 from agentpg.embedded.postmaster import clear_remains
 from agentpg.errors import AgentpgError
 
@@ -147,12 +156,37 @@ def _install_schema(database: Database) -> None:
         connection.execute(script.encode())
 
 
-class OwnServers:
-    """Makes servers for one test that kills, restarts or configures them."""
+class Mould:
+    """A data folder as the first start makes it, to be copied: that takes far less."""
 
-    def __init__(self, folder: Path, reaper: Reaper) -> None:
+    def __init__(self, home: Path) -> None:
+        self._folder = Folder(home)
+        self._account = choose_account(self._folder.data)
+        binaries = binaries_for(self._account, find_binaries(PG_BIN))
+        self._folder.root.mkdir()
+        self._folder.root.chmod(0o711)
+        make_data_folder(self._folder, self._account, binaries, SCHEMA, FAST)
+
+    def cast(self, home: Path) -> None:
+        """Make a home with a copy."""
+        folder = Folder(home)
+        folder.root.mkdir(parents=True)
+        folder.root.chmod(0o711)
+        subprocess.run(["cp", "-a", self._folder.data, folder.data], check=True)
+        passwords = _pgpass(known_passwords(self._folder), folder.socket_dir(self._account))
+        write_file(folder.passwords, passwords, 0o600)
+
+
+class OwnServers:
+    """Makes servers for one test that kills, restarts or configures them.
+
+    The first one is cast in the mould, if there is one; any other is a cluster of its own kind.
+    """
+
+    def __init__(self, folder: Path, reaper: Reaper, mould: Mould | None = None) -> None:
         self._folder = folder
         self._reaper = reaper
+        self._mould = mould
         self._homes: list[Path] = []
 
     def __call__(
@@ -166,6 +200,9 @@ class OwnServers:
         place = home or self._folder / f"server-{len(self._homes)}"
         self._homes.append(place)
         self._reaper.watch(place)
+        if self._mould and pg_bin == PG_BIN and not Folder(place).root.exists():
+            self._mould.cast(place)
+            self._mould = None
         return EmbeddedServer(place, pg_bin, options={**FAST, **(options or {})})
 
     def close(self) -> None:

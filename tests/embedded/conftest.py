@@ -9,6 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import OwnServers, Reaper
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, reaper: Reaper) -> Iterator[OwnServers]:
+    """Call it for a server of the test's own, whose first start makes its data folder."""
+    servers = OwnServers(tmp_path, reaper)
+    yield servers
+    servers.close()
+
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
