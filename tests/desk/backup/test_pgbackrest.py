@@ -222,7 +222,6 @@ def _backup_elsewhere(archived: ArchivedServer) -> subprocess.Popen[bytes]:
     script = f"""
 from pathlib import Path
 from agentpg.db import Database
-from agentpg.desk.backup.pgbackrest import pgbackrest
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.storage.folder import open_folder
 database = Database({archived.database.dsn!r}, "agentic_ai")
