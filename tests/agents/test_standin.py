@@ -12,18 +12,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import anthropic
-import openai
 import pytest
 
 from agentpg.agents.standin import StandIn
 from agentpg.agents.standin.text import count_tokens, cut, embed, pieces, summarise
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.without_server
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+
+pytestmark = [pytest.mark.without_server, pytest.mark.xdist_group("vendors")]
 
 MODEL = "gpt-4o-mini"
 
@@ -39,6 +41,15 @@ SELECT 'a backup in code. It is no sentence. It is a backup.';
 
 - Keep each backup for thirty days on a disk of its own.
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vendors() -> None:
+    """Import their clients where these tests run: every process of a run would spend two
+    seconds on it."""
+    global anthropic, openai  # noqa: PLW0603
+    import anthropic
+    import openai
 
 
 @pytest.fixture(scope="module")

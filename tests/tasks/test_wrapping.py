@@ -7,10 +7,8 @@ import gc
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import openai
 import pytest
 
 from agentpg.agents.standin import StandIn
@@ -29,7 +27,11 @@ from tests.tasks.recording import (
 )
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.one_server
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("vendors")]
 
 MODEL = "gpt-4o-mini"
 CLAUDE = "claude-haiku-4-5"
@@ -43,6 +45,15 @@ ASK: Any = [
 ASK_CLAUDE: Any = ASK[1:]
 
 Maker = Callable[..., LlmCall]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vendors() -> None:
+    """Import their clients where these tests run: every process of a run would spend two
+    seconds on it."""
+    global anthropic, openai  # noqa: PLW0603
+    import anthropic
+    import openai
 
 
 @pytest.fixture(scope="module")
@@ -551,10 +562,10 @@ def test_a_sync_client_in_an_async_handler_is_refused(
     assert calls(database) == []
 
 
-@pytest.mark.parametrize("other", [object(), "https://api.openai.com", None, openai])
-def test_what_is_no_client_is_refused(other: object) -> None:
-    with pytest.raises(ClientUnknown, match=type(other).__name__):
-        wrap_client(other, lambda **_: pytest.fail("no call"))
+def test_what_is_no_client_is_refused() -> None:
+    for other in (object(), "https://api.openai.com", None, openai):
+        with pytest.raises(ClientUnknown, match=type(other).__name__):
+            wrap_client(other, lambda **_: pytest.fail("no call"))
 
 
 @pytest.mark.parametrize(
