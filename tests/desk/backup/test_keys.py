@@ -25,6 +25,7 @@ from agentpg.errors import (
     KeyNotFitting,
     KeyThere,
     KeyUnusable,
+    ObjectMissing,
     PassphraseWrong,
 )
 from agentpg.settings import Settings, load_settings
@@ -201,6 +202,33 @@ def test_a_passphrase_opens_what_it_sealed(repository: Folder, tmp_path: Path) -
     wrong = load_settings(backup_passphrase="another")
     with pytest.raises(PassphraseWrong, match=r"key\.age"):
         seal_for_opening(wrong, repository, backup)
+
+
+def test_a_damaged_key_beside_a_backup_is_named(repository: Folder, tmp_path: Path) -> None:
+    settings = load_settings(backup_passphrase=PASSPHRASE)
+    seal = seal_of(settings, repository)
+    assert seal is not None
+    backup = _store(repository, seal, tmp_path)
+    key = f"backups/{backup.name}/{KEY}"
+    for place in (5, len(seal.key_file) // 2, len(seal.key_file) - 1):
+        repository.write(key, _flipped(seal.key_file, place))
+        with pytest.raises(PassphraseWrong, match=r"key\.age"):
+            seal_for_opening(settings, repository, backup)
+    repository.remove([key])
+    with pytest.raises(ObjectMissing, match=r"key\.age"):
+        seal_for_opening(settings, repository, backup)
+
+
+def test_a_key_with_one_flipped_bit_is_none(key_file: Path) -> None:
+    content = key_file.read_bytes()
+    for place in range(content.index(b"AGE-SECRET-KEY"), len(content) - 1):
+        key_file.write_bytes(_flipped(content, place))
+        with pytest.raises(KeyUnusable, match=r"backup\.key"):
+            read_key_file(key_file)
+
+
+def _flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
 
 
 def test_every_backup_has_a_key_of_its_own(repository: Folder) -> None:
