@@ -16,12 +16,16 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+from agentpg.desk.backup.recovery.recovery_server import PRIVATE
 from agentpg.embedded.folder import Folder
 from agentpg.embedded.postmaster import clear_remains, postmaster_pid, stop_postmaster
 
 _NAME = "data.recovering"
 _FAILED = "recovery.failed"
 _PATIENCE = timedelta(minutes=2)
+
+# The line of postmaster.pid that names the folder of the socket.
+_SOCKET_LINE = 4
 
 
 def draft_of(folder: Folder) -> Path:
@@ -62,7 +66,11 @@ def remove_left_recoveries(beside: Path) -> list[str]:
 def _remove(home: Path, draft: Path) -> None:
     pid = postmaster_pid(draft)
     if pid is not None:
+        lines = (draft / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         stop_postmaster(pid, "immediate", _PATIENCE)
+        for private in map(Path, lines[_SOCKET_LINE : _SOCKET_LINE + 1]):
+            if private.name.startswith(PRIVATE):
+                shutil.rmtree(private, ignore_errors=True)
     clear_remains(draft)
     # Tablespaces lie elsewhere, in folders that were made for it.
     for link in (draft / "pg_tblspc").glob("*"):

@@ -27,6 +27,9 @@ from agentpg.language import N_
 _PATIENCE = timedelta(days=7)
 _STOPPING = timedelta(minutes=30)
 
+# The folders of sockets are called so.
+PRIVATE = "agentpg-recovery-"
+
 _REJECT = "local all all reject\n"
 
 # What the source has set must neither let a session hang nor run code that is not there.
@@ -62,7 +65,7 @@ def run_until_recovered(
     `log`. Raises RecoveryFailed where it does neither.
     """
     runnable = binaries_for(place.account, binaries)
-    private = Path(tempfile.mkdtemp(prefix="agentpg-recovery-"))
+    private = Path(tempfile.mkdtemp(prefix=PRIVATE))
     try:
         _configure(private, place, floors, _REJECT)
         said, pid = _start(place, runnable, private, log)
@@ -89,7 +92,7 @@ def running_privately(
     Gives its database template1. Raises RecoveryFailed where it does not start or stop.
     """
     runnable = binaries_for(place.account, binaries)
-    private = Path(tempfile.mkdtemp(prefix="agentpg-recovery-"))
+    private = Path(tempfile.mkdtemp(prefix=PRIVATE))
     try:
         quoted = superuser.replace('"', '""')
         _configure(private, place, floors, f'local all "{quoted}" trust\n')
