@@ -129,7 +129,7 @@ def off(session: Session, restart: bool) -> None:
 def status(session: Session, as_json: bool) -> int:
     """Show how archiving goes: the last file, what waits, since when it fails, what is missing.
 
-    Exits with 5 where it fails, does not happen, or files are missing in between.
+    Exits with 5 where it fails, does not happen or goes elsewhere, or files are missing in between.
     """
     from agentpg.db import connect, driver_errors
     from agentpg.desk.backup.recovery.archiving import look_at_archiving
@@ -215,6 +215,9 @@ def _show(session: Session, found: ArchiveStatus) -> None:
         (N_("size"), figures.size(found.size_bytes)),
     )
     session.out.facts(waiting)
+    if not found.arrives:
+        elsewhere = N_("The last file is not in {place}: the server archives elsewhere.")
+        session.out.note(session.translate(elsewhere).format(place=session.repository.place))
     if archiver.restart_needed:
         session.out.note(session.translate(N_("A change waits for a restart of the server.")))
     if found.gaps:

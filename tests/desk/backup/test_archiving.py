@@ -148,8 +148,11 @@ def _fill_up(filler: Path) -> None:
             file.write(bytes(65536))
 
 
-def test_what_is_turned_off_goes_on_until_the_restart(cluster: Cluster) -> None:
+def test_what_is_turned_off_goes_on_until_the_restart(cluster: Cluster, tmp_path: Path) -> None:
     with connect(cluster.database) as connection:
+        assert look_at_archiving(connection, cluster.folder).is_well
+        # To another repository nothing comes, however well it goes.
+        assert not look_at_archiving(connection, open_folder(tmp_path / "another")).is_well
         assert turn_off(connection).restart_needed
         prove_archiving(connection, cluster.folder, timedelta(seconds=30))
     cluster.server.stop()

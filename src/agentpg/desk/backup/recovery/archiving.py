@@ -28,7 +28,7 @@ from agentpg.desk.backup.recovery.server_side import (
     server_of,
     write_script,
 )
-from agentpg.desk.backup.recovery.wal import Gap, WalArchive, prefix_of, read_archive
+from agentpg.desk.backup.recovery.wal import Gap, WalArchive, prefix_of, read_archive, segment_named
 from agentpg.desk.backup.storage.keys import recipients_of_wal
 from agentpg.desk.backup.storage.repository import SEALED, Repository
 from agentpg.embedded.postmaster import wait_for
@@ -107,7 +107,8 @@ class ArchiveStatus:
 
     `waiting` files are those not yet archived, the oldest since `waiting_since`; None where the
     role may not see that. `gaps` are what is missing between the first and the last segment of
-    each timeline. `sealed` is how many of the segments are.
+    each timeline. `sealed` is how many of the segments are. `arrives`: the last file that the
+    server has archived is in this repository; it may archive into another one.
     """
 
     archiver: Archiver
@@ -117,13 +118,14 @@ class ArchiveStatus:
     sealed: int
     size_bytes: int
     gaps: tuple[Gap, ...]
+    arrives: bool
 
     @property
     def is_well(self) -> bool:
         """Whether all WAL gets into the archive, as far as is known."""
         archiver = self.archiver
         works = archiver.is_on and archiver.is_ours and archiver.failing_since is None
-        return works and not self.gaps
+        return works and self.arrives and not self.gaps
 
 
 def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
@@ -139,7 +141,14 @@ def look_at_archiving(connection: Connection[Any], repository: Repository) -> Ar
         sealed=sum(stored.key.endswith(SEALED) for stored in archive.segments.values()),
         size_bytes=archive.size_bytes,
         gaps=tuple(_gaps(archive)),
+        arrives=_arrives(archiver, archive),
     )
+
+
+def _arrives(archiver: Archiver, archive: WalArchive) -> bool:
+    """Whether the last segment that was archived is here; what is no segment tells nothing."""
+    last = segment_named(archiver.last_archived or "", archiver.segment_bytes)
+    return last is None or last in archive.segments
 
 
 def read_archiver(connection: Connection[Any]) -> Archiver:
