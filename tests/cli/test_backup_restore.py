@@ -125,3 +125,25 @@ def test_rows_come_back_with_a_file_that_undoes_it(
         assert connection.execute(asked).fetchone() == (1,)
     called = call(*arguments[:-2], "--table", "schema_migrations", "--yes", "--json")
     assert json.loads(called.out)["merged"] is False
+
+
+def test_what_a_dropped_table_took_along_is_shown_and_made_again(
+    call: Call, server: Database, tmp_path: Path
+) -> None:
+    with connect(server) as connection:
+        connection.execute(
+            "CREATE TABLE parents (id int PRIMARY KEY);"
+            "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);"
+            "CREATE VIEW everyone AS SELECT id FROM parents"
+        )
+        assert call("--dsn", server.dsn, "backup", "create").code == 0
+        connection.execute("DROP TABLE parents CASCADE")
+        connection.execute("INSERT INTO children VALUES (1, 7)")
+    asked = ("--dsn", server.dsn, "backup", "restore", "--table", "parents", "--yes")
+    called = call(*asked, "--undo-file", str(tmp_path / "undo.sql"))
+    assert called.code == 1
+    for said in ("view agentic_ai.everyone", "ADD CONSTRAINT children_parent_fkey", "undo.sql"):
+        assert said in called.out
+    assert "children_parent_fkey" in called.err
+    with connect(server) as connection:
+        assert connection.execute("SELECT count(*) FROM everyone").fetchone() == (0,)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from agentpg.cli.output import Column
+from agentpg.cli.output import Column, plain
 from agentpg.cli.session import Session
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.desk.backup.restore.merging import Differences
+    from agentpg.desk.backup.restore.remaking import Dependent
     from agentpg.desk.backup.restore.unfinished import Unfinished
 
 
@@ -68,13 +70,15 @@ def restore_tables(
                 source, live, find_tables(source, live, tables), options, agree
             )
     if as_json:
-        document = {"backup": backup.name, "tables": differences.tables, "merged": merged}
+        document = {"backup": backup.name, **plain(differences), "merged": merged}
         session.out.json({**document, "undo": undo if merged else None})
     elif merged:
         _say_undo(session, undo)
     else:
         nothing = N_("All rows are there as they were.") if differences.nothing_to_do else None
         session.out.note(session.translate(nothing or N_("Nothing was changed.")))
+    if merged:
+        _require_all(session, differences, as_json=as_json)
 
 
 def agreed(session: Session, question: str) -> bool:
@@ -99,6 +103,36 @@ def _show(session: Session, differences: Differences) -> None:
         for t in differences.tables
     ]
     session.out.table(columns, rows)
+    made = [one.name for one in differences.dependents if not one.reason]
+    lacking = [one for one in differences.dependents if one.reason]
+    if made:
+        session.out.line()
+        session.out.line(session.translate(N_("This went with it, and is made again:")))
+        for name in made:
+            session.out.line(f"  {name}")
+    if lacking:
+        _show_missing(session, lacking, N_("This went with it, and can not be made again:"))
+
+
+def _require_all(session: Session, differences: Differences, *, as_json: bool) -> None:
+    """Say what could not be made again, and how it is made. Raises DependentsNotMade."""
+    from agentpg.errors import DependentsNotMade
+
+    missing = [one for one in differences.dependents if one.reason]
+    if not missing:
+        return
+    if not as_json:
+        _show_missing(session, missing, N_("This could not be made again:"))
+    raise DependentsNotMade(number=len(missing), names=", ".join(one.name for one in missing))
+
+
+def _show_missing(session: Session, missing: Sequence[Dependent], title: str) -> None:
+    session.out.line()
+    session.out.line(session.translate(title))
+    for one in missing:
+        session.out.line(f"  {one.name}: {one.reason}")
+        for line in one.sql.splitlines():
+            session.out.line(f"    {line}")
 
 
 def _say_undo(session: Session, undo: Path) -> None:

@@ -85,6 +85,7 @@ AgentpgError                    exit 1   failed
 │   ├── NotSealed                        nothing says for whom to seal a backup
 │   ├── FolderInTheWay                   a folder that is to be made is there
 │   ├── HomesApart                       on different file systems
+│   ├── RecoveryNotEnded                 nothing is held yet in what is recovered
 │   ├── ServerStillRuns                  its data folder is to change places
 │   ├── ClusterInUse                     others are connected to what is to be replaced
 │   ├── MarkExists                       recovery would stop at the first of the name
@@ -135,6 +136,7 @@ AgentpgError                    exit 1   failed
 │   ├── PgbackrestOutOfReach             it can't work from here
 │   ├── PgbackrestBackupGone             it has no longer what a record refers to
 │   ├── PointNotReached                  a recovery ended before its point
+│   ├── DependentsNotMade                a table is back, not all that went with it
 │   ├── TableNotInBackup
 │   ├── ScratchError                     the private server that a backup is restored into
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
@@ -276,6 +278,7 @@ from agentpg.errors.recovery import (
     RecoveryDiskFull,
     RecoveryEnded,
     RecoveryFailed,
+    RecoveryNotEnded,
     RecoveryRefused,
     RecoveryTooSmall,
     ReplicationRefused,
@@ -308,6 +311,7 @@ from agentpg.errors.refused import (
 )
 from agentpg.errors.restore import (
     DatabaseNameUnusable,
+    DependentsNotMade,
     NothingToUndo,
     RestoreDiskFull,
     RestoreFailed,
@@ -425,6 +429,7 @@ __all__ = [
     "DatabaseMissing",
     "DatabaseNameUnusable",
     "DatabaseUnavailable",
+    "DependentsNotMade",
     "DocumentUnusable",
     "EmbeddedServerError",
     "EndpointError",
@@ -497,6 +502,7 @@ __all__ = [
     "RecoveryDiskFull",
     "RecoveryEnded",
     "RecoveryFailed",
+    "RecoveryNotEnded",
     "RecoveryRefused",
     "RecoveryTooSmall",
     "Refused",

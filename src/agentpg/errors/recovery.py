@@ -93,8 +93,8 @@ class UnfinishedNotSettled(RecoveryFailed):
 
     sentence = N_("the unfinished tasks of the cluster in {folder} could not be held: {reason}")
     hint = N_(
-        "It was not put in place; let no worker connect to it. The log is {log}. With "
-        "--unfinished keep a recovery leaves them as they were."
+        "It was not put in place, and no server is started on it. The log is {log}. With "
+        "--unfinished keep they are left as they were."
     )
 
 
@@ -172,6 +172,16 @@ class HomesApart(Refused):
 
     sentence = N_("{other} is on another file system than {present}, so they can't change places")
     hint = N_("Name a home on the same one with --into. Nothing was changed.")
+
+
+class RecoveryNotEnded(Refused):
+    """A home whose cluster was not recovered to the end: its tasks are not held yet."""
+
+    sentence = N_("the recovery into {folder} has not ended, so that its tasks are not held")
+    hint = N_(
+        "Wait for the `agentpg backup recover` that works at it. If that was killed or failed, "
+        "remove the folder and recover once more."
+    )
 
 
 class ServerStillRuns(Refused):

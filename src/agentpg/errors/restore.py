@@ -192,3 +192,13 @@ class TableWithoutKey(RestoreRefused):
         "Restore the backup into another database with --into, and copy what is needed. Nothing "
         "was changed."
     )
+
+
+class DependentsNotMade(BackupError):
+    """A dropped table is back, but not all that went with it."""
+
+    sentence = N_("{number} things that went with the tables are not made again: {names}")
+    hint = N_(
+        "The tables and their rows are there. Put right what stands in the way, and run the SQL "
+        "that was shown for each."
+    )

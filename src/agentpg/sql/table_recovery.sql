@@ -90,17 +90,151 @@ INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
 SELECT {columns} FROM {staging} AS b
 WHERE NOT EXISTS (SELECT FROM {table} AS l WHERE {same_key});
 
--- name: hold_staged
+-- name: hold_tasks
 -- Unfinished tasks come back held, so that none runs again by itself.
-UPDATE {staging}
+UPDATE {tasks}
 SET status = CASE WHEN status = 'running' THEN 'pending' ELSE status END,
     worker = NULL,
     held_reason = coalesce(held_reason, %(reason)s)
 WHERE status IN ('pending', 'running', 'waiting');
 
--- name: fail_staged
+-- name: fail_tasks
 -- Unfinished tasks come back as failed.
-UPDATE {staging}
+UPDATE {tasks}
 SET status = 'failed', worker = NULL, held_reason = NULL, finished_at = now(),
     error_message = %(reason)s
 WHERE status IN ('pending', 'running', 'waiting');
+
+-- name: descendants
+-- The partitions of a table, and the tables that inherit from it, parents first.
+WITH RECURSIVE below AS (
+    SELECT inhrelid, 1 AS depth FROM pg_inherits WHERE inhparent = %(table)s::regclass
+    UNION ALL
+    SELECT i.inhrelid, b.depth + 1 FROM pg_inherits AS i JOIN below AS b ON b.inhrelid = i.inhparent
+)
+SELECT n.nspname::text, c.relname::text
+FROM below AS b
+JOIN pg_class AS c ON c.oid = b.inhrelid AND c.relkind IN ('r', 'p')
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+GROUP BY n.nspname, c.relname
+ORDER BY min(b.depth), 1, 2;
+
+-- name: table_oids
+-- What tables are called in the catalogues.
+SELECT 'pg_class'::regclass::oid, t.name::regclass::oid
+FROM unnest(%(tables)s::text[]) AS t (name);
+
+-- name: identify
+-- What things of the catalogues are: how each is found in another database, the relation that it
+-- belongs to, whether it only lets that join something, and what removes it.
+SELECT
+    x.catalogue, x.oid, a.type, a.object_names, a.object_args, o.identity, coalesce(r.relation, 0),
+    x.catalogue = 'pg_publication_rel'::regclass,
+    CASE a.type
+        WHEN 'table constraint' THEN format(
+            'ALTER TABLE %%I.%%I DROP CONSTRAINT IF EXISTS %%I;',
+            a.object_names[1], a.object_names[2], a.object_names[3]
+        )
+        WHEN 'default value' THEN format(
+            'ALTER TABLE %%I.%%I ALTER COLUMN %%I DROP DEFAULT;',
+            a.object_names[1], a.object_names[2], a.object_names[3]
+        )
+        WHEN 'statistics object' THEN format('DROP STATISTICS IF EXISTS %%s;', o.identity)
+        ELSE format('DROP %%s IF EXISTS %%s;', upper(a.type), o.identity)
+    END
+FROM unnest(%(catalogues)s::oid[], %(oids)s::oid[]) AS x (catalogue, oid)
+CROSS JOIN LATERAL pg_identify_object_as_address(x.catalogue, x.oid, 0) AS a
+CROSS JOIN LATERAL pg_identify_object(x.catalogue, x.oid, 0) AS o
+CROSS JOIN LATERAL (
+    SELECT CASE x.catalogue
+        WHEN 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint AS k WHERE k.oid = x.oid)
+        WHEN 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger AS g WHERE g.oid = x.oid)
+        WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite AS w WHERE w.oid = x.oid)
+        WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy AS p WHERE p.oid = x.oid)
+        WHEN 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef AS d WHERE d.oid = x.oid)
+        WHEN 'pg_statistic_ext'::regclass
+            THEN (SELECT stxrelid FROM pg_statistic_ext AS s WHERE s.oid = x.oid)
+        WHEN 'pg_publication_rel'::regclass
+            THEN (SELECT prrelid FROM pg_publication_rel AS b WHERE b.oid = x.oid)
+        WHEN 'pg_class'::regclass THEN coalesce(
+            (SELECT indrelid FROM pg_index AS i WHERE i.indexrelid = x.oid),
+            (
+                SELECT d.refobjid
+                FROM pg_depend AS d
+                JOIN pg_sequence AS q ON q.seqrelid = d.objid
+                WHERE
+                    d.classid = 'pg_class'::regclass AND d.objid = x.oid
+                    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+            )
+        )
+    END AS relation
+) AS r;
+
+-- name: within_others
+-- Defaults and checks that a dump writes within the tables that have them, and that need some of
+-- these things; the SQL that gives them back.
+WITH needed AS (
+    SELECT x.catalogue, x.oid
+    FROM unnest(%(catalogues)s::oid[], %(oids)s::oid[]) AS x (catalogue, oid)
+    UNION ALL
+    SELECT 'pg_type'::regclass, t.oid FROM pg_type AS t WHERE t.typrelid = ANY(%(oids)s::oid[])
+),
+
+users AS (
+    SELECT DISTINCT d.classid, d.objid
+    FROM pg_depend AS d
+    JOIN needed AS n ON (d.refclassid, d.refobjid) = (n.catalogue, n.oid)
+)
+
+SELECT u.classid, u.objid, format(
+    'ALTER TABLE %%s ALTER COLUMN %%I SET DEFAULT %%s;',
+    e.adrelid::regclass, a.attname, pg_get_expr(e.adbin, e.adrelid)
+)
+FROM users AS u
+JOIN pg_attrdef AS e ON u.classid = 'pg_attrdef'::regclass AND e.oid = u.objid
+JOIN pg_attribute AS a ON a.attrelid = e.adrelid AND a.attnum = e.adnum AND a.attgenerated = ''
+UNION ALL
+SELECT u.classid, u.objid, format(
+    'ALTER TABLE %%s ADD CONSTRAINT %%I %%s;',
+    k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)
+)
+FROM users AS u
+JOIN pg_constraint AS k ON
+    u.classid = 'pg_constraint'::regclass AND k.oid = u.objid AND k.contype = 'c'
+    AND k.conrelid <> 0
+ORDER BY 3;
+
+-- name: find_thing
+-- Such a thing in another database; an error says that it is not there.
+SELECT pg_get_object_address(%(kind)s, %(names)s::text[], %(arguments)s::text[]);
+
+-- name: is_filled
+-- Whether a materialized view has rows, or could have.
+SELECT relispopulated FROM pg_class WHERE oid = %(oid)s;
+
+-- name: say_names_in_full
+-- As what pg_restore writes is meant to be read; the search_path that was.
+SELECT
+    current_setting('search_path'), set_config('search_path', '', true),
+    set_config('check_function_bodies', 'off', true), set_config('xmloption', 'content', true),
+    set_config('standard_conforming_strings', 'on', true);
+
+-- name: say_names_as_before
+-- The search_path that was.
+SELECT set_config('search_path', %(path)s, true);
+
+-- name: position
+-- Where a sequence stands.
+SELECT last_value, is_called FROM {sequence};
+
+-- name: set_position
+-- Let a sequence stand where it stood.
+SELECT setval(%(sequence)s::regclass, %(last)s, %(called)s);
+
+-- name: fill_view
+-- The rows of a materialized view.
+REFRESH MATERIALIZED VIEW {view};
+
+-- name: analyze_table
+-- Statistics for the planner, which no backup has.
+ANALYZE {table};

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from agentpg.db import Database, connect, environment_of
+from agentpg.db import Database, connect, environment_of, snapshot
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.programs import find_programs
+from agentpg.desk.backup.proof.comparing import compare
+from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.desk.backup.restore.merging import Differences, MergeOptions, bring_back
 from agentpg.desk.backup.restore.tables import Source, find_tables, open_source
 from agentpg.desk.backup.storage.folder import Folder
@@ -214,6 +217,124 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(
     with connect(live) as connection:
         asked = "SELECT to_regclass('children'), (SELECT count(*) FROM parents)"
         assert connection.execute(asked.encode()).fetchone() == (None, 9)
+
+
+_AROUND = (
+    "CREATE VIEW names AS SELECT id, name FROM agentic_ai.parents",
+    "CREATE VIEW names_again AS SELECT n.id FROM agentic_ai.names n",
+    "CREATE VIEW counted AS SELECT p.*, count(c.id) FROM agentic_ai.parents p"
+    " LEFT JOIN agentic_ai.children c ON c.parent = p.id GROUP BY p.id",
+    "COMMENT ON VIEW counted IS 'how many'",
+    "GRANT SELECT ON names, parents TO PUBLIC",
+    "CREATE MATERIALIZED VIEW kept AS SELECT id FROM agentic_ai.parents",
+    "CREATE UNIQUE INDEX ON kept (id)",
+    "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$",
+    "CREATE TRIGGER own BEFORE INSERT ON parents FOR EACH ROW EXECUTE FUNCTION shout()",
+    "CREATE TRIGGER instead INSTEAD OF INSERT ON names FOR EACH ROW EXECUTE FUNCTION shout()",
+    "CREATE FUNCTION named(parents) RETURNS text LANGUAGE sql AS 'SELECT ($1).name'",
+    "ALTER TABLE parents ENABLE ROW LEVEL SECURITY",
+    "CREATE POLICY mine ON parents USING (id > 0)",
+    "CREATE POLICY theirs ON odd USING (n IN (SELECT id FROM agentic_ai.parents))",
+    "CREATE RULE along AS ON DELETE TO keyless DO ALSO DELETE FROM agentic_ai.parents"
+    " WHERE id = OLD.n",
+    "CREATE STATISTICS pair ON id, name FROM parents",
+    "ALTER TABLE parents ADD number serial, ADD UNIQUE (name)",
+    "SELECT setval('parents_number_seq', 77)",
+    "ALTER TABLE keyless ADD counted int DEFAULT nextval('agentic_ai.parents_number_seq')",
+    "CREATE TABLE heirs (more text) INHERITS (parents)",
+    "INSERT INTO heirs (id, name, number, more) VALUES (500, 'heir', 1, 'x')",
+    "SET client_min_messages = error; CREATE PUBLICATION told FOR TABLE parents",
+)
+
+
+@pytest.fixture
+def surrounded(live: Database) -> Database:
+    """A table on which much else depends."""
+    _change(live, *_AROUND)
+    return live
+
+
+def _all_of(database: Database) -> Manifest:
+    with snapshot(database) as connection:
+        return take_manifest(connection, database.schema)
+
+
+def test_what_went_with_a_dropped_table_comes_back_too(
+    surrounded: Database, bring: Bring, tmp_path: Path
+) -> None:
+    before = _all_of(surrounded)
+    _change(surrounded, "DROP TABLE parents CASCADE", "DELETE FROM odd WHERE n = 1")
+    without = _all_of(surrounded)
+    found = bring("parents", "odd")
+    assert [one.name for one in found.dependents if one.reason] == []
+    said = " ".join(one.name for one in found.dependents)
+    for name in ("children_parent_fkey on agentic_ai.children", "view agentic_ai.names", "theirs"):
+        assert name in said
+    assert [check for check in compare(before, _all_of(surrounded)) if check.differences] == []
+    with connect(surrounded) as connection:
+        asked = "SELECT nextval('parents_number_seq'), (SELECT count(*) FROM kept)"
+        assert connection.execute(asked.encode()).fetchone() == (78, 11)
+    _undo(surrounded, tmp_path)
+    assert [c for c in compare(without, _all_of(surrounded)) if c.differences] == []
+
+
+def test_what_does_not_fit_any_more_is_named_with_its_sql(
+    surrounded: Database, source: Source, tmp_path: Path
+) -> None:
+    _change(
+        surrounded,
+        "DROP TABLE parents, odd CASCADE",
+        "UPDATE children SET parent = 999",
+        "DROP PUBLICATION told",
+    )
+    without = _all_of(surrounded)
+    shown: list[Differences] = []
+
+    def agree(found: Differences) -> bool:
+        shown.append(found)
+        return True
+
+    options = MergeOptions(undo=tmp_path / "undo" / "undo.sql")
+    found = bring_back(
+        source, surrounded, find_tables(source, surrounded, ["parents"]), options, agree
+    )
+    expected = {one.name: one.reason for one in shown[0].dependents if one.reason}
+    assert expected == {
+        f"publication relation agentic_ai.{table} in publication told": "needs publication told"
+        for table in ("parents", "heirs")
+    }
+    unmade = {one.name: one for one in found.dependents if one.reason and one.name not in expected}
+    [(name, key)] = unmade.items()
+    assert name == "table constraint children_parent_fkey on agentic_ai.children"
+    assert "violates foreign key constraint" in key.reason
+    # It can be made by hand once that is put right.
+    _change(surrounded, "UPDATE children SET parent = 1", key.sql)
+    _change(surrounded, "ALTER TABLE children DROP CONSTRAINT children_parent_fkey")
+    _change(surrounded, "UPDATE children SET parent = 999")
+    _undo(surrounded, tmp_path)
+    assert [c for c in compare(without, _all_of(surrounded)) if c.differences] == []
+
+
+def test_all_of_it_is_done_or_nothing(bring: Bring, live: Database, tmp_path: Path) -> None:
+    _change(
+        live,
+        "DROP TABLE children",
+        "DELETE FROM parents WHERE id = 1",
+        "DELETE FROM odd WHERE n = 1",
+    )
+    changed = _all_of(live)
+    with pytest.raises(AgentpgError, match="children_parent_fkey"):
+        bring("children", "odd")
+    assert [check for check in compare(changed, _all_of(live)) if check.differences] == []
+    assert not (tmp_path / "undo" / "undo.sql").exists()
+
+
+def test_tasks_of_a_dropped_table_come_back_held(bring: Bring, live: Database) -> None:
+    _change(live, "DROP TABLE tasks CASCADE")
+    bring("tasks")
+    with connect(live) as connection:
+        rows = connection.execute("SELECT DISTINCT status, left(held_reason, 13) FROM tasks")
+        assert rows.fetchall() == [("pending", "restored from")]
 
 
 def test_tables_that_cannot_be_merged_are_named(bring: Bring) -> None:

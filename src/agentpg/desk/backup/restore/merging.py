@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,17 @@ from agentpg.db import (
     Statements,
     connect,
     driver_errors,
-    environment_of,
     render,
 )
-from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.restore.outline import Outline, open_outline
+from agentpg.desk.backup.restore.remaking import (
+    NOTHING,
+    Dependent,
+    Remaking,
+    finish_tables,
+    make_tables,
+    plan_remaking,
+)
 from agentpg.desk.backup.restore.tables import EVERYTHING, Source, Table, parts_of
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of
 from agentpg.errors import FileNotWritten
@@ -68,9 +74,10 @@ class TableDifference:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What was found, before anything is changed."""
+    """What was found, and what went with tables that are gone."""
 
     tables: tuple[TableDifference, ...]
+    dependents: tuple[Dependent, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -84,53 +91,114 @@ Agree = Callable[[Differences], bool]
 def bring_back(
     source: Source, live: Database, tables: Sequence[Table], options: MergeOptions, agree: Agree
 ) -> Differences:
-    """Show the differences to `agree`, and merge where it says yes.
+    """Show the differences to `agree`, and merge where it says yes; what was found and done.
 
-    Nobody waits for us while it is asked. Then the tables are compared once more and merged in
-    one transaction, for which their writers wait. Each table that is gone is made after that,
-    in a transaction of its own.
+    Nobody waits for us while it is asked. Then the tables are compared once more, and all is
+    merged, and what is gone made, in one transaction, for which their writers wait.
     """
-    there = [table for table in tables if not table.gone]
     gone = [table for table in tables if table.gone]
-    sql = Statements("table_recovery", source.database.schema)
+    opened: AbstractContextManager[Outline | None] = (
+        open_outline(source.database, source.programs) if gone else nullcontext()
+    )
     with (
+        opened as outline,
         driver_errors(live.target()),
         connect(live, "agentpg backup restore", autocommit=False) as connection,
-        connect(source.database, "agentpg backup restore") as restored,
+        connect(source.database, "agentpg backup restore", autocommit=False) as restored,
     ):
-        staged = {table: f"agentpg_back_{secrets.token_hex(4)}" for table in there}
-
-        def compared(*, lock: bool) -> Differences:
-            connection.execute(sql["pin"])
-            lost = [TableDifference(table=str(table)) for table in gone]
-            if lock:
-                for table in there:
-                    connection.execute(sql.compose("lock_table", table=Fragment(table.path)), {})
-            return Differences(
-                (
-                    *lost,
-                    *(_compare(connection, restored, sql, t, staged[t], options) for t in there),
-                )
-            )
-
-        differences = compared(lock=False)
+        merge = _Merge(source, connection, restored, tables, options, outline)
+        differences, _ = merge.compare()
         connection.rollback()
         if differences.nothing_to_do or not agree(differences):
             return differences
-        differences = compared(lock=True)
+        merge.lock()
+        differences, remaking = merge.compare()
         with _undo_file(options.undo) as write:
-            # Before the rows that they name; nothing that is there names them.
-            write(f"DROP TABLE {table.path};" for table in reversed(gone))
-            for table in reversed(there):
-                write(_keep(connection, sql, table, staged[table], source, options))
+            merge.write_undo(remaking, write)
         with _removed_on_failure(options.undo):
-            for table in there:
-                _merge(connection, sql, table, staged[table], options)
-        connection.commit()
-    # Their foreign keys want the rows that came back, and tables that nobody has locked.
-    for table in gone:
-        _make_again(source, live, table)
-    return differences
+            dependents = merge.run(remaking)
+            connection.commit()
+    return replace(differences, dependents=dependents)
+
+
+class _Merge:
+    """The tables on both sides, compared and merged."""
+
+    def __init__(
+        self,
+        source: Source,
+        connection: Connection[Any],
+        restored: Connection[Any],
+        tables: Sequence[Table],
+        options: MergeOptions,
+        outline: Outline | None,
+    ) -> None:
+        self._source, self._options, self._outline = source, options, outline
+        self._connection, self._restored = connection, restored
+        self._sql = Statements("table_recovery", source.database.schema)
+        self._staged = {
+            table: f"agentpg_back_{secrets.token_hex(4)}" for table in tables if not table.gone
+        }
+        self._gone = [table for table in tables if table.gone]
+
+    def lock(self) -> None:
+        """Let nobody else write to what is compared."""
+        for table in self._staged:
+            statement = self._sql.compose("lock_table", table=Fragment(table.path))
+            self._connection.execute(statement, {})
+
+    def compare(self) -> tuple[Differences, Remaking]:
+        """What differs, and what is made for what is gone."""
+        for side in (self._connection, self._restored):
+            side.execute(self._sql["pin"])
+        remaking = NOTHING
+        if self._outline is not None:
+            remaking = plan_remaking(
+                self._outline, self._restored, self._connection, self._sql, self._gone
+            )
+        lost = (TableDifference(table=str(table)) for table in self._gone)
+        there = (
+            _compare(self._connection, self._restored, self._sql, table, staging, self._options)
+            for table, staging in self._staged.items()
+        )
+        return Differences((*lost, *there), remaking.dependents), remaking
+
+    def write_undo(self, remaking: Remaking, write: Callable[[Iterable[str]], None]) -> None:
+        """What is made goes first; where it was not made after all, there is nothing to undo."""
+        write(remaking.removals)
+        write(f"DROP TABLE {table.path};" for table in reversed(self._gone))
+        for table, staging in reversed(self._staged.items()):
+            write(self._keep(table, staging))
+
+    def run(self, remaking: Remaking) -> tuple[Dependent, ...]:
+        """Do it, but for the end of the transaction; what went with tables that were gone."""
+        if self._outline is not None:
+            make_tables(self._outline, remaking, self._restored, self._connection, self._sql)
+        for table in self._gone:
+            self._settle(table, table.path)
+        for table, staging in self._staged.items():
+            _merge(self._connection, self._sql, table, staging, self._options)
+        if self._outline is None:
+            return ()
+        # Their foreign keys want the rows that came back.
+        return finish_tables(self._outline, remaking, self._connection, self._sql)
+
+    def _keep(self, table: Table, staging: str) -> Iterator[str]:
+        """Let only those rows be staged that will be merged; how to undo that."""
+        parts = parts_of(table, staging, EVERYTHING)
+        step = "drop_staged_unchanged" if self._options.overwrite else "drop_staged_changed"
+        self._connection.execute(self._sql.compose(step, **parts), {})
+        self._settle(table, staging)
+        for step in ("undo_inserts", *(["undo_changes"] if table.others else [])):
+            for (statement,) in self._connection.execute(self._sql.compose(step, **parts), {}):
+                yield str(statement)
+
+    def _settle(self, table: Table, where: str) -> None:
+        """What becomes of unfinished tasks among the rows that come back."""
+        ours = (table.schema, table.name) == (self._source.database.schema, _TASKS)
+        if ours and self._options.unfinished != "keep":
+            step = self._sql.compose(f"{self._options.unfinished}_tasks", tasks=Fragment(where))
+            self._connection.execute(step, {"reason": reason_of(self._source.backup)})
 
 
 @contextmanager
@@ -165,27 +233,6 @@ def _compare(
     return TableDifference(table=str(table), missing=row[0], changed=row[1], only_live=row[2])
 
 
-def _keep(
-    connection: Connection[Any],
-    sql: Statements,
-    table: Table,
-    staging: str,
-    source: Source,
-    options: MergeOptions,
-) -> Iterator[str]:
-    """Let only those rows be staged that will be merged; how to undo that."""
-    parts = parts_of(table, staging, EVERYTHING)
-    step = "drop_staged_unchanged" if options.overwrite else "drop_staged_changed"
-    connection.execute(sql.compose(step, **parts), {})
-    ours = (table.schema, table.name) == (source.database.schema, _TASKS)
-    if ours and options.unfinished != "keep":
-        reason = {"reason": reason_of(source.backup)}
-        connection.execute(sql.compose(f"{options.unfinished}_staged", **parts), reason)
-    for step in ("undo_inserts", *(["undo_changes"] if table.others else [])):
-        for (statement,) in connection.execute(sql.compose(step, **parts), {}):
-            yield str(statement)
-
-
 def _merge(
     connection: Connection[Any], sql: Statements, table: Table, staging: str, options: MergeOptions
 ) -> None:
@@ -193,23 +240,6 @@ def _merge(
     if options.overwrite and table.others:
         connection.execute(sql.compose("update_changed", **parts), {})
     connection.execute(sql.compose("insert_missing", **parts), {})
-
-
-def _make_again(source: Source, live: Database, table: Table) -> None:
-    """Make a table that is gone, with all that belongs to it, as pg_dump writes it."""
-    with _private_file() as path:
-        dump: list[str | Path] = [source.programs.tool("pg_dump"), f"--table={table.path}"]
-        dump += ["--no-tablespaces", "--no-password", f"--file={path}"]
-        run_tool(dump, environment_of(source.database.dsn))
-        load: list[str | Path] = [source.programs.tool("psql"), "--no-psqlrc", "--quiet"]
-        load += ["--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
-        run_tool([*load, "--no-password", f"--file={path}"], environment_of(live.dsn))
-
-
-@contextmanager
-def _private_file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="agentpg-table-") as folder:
-        yield Path(folder, "table.sql")
 
 
 @contextmanager

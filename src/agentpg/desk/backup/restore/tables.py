@@ -121,10 +121,30 @@ def find_tables(source: Source, live: Database, names: Sequence[str]) -> tuple[T
         restored = stack.enter_context(connect(source.database, "agentpg backup restore"))
         present = stack.enter_context(connect(live, "agentpg backup restore"))
         found = [_find(source, restored, present, name) for name in dict.fromkeys(names)]
-        return tuple(_in_order(restored, source, found))
+        below = _below(source, restored, present, [table for table in found if table.gone])
+        return tuple(_in_order(restored, source, list(dict.fromkeys((*found, *below)))))
 
 
-def _find(source: Source, restored: Connection[Any], present: Connection[Any], name: str) -> Table:
+def _below(
+    source: Source, restored: Connection[Any], present: Connection[Any], gone: Sequence[Table]
+) -> Iterator[Table]:
+    """The partitions and heirs of tables that are gone, where they went with them."""
+    sql = Statements("table_recovery", source.database.schema)
+    for parent in gone:
+        for row in restored.execute(sql["descendants"], {"table": parent.path}).fetchall():
+            table = _find(source, restored, present, identifier(*row), keyless=True)
+            if table.gone:
+                yield table
+
+
+def _find(
+    source: Source,
+    restored: Connection[Any],
+    present: Connection[Any],
+    name: str,
+    *,
+    keyless: bool = False,
+) -> Table:
     sql = Statements("table_recovery", source.database.schema)
     asked = {"schema": source.database.schema, "name": name}
     there = restored.execute(sql["find_table"], asked).fetchall()
@@ -133,13 +153,14 @@ def _find(source: Source, restored: Connection[Any], present: Connection[Any], n
     [(schema, table)] = there
     path = {"table": identifier(schema, table)}
     asked = {"schema": schema, "name": table}
+    restored_columns = [row[0] for row in restored.execute(sql["columns"], path)]
     if not present.execute(sql["find_table"], asked).fetchall():
-        return Table(schema, table, gone=True)
-    theirs = {row[0] for row in restored.execute(sql["columns"], path)}
+        return Table(schema, table, tuple(restored_columns), gone=True)
+    theirs = set(restored_columns)
     ours = present.execute(sql["columns"], path).fetchall()
     columns = tuple(column for column, _ in ours if column in theirs)
     key = tuple(column for column, is_key in ours if is_key)
-    if not key or not set(key) <= theirs:
+    if not keyless and (not key or not set(key) <= theirs):
         raise TableWithoutKey(table=f"{schema}.{table}")
     return Table(schema, table, columns, key)
 
