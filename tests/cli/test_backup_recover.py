@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database
+from agentpg.db import Database, connect
+from agentpg.desk.backup.restore.unfinished import PUT_BACK
+from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.postmaster import postmaster_pid, stop_postmaster
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Called, Running
 from tests.servers import PG_BIN, Reaper, remove_server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.one_server
 
 _HELD = "task list --held"
+
+# Holding tasks takes longer than the process lives that does it.
+_SLOW_HOLDING = """
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN RAISE LOG 'they are being held'; PERFORM pg_sleep(600); RETURN NULL; END$$;
+CREATE TRIGGER wait BEFORE UPDATE ON tasks FOR EACH STATEMENT EXECUTE FUNCTION wait();
+"""
 
 
 @pytest.fixture
@@ -68,6 +81,11 @@ def test_archiving_is_turned_on_looked_at_and_turned_off(
     call: Call, well: Well, server_home: Path
 ) -> None:
     well("server", "start")
+    # Its role may not ask the server, but where our own has its data is known.
+    doctor = json.loads(call("doctor", "backup", "--json").out)
+    assert [one["level"] for one in doctor["rooms"]["backup"] if one["code"] == "B15"] == [
+        "warning"
+    ]
     assert call("backup", "archive", "status").code == 5
     told = well("backup", "archive", "on", "--at-least-every", "5min")
     assert "agentpg server stop && agentpg server start" in told.err
@@ -139,8 +157,33 @@ def test_a_cluster_takes_the_place_of_the_present_one_and_gives_it_back(
     [reason] = _states(well)
     assert reason is not None
 
+    # What ran in the one is not run again in the other.
+    undone = well("backup", "recover", "--undo", str(beside), "--yes")
+    assert _HELD in undone.out
+    assert _states(well) == [PUT_BACK, PUT_BACK]
     well("backup", "recover", "--undo", str(beside), "--yes")
-    assert _states(well) == [None, None]
+    assert _states(well) == [reason]
+
+
+def test_a_recovery_that_is_killed_before_its_tasks_are_held_starts_nowhere(
+    call_process: Call, well: Well, archived: Path, launch: Callable[..., Running]
+) -> None:
+    with connect(Database(EmbeddedServer(archived, PG_BIN).dsn())) as connection:
+        connection.execute(_SLOW_HOLDING.encode())
+    beside = archived.parent / "beside"
+    recovery = launch("backup", "recover", "--to-latest", "--into", str(beside))
+    log = beside / "recovery.log"
+    eventually(lambda: log.exists() and "they are being held" in log.read_text())
+    recovery.tell(signal.SIGKILL)
+    recovery.ends()
+    try:
+        for command in ("server", "start"), ("up",):
+            called = call_process("--home", str(beside), *command)
+            assert (called.code, str(beside) in called.err) == (4, True), called
+    finally:
+        pid = postmaster_pid(beside / "postgresql" / "data.recovering")
+        assert pid is not None
+        stop_postmaster(pid, "immediate", timedelta(seconds=30))
 
 
 def test_a_kept_task_runs_again_where_that_is_said(well: Well, archived: Path) -> None:

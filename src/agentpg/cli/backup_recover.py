@@ -91,11 +91,11 @@ def recover(
     It becomes a private server in a new home, beside the present one, and archives nothing. Tasks
     that had not ended are held before anybody can connect, so that nothing runs twice.
     With --replace the two change places in one moment; the old cluster is then in the new home,
-    and --undo changes them back. What is possible, and what is missing, is said before anything
-    is done.
+    and --undo changes them back: what had not ended in that is held too, since it may have run in
+    the other one. What is possible, and what is missing, is said before anything is done.
     """
     if undo is not None:
-        _exchange(session, undo.absolute(), force=force, yes=yes)
+        _exchange(session, undo.absolute(), unfinished, force=force, yes=yes)
         return
     from agentpg.desk.backup.recovery.aiming import take_aim
 
@@ -260,8 +260,11 @@ def _take_place(session: Session, home: Path, *, force: bool) -> None:
     session.out.note(f"  agentpg backup recover --undo {home}")
 
 
-def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
-    from agentpg.desk.backup.recovery.homes import require_stopped_cluster
+def _exchange(
+    session: Session, home: Path, unfinished: Unfinished, *, force: bool, yes: bool
+) -> None:
+    from agentpg.desk.backup.recovery.homes import require_stopped_cluster, settle_home
+    from agentpg.embedded.binaries import find_binaries
 
     _require_private(session)
     require_stopped_cluster(home)
@@ -269,9 +272,14 @@ def _exchange(session: Session, home: Path, *, force: bool, yes: bool) -> None:
         _require_unused(session, force=force)
     if not yes:
         _ask(session, N_("Let the two clusters change places?"))
+    number = settle_home(home, unfinished, find_binaries(session.settings.pg_bin))
     _change_places(session, home)
     text = session.translate(N_("They have changed places; the other one is in {home}."))
     session.out.line(text.format(home=home))
+    if number:
+        session.out.facts([(N_("unfinished tasks"), number)])
+    if number and unfinished == "hold":
+        session.out.line(session.translate(HELD))
 
 
 def _change_places(session: Session, home: Path) -> None:

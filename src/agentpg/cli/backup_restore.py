@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,9 +169,12 @@ def _restore(
     )
     seal = seal_for_opening(session.settings, session.repository, backup)
     server = session.restore_database
-    with open_restore(server, backup, session.repository, seal, options) as one:
+    with ExitStack() as opened:
         with session.out.measure(session.translate(N_("Restoring"))) as measure:
-            plan = one.plan(_teller(session, measure))
+            tell = _teller(session, measure)
+            restoring = open_restore(server, backup, session.repository, seal, options, tell)
+            one = opened.enter_context(restoring)
+            plan = one.plan(tell)
         if not as_json:
             _show_plan(session, plan)
         if not yes and not agreed(session, N_("Go ahead?")):
@@ -188,6 +192,7 @@ def _put_right(
     into: str | None,
     end_connections: bool,
     with_workers: bool,
+    unfinished: Unfinished,
     yes: bool,
     as_json: bool,
     **_: object,
@@ -220,16 +225,22 @@ def _put_right(
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
         ends = Ends(workers=with_workers, others=end_connections)
-        back, undone = put_back(server, name, ends)
-        document = {"database": name, "put_back": back, "kept": undone}
+        document = {"database": name, **plain(put_back(server, name, ends, unfinished))}
     if as_json:
         session.out.json(document)
     else:
         session.out.facts([(key, value) for key, value in _in_words(document)])
+        if document.get("unfinished") and unfinished == "hold":
+            session.out.line(session.translate(HELD))
 
 
 def _in_words(document: dict[str, object]) -> list[tuple[str, object]]:
-    names = {"put_back": N_("put back"), "kept": N_("kept now as"), "dropped": N_("dropped")}
+    names = {
+        "put_back": N_("put back"),
+        "kept": N_("kept now as"),
+        "unfinished": N_("unfinished tasks"),
+        "dropped": N_("dropped"),
+    }
     return [
         (names[key], ", ".join(value) or None if isinstance(value, tuple) else value)
         for key, value in document.items()

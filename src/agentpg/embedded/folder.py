@@ -4,6 +4,7 @@
       pgpass               the passwords of postgres and admin, 0600
       postgresql/
         data/              PostgreSQL's own, 0700, of the server's account
+        data.recovering/   the same, while a backup is recovered to it
         log/               one file for each day of the week
         server.conf        address, port, socket, log and options; made anew at each start
         port               the port of the last start
@@ -49,6 +50,8 @@ _INCLUDE = """
 include_if_exists '../server.conf'
 """
 _DRAFT = "data.new-"
+# A cluster that is being recovered, and is nobody's until it is renamed to `data`.
+RECOVERING = "data.recovering"
 # As PostgreSQL's own: each makes a guess, and each connection, more costly.
 _SCRAM_ROUNDS = 4096
 _REASON_LINES = 6
@@ -72,6 +75,11 @@ class Folder:
     def data(self) -> Path:
         """PostgreSQL's data folder."""
         return self.root / "data"
+
+    @property
+    def recovering(self) -> Path:
+        """The data folder while it is recovered."""
+        return self.root / RECOVERING
 
     @property
     def logs(self) -> Path:

@@ -37,6 +37,7 @@ from agentpg.errors import (
     BinariesMissing,
     FolderUnusable,
     NotStartedYet,
+    RecoveryNotEnded,
     ServerNotStarted,
     ServerNotStopped,
     WrongMajorVersion,
@@ -111,7 +112,8 @@ class EmbeddedServer:
 
         The first start makes the data folder, with roles, passwords and database. The
         server outlives the calling process. Raises WrongMajorVersion for a folder of
-        another PostgreSQL, and EmbeddedServerError for all else that can go wrong.
+        another PostgreSQL, RecoveryNotEnded for one that is half recovered, and
+        EmbeddedServerError for all else that can go wrong.
         """
         binaries = find_binaries(self._pg_bin)
         with self._filesystem_errors():
@@ -191,6 +193,7 @@ class EmbeddedServer:
         account = choose_account(self._folder.data)
         runnable = binaries_for(account, binaries)
         if not self.exists():
+            self._refuse_unsettled()
             make_data_folder(self._folder, account, runnable, self._schema, self._options)
         if not clear_remains(self._folder.data):
             raise self._not_started(N_("processes of the last server do not end"))
@@ -205,6 +208,11 @@ class EmbeddedServer:
                 binaries=binaries.folder,
                 wanted=binaries.major,
             )
+
+    def _refuse_unsettled(self) -> None:
+        """A recovery that has not ended has held no tasks yet, and a new cluster would hide it."""
+        if self._folder.recovering.exists():
+            raise RecoveryNotEnded(folder=self._folder.home)
 
     def _launch_on_free_port(self, account: Account, binaries: Binaries) -> None:
         self._make_socket_dir(account)

@@ -38,6 +38,7 @@ from agentpg.desk.backup.recovery.wal import read_archive
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.backup.storage.records import find_backups, key_of, read_drills
 from agentpg.desk.backup.storage.repository import SEALED, Repository
+from agentpg.embedded import EmbeddedServer
 from agentpg.settings import ENV_FILE, Settings, describe
 
 _SQL = Statements("watching", "")
@@ -85,7 +86,7 @@ def _look(
         archiver=archiver,
         waiting=asking.value("count_waiting"),
         wal=_wal(repository, system, archiver, catalogue),
-        place=_with(repository, lambda place: _place(place, asking)),
+        place=_with(repository, lambda place: _place(place, asking, settings)),
         sealing=looked(lambda: _sealing(settings, repository)),
     )
 
@@ -217,20 +218,33 @@ def _pgbackrest_wal(
     return len(stanza.segments(segment_bytes)), missing
 
 
-def _place(repository: Repository, asking: _Asking) -> Place:
-    return Place(free_bytes=repository.free_bytes(), same_disk=_same_disk(repository, asking))
+def _place(repository: Repository, asking: _Asking, settings: Settings) -> Place:
+    same = _same_disk(repository, asking, settings)
+    return Place(free_bytes=repository.free_bytes(), same_disk=same)
 
 
-def _same_disk(repository: Repository, asking: _Asking) -> bool | Unlooked | None:
+def _same_disk(
+    repository: Repository, asking: _Asking, settings: Settings
+) -> bool | Unlooked | None:
     folder = repository.folder("backups")
     if folder is None:
         return None
+    ours = looked(lambda: _own_data(asking.database, settings))
+    if isinstance(ours, Path):
+        return looked(lambda: _existing(folder).stat().st_dev == ours.stat().st_dev)
     found = asking.row("read_data_folder", DataFolder)
     if isinstance(found, Unlooked):
         return found
     if asking.database.address()[0] not in _HERE:
         return None
     return looked(lambda: _existing(folder).stat().st_dev == _device_of(found))
+
+
+def _own_data(database: Database, settings: Settings) -> Path | None:
+    """The data folder of the private server, where the database is on that: nobody is asked."""
+    host, port = database.address()
+    status = EmbeddedServer(settings.home.expanduser(), settings.pg_bin).status()
+    return status.data if status.running and host in _HERE and status.port == port else None
 
 
 def _device_of(data: DataFolder) -> int:

@@ -17,10 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentpg.desk.backup.recovery.recovery_server import PRIVATE
-from agentpg.embedded.folder import Folder
+from agentpg.embedded.folder import RECOVERING, Folder
 from agentpg.embedded.postmaster import clear_remains, postmaster_pid, stop_postmaster
 
-_NAME = "data.recovering"
 _FAILED = "recovery.failed"
 _PATIENCE = timedelta(minutes=2)
 
@@ -30,7 +29,7 @@ _SOCKET_LINE = 4
 
 def draft_of(folder: Folder) -> Path:
     """The data folder while it is recovered."""
-    return folder.root / _NAME
+    return folder.recovering
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def holding(home: Path) -> Iterator[None]:
 def remove_left_recoveries(beside: Path) -> list[str]:
     """Remove the homes in a folder that killed recoveries have left; their names."""
     left = []
-    for draft in beside.glob(f"*/postgresql/{_NAME}"):
+    for draft in beside.glob(f"*/postgresql/{RECOVERING}"):
         home = draft.parent.parent
         with suppress(OSError):
             descriptor = _lock(home)

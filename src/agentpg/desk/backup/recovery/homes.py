@@ -3,7 +3,9 @@
 It is recovered into a home of its own, beside the present one, and its unfinished tasks are held
 while nobody but us can connect to it. There it can be started and looked
 at. To replace the present one, the two data folders change places in one moment; the old
-one is then in the other home, to be looked at, or changed back.
+one is then in the other home, to be looked at, or changed back. What is changed back has stood
+still meanwhile, and its tasks may have run in the cluster that was in its place: they are held
+before as well.
 """
 
 from __future__ import annotations
@@ -44,12 +46,17 @@ from agentpg.desk.backup.recovery.unpacking import (
     forbid_archiving,
 )
 from agentpg.desk.backup.recovery.wal import timelines_in
-from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of_recovery, settle_cluster
+from agentpg.desk.backup.restore.unfinished import (
+    PUT_BACK,
+    Unfinished,
+    reason_of_recovery,
+    settle_cluster,
+)
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.account import Account, choose_account
 from agentpg.embedded.binaries import Binaries, binaries_for
 from agentpg.embedded.exchange import exchange
-from agentpg.embedded.folder import Folder, known_passwords, renew_passwords
+from agentpg.embedded.folder import SUPERUSER, Folder, known_passwords, renew_passwords
 from agentpg.embedded.postmaster import postmaster_pid
 from agentpg.errors import (
     AgentpgError,
@@ -64,6 +71,8 @@ from agentpg.errors import (
 )
 
 _LOG = "recovery.log"
+# What is prepared in two phases there wants its places.
+_FLOORS = {"max_prepared_transactions": "1000"}
 _SQL = Statements("base", "")
 
 
@@ -200,6 +209,24 @@ def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
         if is_no_room(str(error)):
             raise RecoveryDiskFull(str(error), folder=work.home.absolute(), log=log) from error
         raise UnfinishedNotSettled(str(error), folder=work.home.absolute(), log=log) from error
+
+
+def settle_home(home: Path, unfinished: Unfinished, binaries: Binaries) -> int | None:
+    """Hold or fail what has not ended in the cluster of a home that stands still; how many tasks.
+
+    None where they are kept. Raises NoClusterThere, ServerStillRuns, UnfinishedNotSettled.
+    """
+    require_stopped_cluster(home)
+    if unfinished == "keep":
+        return None
+    folder = Folder(home.absolute())
+    place = Place(folder=folder.data, account=choose_account(folder.data))
+    log = folder.home / _LOG
+    try:
+        with running_privately(place, binaries, _FLOORS, SUPERUSER, log) as server:
+            return settle_cluster(server, PUT_BACK, unfinished)
+    except AgentpgError as error:
+        raise UnfinishedNotSettled(str(error), folder=folder.home, log=log) from error
 
 
 def exchange_clusters(present: Path, other: Path) -> None:

@@ -25,6 +25,7 @@ from agentpg.db import (
     server_message,
 )
 from agentpg.desk.backup.restore.naming import Stage, is_staged, staged
+from agentpg.desk.backup.restore.unfinished import PUT_BACK, Unfinished, settle_unfinished
 from agentpg.errors import (
     AgentpgError,
     NothingToUndo,
@@ -132,11 +133,21 @@ def to_put_back(server: Database, name: str) -> str:
     return before[-1]
 
 
-def undo(server: Database, name: str, ends: Ends) -> tuple[str, str]:
-    """Put back what the last restore replaced; its name until now, and that of the other now.
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What was put back: its name until now, the other one's now, and how many of its tasks had
+    not ended. `kept` is empty where somebody has dropped the other."""
 
-    The latter is empty where somebody has dropped the other. Raises NothingToUndo,
-    WorkersConnected, RestoreTargetInUse, RestoreTargetPrepared and SwapNotDone.
+    put_back: str
+    kept: str
+    unfinished: int
+
+
+def undo(server: Database, name: str, ends: Ends, unfinished: Unfinished = "hold") -> PutBack:
+    """Put back what the last restore replaced, with its unfinished tasks settled before.
+
+    Raises NothingToUndo, WorkersConnected, RestoreTargetInUse, RestoreTargetPrepared and
+    SwapNotDone.
     """
     before = to_put_back(server, name)
     sql = Statements("restore", server.schema)
@@ -144,8 +155,9 @@ def undo(server: Database, name: str, ends: Ends) -> tuple[str, str]:
         require_free(connection, sql, name, ends)
         there = name in [row[0] for row in connection.execute(sql["databases"])]
     kept = staged(name, _UNDONE, datetime.now(UTC)) if there else ""
+    number = settle_unfinished(server.renamed(before), PUT_BACK, unfinished)
     put_in_place(server, before, name, kept, ends)
-    return before, kept
+    return PutBack(before, kept, number)
 
 
 def drop_databases(server: Database, names: Sequence[str]) -> None:

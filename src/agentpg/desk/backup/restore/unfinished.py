@@ -2,7 +2,8 @@
 cluster was recovered.
 
 They have ended since, or others have done their work: a restored database must not run them
-once more by itself. So they are held, before anybody can connect, until somebody has looked.
+once more by itself. So they are held, before anybody can connect, until somebody has looked. The
+same goes for what was replaced and is put back: its tasks may have run in what replaced it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import Literal
 from agentpg.db import Database, Statements, connect, driver_errors
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.targets import Target
+
+# Why a task is held in what stood still while another took its place.
+PUT_BACK = "it may have run in what was in the place of this cluster or database"
 
 Unfinished = Literal["keep", "hold", "fail"]
 UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
