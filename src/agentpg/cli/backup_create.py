@@ -137,6 +137,7 @@ def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Step], 
             values = {name: session.translate(str(value)) for name, value in step.values}
             session.out.note(session.translate(step.note).format_map(values))
         else:
+            measure.call(session.translate(step.work))
             measure.reach(step.done_bytes, step.total_bytes)
 
     return tell

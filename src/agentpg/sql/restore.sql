@@ -163,13 +163,16 @@ WHERE status IN ('pending', 'running', 'waiting');
 UPDATE {schema}.schedules SET next_at = NULL
 WHERE next_at < now();
 
+-- name: say_names_in_full
+-- Names are said with their schemas.
+SELECT set_config('search_path', '', false);
+
 -- name: owned_sequences
 -- The sequences that give a column its numbers.
-SELECT s.oid::regclass::text, n.nspname::text, c.relname::text, a.attname::text
+SELECT s.oid::regclass::text, c.oid::regclass::text, quote_ident(a.attname)
 FROM pg_depend AS d
 JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
 JOIN pg_class AS c ON c.oid = d.refobjid
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE
     d.classid = 'pg_class'::regclass

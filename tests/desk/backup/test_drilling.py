@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.backup.creating import CreateOptions, create_backup
+from agentpg.desk.backup.creating import CreateOptions, Step, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.model import Check, Drill
+from agentpg.desk.backup.programs import find_programs
+from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import complete, read_drills
+from tests.desk.backup.sample import a_backup
 from tests.servers import PG_BIN
 
 Options = Callable[..., CreateOptions]
@@ -106,15 +109,34 @@ def test_rows_that_break_a_foreign_key_are_found(
     assert "parts_note_fkey" in _named(found)["restore"].reason
 
 
-def test_a_sequence_behind_its_column_is_found(
+def test_a_sequence_that_was_behind_at_the_source_is_named_and_no_failure(
     filled: Database, folder: Folder, options: Options, drill: Callable[..., Drill]
 ) -> None:
     with connect(filled) as connection:
         connection.execute("SELECT setval('notes_id_seq', 5)")
-    backup = create_backup(filled, folder, options(), _ignore)
-    check = _named(drill(backup.name))["sequences"]
-    assert check.outcome == "failed"
+    notes: list[Step] = []
+    backup = create_backup(
+        filled, folder, options(), lambda step: notes.append(step) if step.note else None
+    )
+    assert [dict(note.values) for note in notes] == [
+        {"sequence": "agentic_ai.notes_id_seq", "column": "agentic_ai.notes.id"}
+    ]
+    found = drill(backup.name)
+    check = _named(found)["sequences"]
+    assert (found.outcome, check.outcome) == ("passed", "passed")
+    assert "at the source" in check.reason
     assert check.differences[0].expected == "agentic_ai.notes.id"
+
+
+def test_a_sequence_that_is_behind_in_the_restore_alone_fails(filled: Database) -> None:
+    with connect(filled) as connection:
+        connection.execute("SELECT setval('notes_id_seq', 5)")
+        connection.execute("CREATE TABLE others (id serial)")
+        connection.execute("INSERT INTO others VALUES (7)")
+    known = frozenset(("agentic_ai.others_id_seq",))
+    check = Proof(a_backup(), filled, find_programs(PG_BIN, 0), known).sequences()
+    assert check.outcome == "failed"
+    assert [one.expected for one in check.differences] == ["agentic_ai.notes.id"]
 
 
 def test_a_schema_that_was_changed_is_found(

@@ -26,6 +26,7 @@ from agentpg.desk.backup.restore.swapping import (
     require_free,
     undo,
 )
+from agentpg.desk.backup.restore.unfinished import PUT_BACK, Unfinished
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.errors import (
     BackupDamaged,
@@ -111,6 +112,8 @@ def test_it_becomes_a_new_database_as_it_was(
             connection.execute(f"ALTER DATABASE {source} {statement}".encode())
         connection.execute(f"GRANT TEMPORARY ON DATABASE {source} TO pg_monitor".encode())
         connection.execute(f"COMMENT ON DATABASE {source} IS 'the; one'".encode())
+        setting = f"ALTER ROLE admin IN DATABASE {source} SET work_mem = '7MB'"
+        connection.execute(setting.encode())
     backup = create_backup(filled, folder, options(kind=kind), _ignore)
     done = restore(backup, name)
     assert (done.database, done.kept, done.unfinished) == (name, "", 1000)
@@ -130,14 +133,35 @@ def test_it_becomes_a_new_database_as_it_was(
     assert held is not None
     assert facts[0] == "admin"
     assert "search_path=agentic_ai, public" in re.sub('"', "", str(facts[4]))
-    if kind == "dump":
-        assert facts[1] == 17
-        assert "pg_monitor=T" in facts[2]
-        assert facts[3] == "the; one"
-        assert "work_mem=5MB" in facts[4]
+    assert facts[1] == 17
+    assert "pg_monitor=T" in facts[2]
+    assert facts[3] == "the; one"
+    assert "work_mem=5MB" in facts[4]
+    assert "database" in {check.name for check in done.checks if check.outcome == "passed"}
     assert held[0] == 1000
     assert backup.name in held[1]
     assert analyzed == (1000,)
+
+
+@pytest.mark.parametrize("kind", ["dump", "sql"])
+def test_encoding_and_locale_are_those_of_the_source(
+    folder: Folder, options: Options, restore: Restore, name: str, server: Database, kind: str
+) -> None:
+    source = server.renamed(f"{name}_source")
+    with connect(server) as connection:
+        made = f"CREATE DATABASE {name}_source TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'"
+        connection.execute(made.encode())
+    try:
+        with connect(source) as connection:
+            connection.execute("CREATE TABLE words (word text); INSERT INTO words VALUES ('été')")
+            connection.execute(f"COMMENT ON DATABASE {name}_source IS 'été'".encode())
+        done = restore(create_backup(source, folder, options(kind=kind), _ignore), name)
+    finally:
+        drop_databases(server, [f"{name}_source"])
+    assert {check.outcome for check in done.checks} == {"passed"}
+    with connect(server.renamed(name)) as connection:
+        asked = "SELECT word, getdatabaseencoding() FROM words"
+        assert connection.execute(asked).fetchall() == [("été", "LATIN1")]
 
 
 def test_a_database_that_is_there_is_not_touched(
@@ -189,8 +213,9 @@ def test_the_old_one_is_swapped_kept_and_put_back(
     assert _count(old, "agentic_ai.notes") == 1000
     assert _count(server.renamed(done.kept), "precious") == 0
     assert kept_databases(server, name) == (done.kept,)
-    back, undone = undo(server, name, Ends())
-    assert back == done.kept
+    back = undo(server, name, Ends())
+    assert (back.put_back, back.unfinished) == (done.kept, 0)
+    undone = back.kept
     assert _count(old, "precious") == 0
     assert _count(server.renamed(undone), "agentic_ai.notes") == 1000
     assert kept_databases(server, name) == (undone,)
@@ -198,6 +223,23 @@ def test_the_old_one_is_swapped_kept_and_put_back(
         undo(server, name, Ends())
     drop_databases(server, kept_databases(server, name))
     assert kept_databases(server, name) == ()
+
+
+@pytest.mark.parametrize(("choice", "reason"), [("hold", PUT_BACK), ("keep", None)])
+def test_tasks_of_what_is_put_back_may_have_run(
+    backup: Backup,
+    restore: Restore,
+    name: str,
+    server: Database,
+    choice: Unfinished,
+    reason: str | None,
+) -> None:
+    restore(backup, name, unfinished="keep", verify=False)
+    restore(backup, name, replace=True, verify=False)
+    assert undo(server, name, Ends(), choice).unfinished == 1000
+    with connect(server.renamed(name)) as connection:
+        asked = "SELECT DISTINCT status::text, held_reason FROM agentic_ai.tasks"
+        assert connection.execute(asked).fetchall() == [("pending", reason)]
 
 
 def test_sessions_are_ended_only_when_told(
@@ -266,7 +308,7 @@ def test_another_restore_is_not_taken_for_one_that_was_left(
     left: list[tuple[str, ...]] = []
 
     def tell(work: Work) -> None:
-        if work.name == "Comparing":
+        if work.name == "Comparing" and not left:
             other = RestoreOptions(into=f"{korean}2", parent=tmp_path / "other", pg_bin=PG_BIN)
             with open_restore(server, backup, folder, None, other) as one:
                 left.append(one.plan(_ignore).left)

@@ -50,6 +50,9 @@ _LEAST_SHARE = 0.05
 _MEGABYTE = 1024**2
 
 
+MAKING, STORING = N_("Making the backup"), N_("Storing the backup")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOptions:
     """How a backup is made.
@@ -73,11 +76,13 @@ class CreateOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How far a backup is: bytes of the whole, both as the source has them.
+    """How far a backup is: what is done, and bytes of the whole, as the source or the files have
+    them.
 
     `note` is something to tell once, a sentence that `values` fill.
     """
 
+    work: str = MAKING
     done_bytes: int = 0
     total_bytes: int = 0
     note: str = ""
@@ -201,7 +206,7 @@ def _make(repository: Repository, job: Job) -> Backup:
             tool_version=job.programs.version,
             compression=made.compression,
             recipients=options.seal.recipients if options.seal else (),
-            files=stage.store(),
+            files=stage.store(_teller(job.tell, STORING)),
             source_bytes=job.source_bytes,
             tables=made.tables,
             rows=made.rows,
@@ -212,6 +217,10 @@ def _make(repository: Repository, job: Job) -> Backup:
         backup = replace(backup, ended_at=datetime.now(UTC))
         complete(repository, backup)
     return backup
+
+
+def _teller(tell: Tell, work: str) -> Callable[[int, int], None]:
+    return lambda done, total: tell(Step(work=work, done_bytes=done, total_bytes=total))
 
 
 def maker_of(kind: Kind) -> Maker:

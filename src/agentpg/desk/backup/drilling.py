@@ -19,13 +19,13 @@ from agentpg.desk.backup.model import Backup, Check, Drill, Outcome
 from agentpg.desk.backup.pgbackrest.recovery import pgbackrest_options, recover_into_scratch
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.proof.blame import is_of_the_place
-from agentpg.desk.backup.proof.matching import compare_contents
+from agentpg.desk.backup.proof.matching import behind_at_source, compare_contents
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
 from agentpg.desk.backup.restore.naming import Needs
 from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
-from agentpg.desk.backup.storage.bringing import bring, bring_manifest
+from agentpg.desk.backup.storage.bringing import Brought, bring, bring_manifest
 from agentpg.desk.backup.storage.records import read_backup, write_drill
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.desk.backup.storage.sealing import Seal
@@ -53,6 +53,7 @@ _DAMAGED = (
 )
 
 _FILES = N_("Reading the backup")
+_BRINGING = N_("Bringing the backup here")
 _RESTORING = N_("Restoring")
 _COMPARING = N_("Comparing")
 
@@ -161,7 +162,13 @@ class _Run:
             begun = time.monotonic()
             loader = Loader(
                 backup=self.backup,
-                brought=bring(self.backup, self.repository, seal, scratch.folder),
+                brought=bring(
+                    self.backup,
+                    self.repository,
+                    seal,
+                    scratch.folder,
+                    lambda done, total: self.tell(Stage(_BRINGING, done, total)),
+                ),
                 programs=loading_programs(self.options.pg_bin, self.backup, server.major),
                 server=Database(scratch.dsn(), self.backup.source.schema),
                 jobs=self.options.jobs,
@@ -174,8 +181,7 @@ class _Run:
                 return
             self.tell(Stage(_COMPARING))
             database = loader.database(self.backup.source.database)
-            yield from compare_contents(loader.brought, self.backup, database, roles=True)
-            yield from Proof(self.backup, database, server).checks()
+            yield from self._proved(loader.brought, database, server)
 
     def _recovered(self, seal: Seal | None) -> Iterator[Check]:
         """A whole cluster, recovered to the backup's moment."""
@@ -199,8 +205,18 @@ class _Run:
             source = self.backup.source
             database = Database(scratch.dsn(source.database), source.schema)
             brought = bring_manifest(self.backup, self.repository, seal, scratch.folder)
-            yield from compare_contents(brought, self.backup, database, roles=True)
-            yield from Proof(self.backup, database, server).checks()
+            yield from self._proved(brought, database, server)
+
+    def _proved(self, brought: Brought, database: Database, server: Programs) -> Iterator[Check]:
+        yield from compare_contents(
+            brought,
+            self.backup,
+            database,
+            roles=True,
+            progress=lambda done, total: self.tell(Stage(_COMPARING, done, total)),
+        )
+        behind = behind_at_source(brought, self.backup)
+        yield from Proof(self.backup, database, server, behind).checks()
 
     def _recover(self, scratch: ScratchServer, seal: Seal | None, server: Programs) -> None:
         if self.backup.kind == "base":

@@ -30,10 +30,10 @@ from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.leash import run_tool
 from agentpg.desk.backup.making.copies import BACKUP_MANIFEST, verify_tars
 from agentpg.desk.backup.making.dumping import (
+    keep_manifest,
     refuse_no_room,
     tool_environment,
     write_globals,
-    write_manifest,
 )
 from agentpg.desk.backup.proof.holding import Named, exact_moment
 from agentpg.desk.backup.proof.manifest import Manifest, Position
@@ -120,7 +120,7 @@ def make(job: Job, stage: Stage) -> Made:
     with exact_moment(job.database, stage.name) as named:
         _bring_wal(job, stage, cluster, copied, named.lsn, data / WAL)
         manifest = take_manifest_at(job, named, sequences)
-    write_manifest(stage, manifest)
+    keep_manifest(job, stage, manifest)
     pack(data / COPY / "pg_wal.tar", data / COPY / "pg_wal.tar.zst")
     (data / COPY / "pg_wal.tar").unlink()
     details = _details(cluster, copied, named).document()
@@ -192,7 +192,7 @@ def take_manifest_at(job: Job, named: Named, sequences: Mapping[str, Position]) 
         unlogged=False,
     )
     earlier = {
-        name: replace(one, last=sequences[name].last, called=sequences[name].called)
+        name: _back_to(one, sequences[name])
         for name, one in found.sequences.items()
         if name in sequences
     }
@@ -202,6 +202,14 @@ def take_manifest_at(job: Job, named: Named, sequences: Mapping[str, Position]) 
         taken_at=named.at.astimezone(UTC),
         lsn=named.lsn,
     )
+
+
+def _back_to(now: Position, earlier: Position) -> Position:
+    """Where a sequence stood before the moment, or at numbers that it had given by then."""
+    given = [value for column, value in now.columns.items() if not now.is_behind(column)]
+    places = [replace(now, last=value, called=True) for value in given]
+    places.append(replace(now, last=earlier.last, called=earlier.called))
+    return max(places, key=lambda one: one.place)
 
 
 def _verify(job: Job, folder: Path) -> None:

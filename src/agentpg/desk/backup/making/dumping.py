@@ -28,6 +28,7 @@ from agentpg.errors import TablesInUse, ToolFailed
 from agentpg.language import N_
 from agentpg.settings import hide_password
 
+# What is made beside it first, it makes.
 Command = Callable[[Moment], Sequence[str | Path]]
 
 # What pg_dump says in its own words where it did not get a table.
@@ -36,6 +37,10 @@ _NO_ROOM = "No space left on device"
 
 _SCHEMA_CHANGED = "the schema was changed meanwhile"
 _AGAIN = N_("It is tried once more: {reason}.")
+_BEHIND = N_(
+    "The sequence {sequence} is behind its column {column}: it would give numbers that are taken."
+)
+_MOST_NOTES = 5
 
 
 def dump_moment(job: Job, stage: Stage, command: Command, compression: str) -> Made:
@@ -53,7 +58,7 @@ def dump_moment(job: Job, stage: Stage, command: Command, compression: str) -> M
             manifest = _Try(job, stage).run(command)
         except Disturbed as second:
             raise TablesInUse(_disturbance(job, second)) from None
-    write_manifest(stage, manifest)
+    keep_manifest(job, stage, manifest)
     return Made(
         taken_at=manifest.taken_at,
         lsn=manifest.lsn,
@@ -64,8 +69,14 @@ def dump_moment(job: Job, stage: Stage, command: Command, compression: str) -> M
     )
 
 
-def write_manifest(stage: Stage, manifest: Manifest) -> None:
-    """Write the manifest into the stage. Raises RepositoryFull."""
+def keep_manifest(job: Job, stage: Stage, manifest: Manifest) -> None:
+    """Write the manifest into the stage, and tell what is not right at the source.
+
+    Raises RepositoryFull.
+    """
+    for sequence, column in manifest.behind[:_MOST_NOTES]:
+        values = (("sequence", sequence), ("column", column))
+        job.tell(Step(note=_BEHIND, values=values))
     text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
     try:
         (stage.folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
@@ -133,12 +144,19 @@ class _Try:
             outline = take_outline(moment.connection, database.schema)
             with (
                 Filling(moment, outline, meter.read) as filling,
-                Leash(command(moment), tool_environment(database)) as leash,
+                Leash(self._command(command, moment), tool_environment(database)) as leash,
             ):
                 self._wait(leash, moment, meter, filling)
                 manifest = filling.wait(meter.look)
             meter.ended()
             return replace(manifest, taken_at=moment.taken_at, lsn=moment.lsn)
+
+    def _command(self, command: Command, moment: Moment) -> Sequence[str | Path]:
+        try:
+            return command(moment)
+        except ToolFailed as error:
+            self._judge(error, moment)
+            raise
 
     def _wait(self, leash: Leash, moment: Moment, meter: Meter, filling: Filling) -> None:
         def look() -> None:
@@ -148,10 +166,14 @@ class _Try:
         try:
             leash.wait(look)
         except ToolFailed as error:
-            refuse_no_room(error, self.stage)
-            self._require_undisturbed(error, moment)
+            self._judge(error, moment)
             raise
         meter.copied()
+
+    def _judge(self, error: ToolFailed, moment: Moment) -> None:
+        """Raise what it was, where that is known."""
+        refuse_no_room(error, self.stage)
+        self._require_undisturbed(error, moment)
 
     def _require_undisturbed(self, error: ToolFailed, moment: Moment) -> None:
         """Raise Disturbed where others were the reason, or what the server says if it is gone."""

@@ -1,7 +1,8 @@
 """Backups of kind sql: the guide's own single file, which `psql` alone restores.
 
-It is made from one moment like a dump, with the same manifest beside it, and is only taken for
-whole if its last lines say so: `psql` restores the first half of a file without a complaint.
+It is made from one moment like a dump, with the same manifest beside it, and what makes the
+database itself, which the file does not say. It is only taken for whole if its last lines say so:
+`psql` restores the first half of a file without a complaint.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from agentpg.desk.backup.creating import Job, Made
 from agentpg.desk.backup.making.compressing import NONE, choose_compression, compression_option
-from agentpg.desk.backup.making.dumping import dump_moment, dump_options
+from agentpg.desk.backup.making.dumping import dump_moment, dump_options, tool_environment
+from agentpg.desk.backup.making.properties import dump_properties
 from agentpg.desk.backup.proof.moment import Moment
-from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.repository import DATABASE, Repository
 from agentpg.desk.backup.storage.stage import Stage
 from agentpg.errors import BackupNotWhole, CompressionUnknown
 from agentpg.language import N_
@@ -43,12 +45,15 @@ def make(job: Job, stage: Stage) -> Made:
 
     def command(moment: Moment) -> list[str]:
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        options = dump_options(job, moment)
+        environment = tool_environment(job.database)
+        dump_properties(job.programs, options, environment, stage.folder / DATABASE)
         return [
             str(job.programs.tool("pg_dump")),
             "--format=plain",
             f"--file={path}",
             compression_option(compression, job.programs),
-            *dump_options(job, moment),
+            *options,
         ]
 
     made = dump_moment(job, stage, command, compression)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.making.base import read_sequences, take_manifest_at
-from agentpg.desk.backup.making.dumping import write_globals, write_manifest
+from agentpg.desk.backup.making.dumping import keep_manifest, write_globals
 from agentpg.desk.backup.model import Backup, Check, Difference
 from agentpg.desk.backup.pgbackrest.stanza import Kept, Server, Stanza, find_stanza, make_stanza
 from agentpg.desk.backup.proof.holding import exact_moment
@@ -200,7 +200,7 @@ def _prove(job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server) -
         # It ends the file of WAL and waits until the archive has it, and all before it.
         stanza.run("check")
         manifest = take_manifest_at(job, named, sequences)
-    write_manifest(stage, manifest)
+    keep_manifest(job, stage, manifest)
     return Made(
         taken_at=named.at.astimezone(UTC),
         lsn=named.lsn,

@@ -126,6 +126,16 @@ class Manifest:
     not_proved: tuple[str, ...] = ()
 
     @property
+    def behind(self) -> list[tuple[str, str]]:
+        """The sequences that would give numbers that are taken, and where those stand."""
+        return [
+            (name, column)
+            for name, position in self.sequences.items()
+            for column in position.columns
+            if position.is_behind(column)
+        ]
+
+    @property
     def rows(self) -> int:
         """The rows of all tables."""
         return sum(table.sums.rows for table in self.tables.values() if table.sums)

@@ -10,6 +10,7 @@ from pathlib import Path
 from agentpg.db import Database, snapshot
 from agentpg.desk.backup.model import Backup, Check
 from agentpg.desk.backup.proof.comparing import compare
+from agentpg.desk.backup.proof.contents import Progress
 from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.desk.backup.storage.bringing import Brought
@@ -24,7 +25,12 @@ _DATABASE = "database"
 
 
 def compare_contents(
-    brought: Brought, backup: Backup, database: Database, *, roles: bool
+    brought: Brought,
+    backup: Backup,
+    database: Database,
+    *,
+    roles: bool,
+    progress: Progress | None = None,
 ) -> tuple[Check, ...]:
     """Every count and hash, large objects, sequences, catalogue, settings, and roles if asked.
 
@@ -35,8 +41,20 @@ def compare_contents(
         return (Check(name="contents", outcome="unknown", reason=_NO_MANIFEST),)
     expected = read_manifest(brought.manifest, backup.name)
     with snapshot(database, "agentpg backup drill") as connection:
-        found = take_manifest(connection, expected.schema, unlogged=expected.unlogged)
+        found = take_manifest(
+            connection, expected.schema, progress=progress, unlogged=expected.unlogged
+        )
     return tuple(_promised(compare(expected, found), brought, backup, roles=roles))
+
+
+def behind_at_source(brought: Brought, backup: Backup) -> frozenset[str]:
+    """The sequences that were behind their columns at the source already.
+
+    Raises RecordDamaged and RecordTooNew.
+    """
+    if brought.manifest is None:
+        return frozenset()
+    return frozenset(name for name, _ in read_manifest(brought.manifest, backup.name).behind)
 
 
 def read_manifest(path: Path, backup: str) -> Manifest:
@@ -51,12 +69,12 @@ def read_manifest(path: Path, backup: str) -> Manifest:
 def _promised(
     checks: tuple[Check, ...], brought: Brought, backup: Backup, *, roles: bool
 ) -> Iterator[Check]:
-    """The checks of what this backup holds: a plain file says nothing of its database."""
+    """The checks of what this backup holds: a plain file alone says nothing of its database."""
     for check in checks:
         apart = backup.kind in ("dump", "sql")
         if check.name == _ROLES and roles and apart and brought.globals is None:
             yield replace(check, outcome="unknown", reason=_NO_GLOBALS, differences=())
         elif (check.name != _ROLES or roles) and not (
-            check.name == _DATABASE and backup.kind == "sql"
+            check.name == _DATABASE and backup.kind == "sql" and brought.database is None
         ):
             yield check

@@ -19,13 +19,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from agentpg.desk.backup.making.base import WAL
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.archived import plain_name
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.recovery.wal import checked, unpacking
+from agentpg.desk.backup.storage.passing import Passed, Passing
 from agentpg.embedded.account import Account
 from agentpg.errors import (
     CopyDamaged,
@@ -153,19 +154,33 @@ def _unpack_all(
     opener: Opener,
     report: Report | None,
 ) -> None:
-    total, done = backup.size_bytes, 0
+    passing = Passing(backup.size_bytes, 1, report)
     for stored in sorted(backup.files, key=lambda file: file.path):
         path = stored.path.removesuffix(".age")
         found = _TAR.fullmatch(path)
-        with _damage_of(path), opener(stored.path) as stream:
+        with _damage_of(path), opener(stored.path) as opened:
+            stream = cast(BinaryIO, _Counted(opened, passing))
             if found is not None:
                 target = {"base": folder, "pg_wal": folder / "pg_wal"}.get(found[1])
                 _untar(stream, path, target or homes[found[1]])
             elif path.startswith(f"data/{WAL}/"):
                 _copy_wal(stream, path, folder / "pg_wal")
-        done += stored.size_bytes
-        if report is not None:
-            report(done, total)
+    passing.ended()
+
+
+class _Counted:
+    """A stream that says what has been read of it."""
+
+    def __init__(self, stream: BinaryIO, passed: Passed) -> None:
+        self._stream, self._passed = stream, passed
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._passed(len(piece))
+        return piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _untar(stream: BinaryIO, path: str, target: Path) -> None:

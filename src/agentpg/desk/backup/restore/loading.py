@@ -7,6 +7,7 @@ and stops at the first error of any kind.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from agentpg.db import Database, Statements, connect, driver_errors, environment_of
 from agentpg.desk.backup.leash import run_tool
+from agentpg.desk.backup.making.properties import read_properties
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.restore.naming import (
@@ -29,7 +31,6 @@ from agentpg.desk.backup.storage.bringing import Brought
 from agentpg.errors import AgentpgError, FileNotWritten
 
 _LOOK_SECONDS = 1.0
-_OF_THE_DATABASE = (" ACL - DATABASE ", " COMMENT - DATABASE ", " SECURITY LABEL - DATABASE ")
 
 # What the source may have set for its clients, and what no restore could do its work with.
 _UNHINDERED = {
@@ -60,8 +61,9 @@ class Loader:
     def needs(self) -> Needs:
         """What the server must have before; a dump goes without its tablespaces."""
         if self.backup.kind == "sql":
+            itself = self._properties().splitlines()
             with self.brought.script().open(encoding="utf-8", errors="replace") as lines:
-                return needs_of(lines)
+                return needs_of(itertools.chain(itself, lines))
         script = "".join(self._script("--create", "--no-tablespaces"))
         return needs_of(script.splitlines())
 
@@ -99,7 +101,7 @@ class Loader:
         self._run(command, target.dsn, look)
 
     def give_to_owner(self, name: str) -> None:
-        """Let a database belong to whom its schema belongs to; a plain file does not say it."""
+        """Let a database belong to whom its schema belongs to, where nothing else is known."""
         database = self.database(name)
         sql = Statements("restore", database.schema)
         with (
@@ -115,18 +117,22 @@ class Loader:
         return self.server.renamed(name).with_settings(**_UNHINDERED)
 
     def _database_script(self, name: str) -> str:
+        said = self._properties()
+        if said:
+            return database_statements(said, name)
+        sql = Statements("restore", self.backup.source.schema)
+        steps = ("create_database", "set_search_path")
+        return "".join(f"{sql.compose(s, database=name).as_string(None)};\n" for s in steps)
+
+    def _properties(self) -> str:
+        """What makes the database itself; empty where the backup does not say it."""
         if self.backup.kind == "sql":
-            sql = Statements("restore", self.backup.source.schema)
-            steps = ("create_database", "set_search_path")
-            return "".join(f"{sql.compose(s, database=name).as_string(None)};\n" for s in steps)
-        listed = [
-            line
-            for line in self._script("--create", "--list")
-            if any(kind in line for kind in _OF_THE_DATABASE)
-        ]
-        with self._script_of("".join(listed)) as chosen:
-            made = "".join(self._script("--create", f"--use-list={chosen}"))
-        return database_statements(made, name)
+            path = self.brought.database
+            said = path.read_bytes() if path else b""
+        else:
+            environment = environment_of(self.server.dsn)
+            said = read_properties(self.programs, self.brought.dump, self.brought.work, environment)
+        return said.decode(errors="surrogateescape")
 
     def _script(self, *options: str) -> Iterator[str]:
         """What pg_restore writes of the schema of a dump."""
@@ -145,8 +151,9 @@ class Loader:
         """A file that nobody else reads, though others pass through the folder."""
         work = self.brought.work
         try:
-            with tempfile.NamedTemporaryFile("w", dir=work, encoding="utf-8") as script:
-                script.write(text)
+            with tempfile.NamedTemporaryFile("wb", dir=work) as script:
+                # A comment may be in another encoding, that of the database.
+                script.write(text.encode(errors="surrogateescape"))
                 script.flush()
                 yield Path(script.name)
         except OSError as error:
@@ -159,7 +166,9 @@ class Loader:
             "--output=/dev/null",
             *options,
         ]
-        self._run([*command, f"--file={script}"], self.server.dsn, None)
+        # It goes on in the database that it makes, whatever that has set.
+        unhindered = self.server.with_settings(**_UNHINDERED).dsn
+        self._run([*command, f"--file={script}"], unhindered, None)
 
     def _run(self, command: list[str | Path], dsn: str, look: Callable[[], None] | None) -> None:
         command.append("--no-password")

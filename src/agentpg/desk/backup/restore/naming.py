@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from agentpg.db import identifier
+from agentpg.db import identifier, make_conninfo
 from agentpg.language import N_
 
 Stage = Literal["restoring", "before", "undone"]
@@ -40,6 +40,7 @@ _DATA = re.compile(r"^COPY .* FROM stdin;$")
 _END_OF_DATA = "\\."
 _GRANTEE = re.compile(rf"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*\b(?:TO|FROM) {_IDENTIFIER}")
 _GRANTOR = re.compile(rf"^ALTER DEFAULT PRIVILEGES FOR ROLE {_IDENTIFIER}")
+_SET_IN = re.compile(rf"^ALTER ROLE {_IDENTIFIER} IN DATABASE ")
 _ROLE = re.compile(rf"^(?:CREATE ROLE|ALTER ROLE|GRANT {_IDENTIFIER} TO) {_IDENTIFIER}")
 _PASSWORD = re.compile(r" PASSWORD '[^']*'")
 _TABLESPACE = re.compile(rf"^SET default_tablespace = {_IDENTIFIER}$")
@@ -81,8 +82,8 @@ def _beginning(name: str, stage: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a server must have before: roles that own something or are granted something, and
-    the tablespaces that tables are to lie in."""
+    """What a server must have before: roles that own something, are granted something or have
+    settings, and the tablespaces that tables are to lie in."""
 
     roles: frozenset[str] = frozenset()
     tablespaces: frozenset[str] = frozenset()
@@ -102,11 +103,13 @@ def needs_of(lines: Iterable[str]) -> Needs:
             spaces.add(_plain(space[1]))
         elif kind in ("ACL", "DEFAULT ACL"):
             found |= {_plain(m[1]) for p in (_GRANTEE, _GRANTOR) if (m := p.match(line))}
+        elif kind == "DATABASE PROPERTIES" and (m := _SET_IN.match(line)):
+            found.add(_plain(m[1]))
     return Needs(frozenset(found - {"", "-", "PUBLIC"}), frozenset(spaces - {_NO_TABLESPACE}))
 
 
 def database_statements(script: str, name: str) -> str:
-    """What makes the database in the output of pg_restore --create, for another name.
+    """What makes the database in the output of pg_restore --create, for another name, by psql.
 
     The name stands at the same place in each statement, at the beginning of a line. It lies
     where the server puts databases: the source's tablespaces are its own.
@@ -122,8 +125,13 @@ def database_statements(script: str, name: str) -> str:
     )
     moved = script[: found.start()] + _OF_DATABASE.sub("", script[found.start() :], count=1)
     renamed = before.sub(lambda m: m[1] + identifier(name), moved)
-    lines = renamed.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("\\"))
+    # What is said of it in its own encoding is said from within it.
+    within = f"\\connect -reuse-previous=on {identifier(make_conninfo('', dbname=name))}\n"
+    lines = (
+        within if line.startswith("\\connect ") else line
+        for line in renamed.splitlines(keepends=True)
+    )
+    return "".join(line for line in lines if line == within or not line.startswith("\\"))
 
 
 def role_statements(script: str, only: set[str] | None) -> str:

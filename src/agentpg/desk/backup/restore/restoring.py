@@ -26,7 +26,7 @@ from agentpg.db import (
 )
 from agentpg.desk.backup.model import Backup, Check
 from agentpg.desk.backup.proof.blame import is_no_room
-from agentpg.desk.backup.proof.matching import compare_contents
+from agentpg.desk.backup.proof.matching import behind_at_source, compare_contents
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.server_side import server_of
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
@@ -147,7 +147,8 @@ class Work:
 
 Tell = Callable[[Work], None]
 
-READING, RESTORING = N_("Reading the backup"), N_("Restoring")
+BRINGING, READING = N_("Bringing the backup here"), N_("Reading the backup")
+RESTORING = N_("Restoring")
 COMPARING, SWAPPING = N_("Comparing"), N_("Swapping")
 
 
@@ -158,8 +159,9 @@ def open_restore(
     repository: Repository,
     seal: Seal | None,
     options: RestoreOptions,
+    tell: Tell = lambda _: None,
 ) -> Iterator[Restore]:
-    """A restore that has been planned, with the backup's files near.
+    """A restore that can be planned, with the backup's files near.
 
     Raises RestoreRefused for all that stands against it, before anything is done.
     """
@@ -169,7 +171,13 @@ def open_restore(
         raise DatabaseNameUnusable(reason, name=options.into)
     near = backup.size_bytes if repository.folder("backups") is None or seal else 0
     with scratch_folder(options.parent, near) as work:
-        brought = bring(backup, repository, seal, work)
+        brought = bring(
+            backup,
+            repository,
+            seal,
+            work,
+            lambda done, total: tell(Work(BRINGING, done, total)),
+        )
         yield Restore(neutral(server, options.into), backup, repository, seal, options, brought)
 
 
@@ -365,7 +373,7 @@ class Restore:
 
         loader.make_database(plan.staging)
         loader.fill(plan.staging, reached)
-        if self._backup.kind == "sql":
+        if self._backup.kind == "sql" and self._brought.database is None:
             loader.give_to_owner(plan.staging)
 
     def _compare(self, loader: Loader, plan: RestorePlan, tell: Tell) -> tuple[Check, ...]:
@@ -373,8 +381,15 @@ class Restore:
             return ()
         tell(Work(COMPARING))
         database = loader.database(plan.staging)
-        sequences = Proof(self._backup, database, loader.programs).sequences()
-        matched = compare_contents(self._brought, self._backup, database, roles=False)
+        behind = behind_at_source(self._brought, self._backup)
+        sequences = Proof(self._backup, database, loader.programs, behind).sequences()
+        matched = compare_contents(
+            self._brought,
+            self._backup,
+            database,
+            roles=False,
+            progress=lambda done, total: tell(Work(COMPARING, done, total)),
+        )
         failed = [check for check in matched if check.outcome == "failed"]
         if failed:
             raise RestoreNotRight("; ".join(f"{c.name}: {c.reason}" for c in failed))

@@ -14,8 +14,15 @@ from pathlib import Path
 
 from agentpg.desk.backup.making.plain import COMPRESSED
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.storage.passing import Passed, Passing, Reached
 from agentpg.desk.backup.storage.records import key_of
-from agentpg.desk.backup.storage.repository import GLOBALS, MANIFEST, SEALED, Repository
+from agentpg.desk.backup.storage.repository import (
+    DATABASE,
+    GLOBALS,
+    MANIFEST,
+    SEALED,
+    Repository,
+)
 from agentpg.desk.backup.storage.sealing import Seal
 from agentpg.errors import CopyDamaged, FileNotWritten, ObjectMissing
 
@@ -38,6 +45,12 @@ class Brought:
     def globals(self) -> Path | None:
         """The roles of the source, where the backup has them."""
         path = self.folder / GLOBALS
+        return path if path.is_file() else None
+
+    @property
+    def database(self) -> Path | None:
+        """What makes the database itself, where that is no part of the dump."""
+        path = self.folder / DATABASE
         return path if path.is_file() else None
 
     @property
@@ -71,8 +84,14 @@ class Brought:
         return plain
 
 
-def bring(backup: Backup, repository: Repository, seal: Seal | None, work: Path) -> Brought:
-    """Bring the files of one backup to where programs can read them.
+def bring(
+    backup: Backup,
+    repository: Repository,
+    seal: Seal | None,
+    work: Path,
+    reached: Reached | None = None,
+) -> Brought:
+    """Bring the files of one backup to where programs can read them; `reached` is told how far.
 
     Raises RepositoryError, SealError and FileNotWritten.
     """
@@ -81,10 +100,12 @@ def bring(backup: Backup, repository: Repository, seal: Seal | None, work: Path)
         return Brought(place, work)
     near = work / "backup"
     near.mkdir(mode=0o700)
+    passing = Passing(backup.size_bytes, 1, reached)
     for file in backup.files:
         target = near / file.path.removesuffix(SEALED)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _bring_one(repository, key_of(backup.name, file.path), target, seal)
+        _bring_one(repository, key_of(backup.name, file.path), target, seal, passing)
+    passing.ended()
     return Brought(near, work)
 
 
@@ -100,12 +121,18 @@ def bring_manifest(
     return Brought(near, work)
 
 
-def _bring_one(repository: Repository, key: str, target: Path, seal: Seal | None) -> None:
+def _bring_one(
+    repository: Repository,
+    key: str,
+    target: Path,
+    seal: Seal | None,
+    passed: Passed | None = None,
+) -> None:
     if seal is None or not key.endswith(SEALED):
-        repository.fetch(key, target)
+        repository.fetch(key, target, passed)
         return
     try:
         with repository.open(key) as stream:
-            seal.unseal_to(stream, target, name=key)
+            seal.unseal_to(stream, target, name=key, passed=passed)
     except FileNotFoundError:
         raise ObjectMissing(place=repository.place, key=key) from None

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, cast
 from agentpg.desk.backup.storage.bucket_access import Access, access_of, connect
 from agentpg.desk.backup.storage.bucket_reading import Reading
 from agentpg.desk.backup.storage.bucket_refusals import said
+from agentpg.desk.backup.storage.passing import Passed
 from agentpg.desk.backup.storage.repository import Stored
 from agentpg.errors import FileNotWritten, ObjectMissing, RepositoryUnavailable
 from agentpg.language import N_
@@ -75,12 +76,16 @@ class Bucket:
                         written_at=one["LastModified"],
                     )
 
-    def put(self, key: str, source: Path) -> None:
+    def put(self, key: str, source: Path, passed: Passed | None = None) -> None:
         """Store a file, in parts where it is large, several of them at a time."""
         transfer = _transfer(source.stat().st_size)
         with self._said():
             self._client.upload_file(
-                str(source), self._access.bucket, self._name(key), Config=transfer
+                str(source),
+                self._access.bucket,
+                self._name(key),
+                Callback=passed,
+                Config=transfer,
             )
 
     def settle(self, key: str) -> None:
@@ -116,14 +121,18 @@ class Bucket:
         with io.BufferedReader(reading, _MIB) as buffered:
             yield cast(BinaryIO, buffered)
 
-    def fetch(self, key: str, target: Path) -> None:
+    def fetch(self, key: str, target: Path, passed: Passed | None = None) -> None:
         """Bring an object to a file that does not exist yet. Raises FileNotWritten too."""
         if target.exists():
             raise FileNotWritten(N_("there is a file of this name"), path=target)
         try:
             with self._said(key):
                 self._client.download_file(
-                    self._access.bucket, self._name(key), str(target), Config=_transfer()
+                    self._access.bucket,
+                    self._name(key),
+                    str(target),
+                    Callback=passed,
+                    Config=_transfer(),
                 )
         except OSError as error:
             raise FileNotWritten(error.strerror or str(error), path=target) from error

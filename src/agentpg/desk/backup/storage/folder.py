@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from agentpg.desk.backup.storage.passing import Passed
 from agentpg.desk.backup.storage.repository import Stored
 from agentpg.errors import (
     FileNotWritten,
@@ -74,10 +75,10 @@ class Folder:
                     if stored is not None:
                         yield stored
 
-    def put(self, key: str, source: Path) -> None:
+    def put(self, key: str, source: Path, passed: Passed | None = None) -> None:
         """Store a copy of a file."""
         with self._said(), source.open("rb") as read, self._passing() as (file, passing):
-            shutil.copyfileobj(read, file, _PIECE)
+            _copy(read, file, passed)
             self._name(file, passing, key)
 
     def settle(self, key: str) -> None:
@@ -117,12 +118,12 @@ class Folder:
         with file:
             yield file
 
-    def fetch(self, key: str, target: Path) -> None:
+    def fetch(self, key: str, target: Path, passed: Passed | None = None) -> None:
         """Bring an object to a file that does not exist yet. Raises FileNotWritten too."""
         with self.open(key) as read:
             try:
                 with target.open("xb") as file:
-                    shutil.copyfileobj(read, file, _PIECE)
+                    _copy(read, file, passed)
             except OSError as error:
                 raise FileNotWritten(error.strerror or str(error), path=target) from error
 
@@ -263,6 +264,13 @@ def _sweep(place: Path) -> None:
         with suppress(OSError), Path(entry.path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             Path(entry.path).unlink()
+
+
+def _copy(source: BinaryIO, target: BinaryIO, passed: Passed | None) -> None:
+    while piece := source.read(_PIECE):
+        target.write(piece)
+        if passed is not None:
+            passed(len(piece))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@
     backups/NAME/backup.json     its record: written last, removed first
     backups/NAME/manifest.json   what the source held, table by table
     backups/NAME/globals.sql     roles and tablespaces of the cluster
+    backups/NAME/database.sql    of kind sql: the database itself, its owner and settings
     backups/NAME/key.age         where a passphrase seals it: its secret key, under that
     backups/NAME/data/…          what its kind makes
     drills/NAME/MOMENT.json      what each drill of it found
@@ -28,10 +29,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from agentpg.desk.backup.storage.passing import Passed
+
 RECORD = "backup.json"
 BEGUN = "begun.json"
 MANIFEST = "manifest.json"
 GLOBALS = "globals.sql"
+DATABASE = "database.sql"
 KEY = "key.age"
 WAL_KEY = "key-"
 SEALED = ".age"
@@ -69,8 +73,8 @@ class Repository(Protocol):
         """All objects whose key begins so, in the order of their keys."""
         ...
 
-    def put(self, key: str, source: Path) -> None:
-        """Store a file; when this returns it is durable."""
+    def put(self, key: str, source: Path, passed: Passed | None = None) -> None:
+        """Store a file; when this returns it is durable. `passed` hears what has gone there."""
         ...
 
     def settle(self, key: str) -> None:
@@ -93,8 +97,8 @@ class Repository(Protocol):
         """An object as a stream to read."""
         ...
 
-    def fetch(self, key: str, target: Path) -> None:
-        """Bring an object to a file that does not exist yet."""
+    def fetch(self, key: str, target: Path, passed: Passed | None = None) -> None:
+        """Bring an object to a file that does not exist yet. `passed` hears what has come."""
         ...
 
     def remove(self, keys: list[str]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from agentpg.desk.backup.storage.passing import Passed
 from agentpg.errors import ExtraMissing, FileNotWritten, KeyNotFitting, SealDamaged
 from agentpg.language import N_
 
@@ -50,16 +51,16 @@ class Seal:
         """Whether there is a secret key to open anything with."""
         return bool(self.secret_keys)
 
-    def seal(self, source: Path, target: Path) -> Written:
+    def seal(self, source: Path, target: Path, passed: Passed | None = None) -> Written:
         """Seal a file into one that does not exist yet. Raises FileNotWritten."""
         with source.open("rb") as read, _new_file(target) as write:
-            return self.seal_to(read, write)
+            return self.seal_to(read, write, passed)
 
-    def seal_to(self, source: BinaryIO, target: BinaryIO) -> Written:
-        """Seal a stream into another one."""
+    def seal_to(self, source: BinaryIO, target: BinaryIO, passed: Passed | None = None) -> Written:
+        """Seal a stream into another one; `passed` hears what has been read."""
         age = age_library()
         recipients = [age.x25519.Recipient.from_str(one) for one in self.recipients]
-        reading, writing = _Reading(source), _Writing(target)
+        reading, writing = _Reading(source, passed), _Writing(target)
         try:
             age.encrypt_io(reading, writing, recipients)
         except (age.EncryptError, OSError):
@@ -73,23 +74,27 @@ class Seal:
         with source.open("rb") as read:
             self.unseal_to(read, target, name=str(source))
 
-    def unseal_to(self, stream: BinaryIO, target: Path, *, name: str = "") -> None:
+    def unseal_to(
+        self, stream: BinaryIO, target: Path, *, name: str = "", passed: Passed | None = None
+    ) -> None:
         """Open a sealed stream into a file that does not exist yet.
 
         `name` is what errors call the stream. Raises SealDamaged, KeyNotFitting and
         FileNotWritten; then there is no such file.
         """
         with _new_file(target) as write:
-            self.unseal_stream(stream, write, name=name or target.name)
+            self.unseal_stream(stream, write, name=name or target.name, passed=passed)
 
-    def unseal_stream(self, stream: BinaryIO, target: BinaryIO, *, name: str) -> None:
+    def unseal_stream(
+        self, stream: BinaryIO, target: BinaryIO, *, name: str, passed: Passed | None = None
+    ) -> None:
         """Open a sealed stream into another one, such as a pipe.
 
         What was written before an error is as it was sealed, and not all of it.
         """
         age = age_library()
         keys = [age.x25519.Identity.from_str(one) for one in self.secret_keys]
-        reading, writing = _Reading(stream), _Writing(target)
+        reading, writing = _Reading(stream, passed), _Writing(target)
         try:
             age.decrypt_io(reading, writing, keys)
         except (age.DecryptError, OSError) as error:
@@ -118,8 +123,8 @@ def _said(error: Exception, reading: _Reading, name: str) -> Exception:
 class _Reading:
     """A stream for the library, which would turn what fails in it into a text."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, passed: Passed | None = None) -> None:
+        self._stream, self._passed = stream, passed
         self.failure: BaseException | None = None
         self.first = b""
 
@@ -131,6 +136,8 @@ class _Reading:
             raise
         if len(self.first) < len(_FIRST_LINE):
             self.first = (self.first + piece)[: len(_FIRST_LINE)]
+        if self._passed is not None:
+            self._passed(len(piece))
         return piece
 
 

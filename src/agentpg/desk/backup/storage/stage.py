@@ -15,22 +15,28 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agentpg.desk.backup.model import StoredFile
 from agentpg.desk.backup.storage.folder import repository_error
+from agentpg.desk.backup.storage.passing import Passed, Passing, Reached
 from agentpg.desk.backup.storage.records import key_of
 from agentpg.desk.backup.storage.repository import BEGUN, KEY, SEALED, Repository
 from agentpg.errors import AgentpgError, FileNotWritten
 
 _HASHERS = 2
+_PIECE = 1024**2
 
-Stored = Callable[[int], None]
+
+def _untold(size: int) -> None:
+    """Nobody wants to know."""
+    del size
 
 
 class Sealing(Protocol):
@@ -46,8 +52,8 @@ class Sealing(Protocol):
         """What is to lie beside the sealed files, unless it is empty."""
         ...
 
-    def seal(self, source: Path, target: Path) -> object:
-        """Write the sealed form of `source` to `target`."""
+    def seal(self, source: Path, target: Path, passed: Passed | None = None) -> object:
+        """Write the sealed form of `source` to `target`; `passed` hears what has been read."""
         ...
 
 
@@ -79,17 +85,17 @@ class Stage:
             elif entry.name != BEGUN:
                 entry.unlink()
 
-    def store(self, stored: Stored | None = None) -> tuple[StoredFile, ...]:
+    def store(self, reached: Reached | None = None) -> tuple[StoredFile, ...]:
         """Bring every file into the repository, durably; what lies there then.
 
-        `stored` is called with the plain size of each.
+        `reached` is told how many bytes of the plain files have been brought there.
         """
+        paths = self._paths()
+        times = 1 + (self.seal is not None) + (not self.in_place)
+        passing = Passing(sum(map(_size, paths)), times, reached)
         with ThreadPoolExecutor(_HASHERS) as pool:
-            files = []
-            for path, file in pool.map(self._store_one, self._paths()):
-                files.append(file)
-                if stored is not None:
-                    stored(path)
+            files = list(pool.map(partial(self._store_one, passing), paths))
+        passing.ended()
         return tuple(files + self._store_key_file())
 
     def _store_key_file(self) -> list[StoredFile]:
@@ -100,23 +106,23 @@ class Stage:
         digest = hashlib.sha256(content).hexdigest()
         return [StoredFile(path=KEY, size_bytes=len(content), sha256=digest)]
 
-    def _store_one(self, path: Path) -> tuple[int, StoredFile]:
-        plain_size = path.stat().st_size
+    def _store_one(self, passed: Passed, path: Path) -> StoredFile:
         name = path.relative_to(self.folder).as_posix()
         if self.seal is not None:
-            path, name = self._sealed(path, self.seal), f"{name}{SEALED}"
-        file = StoredFile(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+            path, name = self._sealed(path, self.seal, passed), f"{name}{SEALED}"
+        digest = sha256_of(path, passed)
+        file = StoredFile(path=name, size_bytes=path.stat().st_size, sha256=digest)
         key = key_of(self.name, *name.split("/"))
         if self.in_place:
             self.repository.settle(key)
         else:
-            self.repository.put(key, path)
+            self.repository.put(key, path, passed)
             path.unlink()
-        return plain_size, file
+        return file
 
-    def _sealed(self, path: Path, seal: Sealing) -> Path:
+    def _sealed(self, path: Path, seal: Sealing, passed: Passed) -> Path:
         sealed = path.with_name(f"{path.name}{SEALED}")
-        seal.seal(path, sealed)
+        seal.seal(path, sealed, passed)
         path.unlink()
         return sealed
 
@@ -142,10 +148,15 @@ def open_stage(
         yield Stage(repository, name, folder, seal, in_place=False)
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(path: Path, passed: Passed = _untold) -> str:
+    """The SHA-256 of a file, in hexadecimal digits; `passed` hears what has been read."""
+    digest = hashlib.sha256()
+    piece = memoryview(bytearray(_PIECE))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            digest.update(piece[:size])
+            passed(size)
+    return digest.hexdigest()
 
 
 def remove_left_stages(stages: Path) -> list[str]:
