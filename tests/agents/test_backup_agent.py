@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.agents.backup_agent import NAME, backup_app
+from agentpg.cli.running import run
 from agentpg.db import connect
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.desk.backup.storage.records import key_of, list_backups, read_drills
@@ -19,12 +20,14 @@ from tests.tasks.engine import Engine
 from tests.waiting import eventually
 
 HOUR = timedelta(hours=1)
+# In the order in which a night has them.
+SCHEDULED = ("nightly-backup", "weekly-drill", "backup-pruning")
 
 
 @pytest.fixture
-def place(engine: Engine, tmp_path: Path) -> Folder:
-    """A worker with BackupAgent, and its repository."""
-    settings = {
+def settings(engine: Engine, tmp_path: Path) -> dict[str, str]:
+    """Those of a worker with BackupAgent that keeps one backup."""
+    return {
         "dsn_backup": engine.database.dsn,
         "home": str(tmp_path),
         "backup_repository": str(tmp_path / "repository"),
@@ -34,6 +37,11 @@ def place(engine: Engine, tmp_path: Path) -> Folder:
         "backup_keep_monthly": "0",
         "pg_bin": PG_BIN,
     }
+
+
+@pytest.fixture
+def place(engine: Engine, settings: dict[str, str], tmp_path: Path) -> Folder:
+    """A worker with BackupAgent, and its repository."""
     engine.work(backup_app(), concurrency=2, **settings)
     return open_folder(tmp_path / "repository")
 
@@ -103,6 +111,55 @@ def test_one_of_its_tasks_runs_at_a_time(engine: Engine, place: Folder) -> None:
     assert [engine.outcomes(task) for task in tasks] == [["completed"], ["completed"]]
     first, second = list_backups(place)
     assert first.ended_at <= second.begun_at
+
+
+def _miss(engine: Engine, settings: dict[str, str]) -> None:
+    """Let a worker declare the schedules and stop, and the last three nights pass."""
+    worker = engine.work(backup_app(), concurrency=2, **settings)
+    eventually(lambda: engine.ask("SELECT name FROM schedules WHERE next_at IS NOT NULL"))
+    worker.stop()
+    engine.ask(
+        "UPDATE schedules SET next_at = now() - interval '74 h'"
+        " + 2 * array_position(%s, name::text) * interval '1 h'",
+        list(SCHEDULED),
+    )
+
+
+def test_nights_that_were_missed_are_made_up_for_once(
+    engine: Engine, settings: dict[str, str], tmp_path: Path
+) -> None:
+    _miss(engine, settings)
+    place = open_folder(tmp_path / "repository")
+    old = Watched(engine.database, place.root).backup(100 * HOUR)
+    engine.work(backup_app(), concurrency=2, **settings)
+    eventually(lambda: len(engine.client.find(status="completed")) == 3)
+    rows = engine.ask(
+        "SELECT t.task_type, e.execution_start FROM tasks t"
+        " JOIN agent_executions e ON e.task_id = t.id ORDER BY e.execution_start"
+    )
+    assert [row[0] for row in rows] == ["make_backup", "drill_backup", "prune_backups"]
+    [made] = list_backups(place)
+    assert made.name != old.name
+    assert [drill.outcome for drill in read_drills(place, made.name)] == ["passed"]
+    assert engine.ask("SELECT count(*) FROM schedules WHERE next_at > now()") == [(3,)]
+
+
+def test_what_failed_is_seen_at_once(
+    engine: Engine,
+    settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _miss(engine, settings)
+    engine.work(backup_app(), concurrency=2, **{**settings, "backup_repository": "s3://"})
+    eventually(lambda: len(engine.client.find(status="failed")) == 3)
+    for name in ("dsn", "home", "pg_bin"):
+        value = engine.database.dsn if name == "dsn" else settings[name]
+        monkeypatch.setenv(f"AGENTPG_{name.upper()}", value)
+    monkeypatch.setenv("AGENTPG_SCHEMA", engine.database.schema)
+    assert run(["status"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"3 failed last: {', '.join(sorted(SCHEDULED))}" in said
 
 
 @pytest.mark.parametrize("kind", ["tape", "", 7])

@@ -184,5 +184,5 @@ def test_status_tells_of_those_that_need_a_look(
     ask(installed, "UPDATE schedules SET problem = 'x', next_at = NULL WHERE name = 'c'")
     assert "1 paused, 1 overdue, 1 broken" in call("status").out
     assert json.loads(call("status", "--json").out)["schedules"] == {
-        "total": 3, "paused": 1, "overdue": 1, "broken": 1,
+        "total": 3, "paused": 1, "overdue": 1, "broken": 1, "failed": [],
     }  # fmt: skip

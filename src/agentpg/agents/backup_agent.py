@@ -23,11 +23,12 @@ _VARIABLE = "AGENTPG_DSN_BACKUP"
 _TIMEOUT = timedelta(hours=12)
 _MOST_DIFFERENCES = 20
 
-# A night at two; on Sundays, when that is long done, the drill; then what need not be kept.
+# A night at two; on Sundays, when that is long done, the drill; then what need not be kept. Where
+# they are late, all at once, their priorities keep the order.
 _SCHEDULES = (
-    ("nightly-backup", "0 2 * * *", "make_backup"),
-    ("weekly-drill", "0 4 * * sun", "drill_backup"),
-    ("backup-pruning", "0 6 * * *", "prune_backups"),
+    ("nightly-backup", "0 2 * * *", "make_backup", 100),
+    ("weekly-drill", "0 4 * * sun", "drill_backup", 101),
+    ("backup-pruning", "0 6 * * *", "prune_backups", 102),
 )
 
 
@@ -39,8 +40,15 @@ def backup_app(time_zone: str = "UTC") -> App:
     app.add(drill_backup, agent_name=NAME, task_type="drill_backup", timeout=_TIMEOUT)
     app.add(prune_backups, agent_name=NAME, task_type="prune_backups", timeout=_TIMEOUT)
     app.limit(NAME, concurrency=1)
-    for name, cron, task_type in _SCHEDULES:
-        app.schedule(name, cron=cron, time_zone=time_zone, agent_name=NAME, task_type=task_type)
+    for name, cron, task_type, priority in _SCHEDULES:
+        app.schedule(
+            name,
+            cron=cron,
+            time_zone=time_zone,
+            agent_name=NAME,
+            task_type=task_type,
+            priority=priority,
+        )
     return app
 
 
@@ -56,8 +64,10 @@ def make_backup(run: Run, kind: str = "dump", scope: str | None = None) -> dict[
 
     def tell(step: Step) -> None:
         run.check()
+        if step.note:
+            run.log.warning("%s", step.note.format_map(dict(step.values)))
         if step.total_bytes:
-            run.progress(min(step.done_bytes / step.total_bytes, 1.0), "copying")
+            run.progress(min(step.done_bytes / step.total_bytes, 1.0), step.work)
 
     try:
         repository = open_repository(settings)

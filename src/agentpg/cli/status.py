@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_WORKERS = 10
 _MOST_UNKNOWN = 5
 _MOST_FINDINGS = 3
+_MOST_FAILED = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -227,6 +228,13 @@ def _schedule_lines(out: Output, activity: Activity) -> Iterator[tuple[str, obje
         N_("{number} broken"): state.broken,
     }
     said = [out.translate(text).format(number=n) for text, n in texts.items() if n]
+    if state.failed:
+        names = in_a_line(", ".join(state.failed[:_MOST_FAILED]))
+        said.append(
+            out.translate(N_("{number} failed last: {names}")).format(
+                number=len(state.failed), names=names
+            )
+        )
     if said:
         yield N_("schedules"), ", ".join(said)
 

@@ -155,9 +155,13 @@ RETURNING name;
 -- there is less than a second where a worker lives.
 SELECT
     count(*) AS total,
-    count(*) FILTER (WHERE paused_at IS NOT NULL) AS paused,
+    count(*) FILTER (WHERE s.paused_at IS NOT NULL) AS paused,
     count(*) FILTER (
-        WHERE paused_at IS NULL AND next_at < now() - interval '1 minute'
+        WHERE s.paused_at IS NULL AND s.next_at < now() - interval '1 minute'
     ) AS overdue,
-    count(*) FILTER (WHERE paused_at IS NULL AND problem IS NOT NULL) AS broken
-FROM {schema}.schedules;
+    count(*) FILTER (WHERE s.paused_at IS NULL AND s.problem IS NOT NULL) AS broken,
+    coalesce(
+        array_agg(s.name::text ORDER BY s.name) FILTER (WHERE t.status = 'failed'), '{{}}'
+    ) AS failed
+FROM {schema}.schedules AS s
+LEFT JOIN {schema}.tasks AS t ON t.id = s.last_task_id;

@@ -99,12 +99,14 @@ class Schedule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleState:
     """How many schedules there are, and how many of them are paused, overdue, or broken:
-    unable to fire. One is overdue when its tick is more than a minute late."""
+    unable to fire. One is overdue when its tick is more than a minute late. `failed` are the names
+    of those whose last task failed."""
 
     total: int
     paused: int
     overdue: int
     broken: int
+    failed: list[str]
 
 
 def check_schedule(schedule: NewSchedule, now: datetime) -> datetime:

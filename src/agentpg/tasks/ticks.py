@@ -123,8 +123,10 @@ class Ticks:
         """One pass: fire what is due, and find out when the next is."""
         found = self._due()
         due = [one for one in found if one.next_at is None or one.next_at <= one.now]
-        # Many workers look at the same moment: each begins with another schedule.
+        # The oldest tick first. Many workers look at the same moment: of those of one moment, each
+        # begins with another schedule.
         random.shuffle(due)
+        due.sort(key=lambda one: one.next_at or one.now)
         counts = list(self._fire_in_time(due))
         self._look_at = self._clock() + self._rest_after(found, due)
         return TickCounts(
