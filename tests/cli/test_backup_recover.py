@@ -186,7 +186,12 @@ def test_a_recovery_that_is_killed_before_its_tasks_are_held_starts_nowhere(
         stop_postmaster(pid, "immediate", timedelta(seconds=30))
 
 
-def test_a_kept_task_runs_again_where_that_is_said(well: Well, archived: Path) -> None:
+def test_a_kept_task_runs_again_where_that_is_said(
+    well: Well, archived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its key lies beside the files, and is none of them.
+    monkeypatch.setenv("AGENTPG_BACKUP_PASSPHRASE", "correct horse battery staple")
+    well("backup", "create", "--kind", "base")
     beside = archived.parent / "beside"
     made = well("backup", "recover", "--unfinished", "keep", "--into", str(beside), "--json")
     assert json.loads(made.out)["unfinished"] is None

@@ -9,13 +9,16 @@ import pytest
 
 from agentpg.db import Database, connect, snapshot
 from agentpg.desk.backup.creating import STORING, CreateOptions, Step, create_backup
+from agentpg.desk.backup.proof.matching import read_manifest
 from agentpg.desk.backup.proof.taking import fill_outline, take_outline
 from agentpg.desk.backup.storage.bringing import bring
 from agentpg.desk.backup.storage.bucket import Bucket
 from agentpg.desk.backup.storage.folder import Folder
-from agentpg.desk.backup.storage.keys import public_key
+from agentpg.desk.backup.storage.keys import public_key, seal_for_opening, seal_of
 from agentpg.desk.backup.storage.passing import Passing
+from agentpg.desk.backup.storage.repository import MANIFEST
 from agentpg.desk.backup.storage.sealing import Seal, age_library
+from agentpg.settings import load_settings
 
 MIB = 1024**2
 
@@ -60,9 +63,11 @@ def test_a_file_is_heard_on_its_way(folder: Folder, file: Path, seal: Seal, tmp_
 
 @pytest.mark.one_server
 def test_sealing_and_uploading_are_told(
-    filled: Database, bucket: Bucket, options: Options, seal: Seal, tmp_path: Path
+    filled: Database, bucket: Bucket, options: Options, tmp_path: Path
 ) -> None:
     steps: list[Step] = []
+    settings = load_settings(backup_passphrase="correct horse battery staple")
+    seal = seal_of(settings, bucket)
     backup = create_backup(filled, bucket, options(seal=seal), steps.append)
     stored = [step for step in steps if step.work == STORING]
     done = [step.done_bytes for step in stored]
@@ -72,8 +77,10 @@ def test_sealing_and_uploading_are_told(
     assert 0.8 * backup.size_bytes < total < backup.size_bytes
     assert done[-1] == total
     told: list[tuple[int, int]] = []
-    bring(backup, bucket, seal, tmp_path, lambda *one: told.append(one))
+    opening = seal_for_opening(settings, bucket, backup)
+    brought = bring(backup, bucket, opening, tmp_path, lambda *one: told.append(one))
     assert told[-1] == (backup.size_bytes, backup.size_bytes)
+    assert read_manifest(brought.folder / MANIFEST, backup.name).rows == backup.rows
 
 
 @pytest.mark.one_server

@@ -158,12 +158,15 @@ def _unpack_all(
     for stored in sorted(backup.files, key=lambda file: file.path):
         path = stored.path.removesuffix(".age")
         found = _TAR.fullmatch(path)
+        # What is not of the cluster, such as the key of a passphrase, is not opened.
+        if found is None and not path.startswith(f"data/{WAL}/"):
+            continue
         with _damage_of(path), opener(stored.path) as opened:
             stream = cast(BinaryIO, _Counted(opened, passing))
             if found is not None:
                 target = {"base": folder, "pg_wal": folder / "pg_wal"}.get(found[1])
                 _untar(stream, path, target or homes[found[1]])
-            elif path.startswith(f"data/{WAL}/"):
+            else:
                 _copy_wal(stream, path, folder / "pg_wal")
     passing.ended()
 

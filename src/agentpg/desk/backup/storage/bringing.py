@@ -19,6 +19,7 @@ from agentpg.desk.backup.storage.records import key_of
 from agentpg.desk.backup.storage.repository import (
     DATABASE,
     GLOBALS,
+    KEY,
     MANIFEST,
     SEALED,
     Repository,
@@ -102,6 +103,9 @@ def bring(
     near.mkdir(mode=0o700)
     passing = Passing(backup.size_bytes, 1, reached)
     for file in backup.files:
+        if file.path == KEY:
+            # It opens the others, and only the passphrase opens it.
+            continue
         target = near / file.path.removesuffix(SEALED)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _bring_one(repository, key_of(backup.name, file.path), target, seal, passing)
