@@ -42,7 +42,7 @@ from tests.desk.backup.conftest import fill
 from tests.desk.backup.sample import NOON
 from tests.servers import PG_BIN, SCHEMA, OwnServers, Reaper
 
-pytestmark = pytest.mark.xdist_group("damage")
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("damage")]
 
 # Of each kind, those of which one stands for all of its sort.
 _FILES = {
