@@ -40,6 +40,8 @@ from tests.desk.backup.test_sealing import new_seal
 from tests.servers import OwnServers
 from tests.storage import SECRET_KEY, Storage
 
+pytestmark = pytest.mark.one_server
+
 _PASSPHRASE = "correct horse battery staple"
 _MOMENT = datetime(2026, 3, 3, tzinfo=UTC)
 _LATEST = Target(by="latest")

@@ -100,6 +100,7 @@ def _without(tar: Path, name: str) -> None:
     draft.replace(tar)
 
 
+@pytest.mark.one_server
 def test_what_is_sealed_is_looked_at_with_a_key_alone(cluster: Cluster, tmp_path: Path) -> None:
     seal = new_seal()
     backup = cluster.back_up(seal=seal)
@@ -112,6 +113,7 @@ def test_what_is_sealed_is_looked_at_with_a_key_alone(cluster: Cluster, tmp_path
     assert list((tmp_path / "near").iterdir()) == []
 
 
+@pytest.mark.one_server
 def test_an_older_program_is_given_the_files(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
