@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from agentpg.desk.backup.recovery.archived import archived_as
+from agentpg.desk.backup.recovery.orders import take_orders
 from agentpg.desk.backup.recovery.pushing import Archive, push, push_ahead
-from agentpg.desk.backup.recovery.server_side import write_script
+from agentpg.desk.backup.recovery.server_side import replace_file, write_script
 from agentpg.desk.backup.recovery.wal import pack
 from agentpg.desk.backup.storage.bucket import Bucket
 from agentpg.desk.backup.storage.folder import Folder
@@ -147,6 +150,7 @@ _PUSH = """
 import sys
 from pathlib import Path
 from agentpg.desk.backup.recovery.orders import take_orders
+from agentpg.desk.backup.recovery.orders import take_orders
 from agentpg.desk.backup.recovery.pushing import push
 push(take_orders(Path(sys.argv[1])), Path(sys.argv[2]))
 """
@@ -170,44 +174,56 @@ def test_a_killed_process_leaves_nothing_that_looks_like_wal(
 
 
 def _orders_for(bucket: Bucket) -> str:
-    import json
-    from dataclasses import asdict
-
     said = {"folder": "", "bucket": asdict(bucket._access), "recipients": [], "variables": {}}
     return json.dumps(said)
 
 
-def test_what_waits_behind_is_stored_with_it_and_its_turn_ends_in_the_shell(
-    folder: Folder, pg_wal: Path, tmp_path: Path
-) -> None:
-    archive, home = Archive(folder, None), tmp_path / "home"
-    (home / "done").mkdir(parents=True)
-    (home / "done" / "000000010000000000000000").write_text("of a file that waits no more")
-    write_script(home / "push_wal.sh")
-    second = _wait(pg_wal, "000000010000000000000002")
-    _wait(pg_wal, "000000010000000000000003").unlink()  # what can't be stored is told in its turn
-    push(archive, pg_wal / _NAME)
-    assert push_ahead(archive, pg_wal / _NAME, home) == 1
-    assert [path.name for path in (home / "done").iterdir()] == [second.name]
-
-    def called(path: Path) -> subprocess.CompletedProcess[str]:
-        command = ["sh", str(home / "push_wal.sh"), "/no/python", str(path), path.name]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert called(second).returncode == 0
-    # Asked again, as after a crash, or changed: the program looks.
-    assert called(second).returncode == 1
-    assert "no program /no/python" in called(second).stderr
-
-
-def test_a_changed_file_is_not_taken_for_what_was_stored_ahead(
-    folder: Folder, pg_wal: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def home(folder: Folder, tmp_path: Path) -> Path:
+    """What the server's account is given, with orders to store in the folder."""
     home = tmp_path / "home"
     (home / "done").mkdir(parents=True)
     write_script(home / "push_wal.sh")
+    _order(home, folder.root)
+    return home
+
+
+def _order(home: Path, place: Path) -> None:
+    said = {"folder": str(place), "bucket": None, "recipients": [], "variables": {}}
+    replace_file(home / "orders.json", json.dumps(said), 0o600)
+
+
+def _called(home: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    """The archive command, where the program is not to be had."""
+    command = ["sh", str(home / "push_wal.sh"), "/no/python", str(path), path.name]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_waits_behind_is_stored_with_it_and_its_turn_ends_in_the_shell(
+    pg_wal: Path, home: Path
+) -> None:
+    (home / "done" / "000000010000000000000000").write_text("of a file that waits no more")
     second = _wait(pg_wal, "000000010000000000000002")
-    push_ahead(Archive(folder, None), pg_wal / _NAME, home)
+    _wait(pg_wal, "000000010000000000000003").unlink()  # what can't be stored is told in its turn
+    archive = take_orders(home / "orders.json")
+    push(archive, pg_wal / _NAME)
+    assert push_ahead(archive, pg_wal / _NAME, home) == 1
+    assert [path.name for path in (home / "done").iterdir()] == [second.name]
+    assert _called(home, second).returncode == 0
+    # Asked again, as after a crash: the program looks.
+    assert _called(home, second).returncode == 1
+    assert "no program /no/python" in _called(home, second).stderr
+
+
+def test_a_mark_holds_for_the_file_and_the_orders_that_it_was_made_by(
+    pg_wal: Path, home: Path, tmp_path: Path
+) -> None:
+    second = _wait(pg_wal, "000000010000000000000002")
+    archive = take_orders(home / "orders.json")
+    push_ahead(archive, pg_wal / _NAME, home)
+    _order(home, tmp_path / "elsewhere")
+    assert _called(home, second).returncode == 1
+    (home / "done" / second.name).unlink()
+    push_ahead(take_orders(home / "orders.json"), pg_wal / _NAME, home)
     second.write_bytes(bytes(10))
-    command = ["sh", str(home / "push_wal.sh"), "/no/python", str(second), second.name]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    assert _called(home, second).returncode == 1

@@ -13,6 +13,7 @@ each base backup. No secret key and no passphrase is told: who archives needs to
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentpg.desk.backup.recovery.pushing import Archive
+from agentpg.desk.backup.recovery.pushing import Archive, known_by
 from agentpg.desk.backup.recovery.server_side import (
     LocalServer,
     hand_over,
@@ -105,7 +106,9 @@ def give_orders(
 def take_orders(path: Path) -> Archive:
     """What the orders say, for who carries them out. Raises OrdersUnusable."""
     try:
-        orders = _parsed(json.loads(path.read_bytes()))
+        with path.open("rb") as file:
+            known = known_by(os.fstat(file.fileno()))
+            orders = _parsed(json.load(file))
     except OSError as error:
         raise OrdersUnusable(error.strerror or str(error), path=path) from None
     except (ValueError, TypeError, AttributeError) as error:
@@ -113,7 +116,7 @@ def take_orders(path: Path) -> Archive:
     take_variables(orders.variables)
     # The folder is as the server gets there from its data, perhaps by no absolute path.
     place = Bucket(orders.bucket) if orders.bucket else Folder(Path(orders.folder))
-    return Archive(place, Seal(orders.recipients) if orders.recipients else None)
+    return Archive(place, Seal(orders.recipients) if orders.recipients else None, known)
 
 
 def _orders(

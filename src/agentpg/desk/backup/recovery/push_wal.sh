@@ -3,12 +3,13 @@
 #
 # `agentpg backup archive push` stores the file, and those that wait behind it as well, since it
 # takes longer to start than to store one. Their turn then ends here: what lies in `done` says
-# that the file is stored as it is.
+# that the file is stored as it is, by the orders as they are.
 set -eu
 folder=${0%/*} python=$1 path=$2 name=$3
 mark=$folder/done/$name
 
-if [ -e "$mark" ] && [ "$(cat "$mark")" = "$(stat -c '%s %Y %i' "$path")" ]; then
+orders=$folder/orders.json
+if [ -e "$mark" ] && [ "$(cat "$mark")" = "$(stat -c '%s %Y %i' "$path" "$orders")" ]; then
     rm -f "$mark"
     exit 0
 fi
@@ -17,4 +18,4 @@ if [ ! -x "$python" ]; then
     echo "agentpg: there is no program $python; run \`agentpg backup archive on\` again" >&2
     exit 1
 fi
-exec "$python" -I -m agentpg backup archive push "$folder/orders.json" "$path"
+exec "$python" -I -m agentpg backup archive push "$orders" "$path"

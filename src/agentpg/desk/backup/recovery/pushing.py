@@ -8,6 +8,7 @@ try is a success, and a different file of the same name is refused beside the on
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -34,10 +35,14 @@ _OPEN = ".history"
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where one cluster's WAL is stored: a repository that has nothing else, and its seal."""
+    """Where one cluster's WAL is stored: a repository that has nothing else, and its seal.
+
+    `orders` tells the orders that say so from later ones.
+    """
 
     repository: Repository
     seal: Seal | None
+    orders: str = ""
 
 
 def push(archive: Archive, path: Path) -> None:
@@ -77,7 +82,7 @@ def push_ahead(archive: Archive, path: Path, home: Path) -> int:
             if time.monotonic() > end:
                 break
             push(archive, path.with_name(name))
-            _mark(marks / name, path.with_name(name))
+            _mark(marks / name, path.with_name(name), archive.orders)
             stored += 1
     return stored
 
@@ -137,11 +142,15 @@ def _store(archive: Archive, found: Archived, path: Path, near: Path) -> None:
         archive.repository.put(found.stored_name, ready)
 
 
-def _mark(mark: Path, path: Path) -> None:
-    """Say that a file is stored as it is now: by its size, last write and number on the disk."""
-    known = path.stat()
+def known_by(found: os.stat_result) -> str:
+    """What tells a file from another and from a later one, as the shell script asks for it."""
+    return f"{found.st_size} {int(found.st_mtime)} {found.st_ino}"
+
+
+def _mark(mark: Path, path: Path, orders: str) -> None:
+    """Say that a file is stored as it is now, by these orders."""
     draft = mark.with_name(f".{mark.name}")
-    draft.write_text(f"{known.st_size} {int(known.st_mtime)} {known.st_ino}\n", encoding="ascii")
+    draft.write_text(f"{known_by(path.stat())}\n{orders}\n", encoding="ascii")
     draft.replace(mark)
 
 
