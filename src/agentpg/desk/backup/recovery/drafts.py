@@ -54,12 +54,22 @@ def remove_left_recoveries(beside: Path) -> list[str]:
         with suppress(OSError):
             descriptor = _lock(home)
             try:
-                if not (home / _FAILED).exists():
+                if _is_left(home, draft):
                     _remove(home, draft)
                     left.append(home.name)
             finally:
                 os.close(descriptor)
     return left
+
+
+def _is_left(home: Path, draft: Path) -> bool:
+    """Whether a home is what a killed recovery of ours has left, and nothing else.
+
+    In a folder in which everybody may write, it could be a trap: what a stranger has made would
+    be removed, and what his links lead to.
+    """
+    ours = all(path.lstat().st_uid == os.geteuid() for path in (home, draft.parent))
+    return ours and not (home / _FAILED).exists() and not (draft.parent / "data").exists()
 
 
 def _remove(home: Path, draft: Path) -> None:
@@ -71,10 +81,11 @@ def _remove(home: Path, draft: Path) -> None:
             if private.name.startswith(PRIVATE):
                 shutil.rmtree(private, ignore_errors=True)
     clear_remains(draft)
-    # Tablespaces lie elsewhere, in folders that were made for it.
+    # Tablespaces lie elsewhere, in folders that were made for it and belong to whom it does.
     for link in (draft / "pg_tblspc").glob("*"):
-        if link.is_symlink():
-            shutil.rmtree(link.resolve(), ignore_errors=True)
+        with suppress(FileNotFoundError):
+            if link.is_symlink() and link.stat().st_uid == draft.stat().st_uid:
+                shutil.rmtree(link.resolve(), ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
 
 
