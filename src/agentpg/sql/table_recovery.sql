@@ -8,9 +8,16 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = coalesce(to_regclass(format('%%I.%%I', %(schema)s::text, %(name)s::text)), to_regclass(%(name)s))
     AND c.relkind IN ('r', 'p');
 
+-- name: table_there
+-- Whether there is a table of exactly this name.
+SELECT FROM pg_class
+WHERE oid = to_regclass(format('%%I.%%I', %(schema)s::text, %(name)s::text)) AND relkind IN ('r', 'p');
+
 -- name: columns
 -- The columns that have values of their own, in order, and whether each is part of the key.
-SELECT a.attname::text, coalesce(a.attnum = ANY(i.indkey), false)
+SELECT
+    a.attname::text,
+    coalesce(array_position((i.indkey::int2 [])[0:i.indnkeyatts - 1], a.attnum) IS NOT NULL, false)
 FROM pg_attribute AS a
 LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -29,7 +36,16 @@ WHERE k.contype = 'f' AND k.conrelid = %(table)s::regclass AND k.confrelid <> k.
 -- Values as text that reads back as the same value, whatever the session's settings are.
 SELECT
     set_config('datestyle', 'ISO, MDY', true), set_config('intervalstyle', 'postgres', true),
-    set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true);
+    set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
+    set_config('client_encoding', 'UTF8', true), set_config('row_security', 'off', true);
+
+-- name: read_zone
+-- The time zone of the session.
+SELECT current_setting('TimeZone');
+
+-- name: set_zone
+-- The same one for the other session, until its transaction ends.
+SELECT set_config('TimeZone', %(zone)s, true);
 
 -- name: make_staging
 -- Where the rows of the backup come to, beside the live ones.
@@ -70,15 +86,96 @@ WHERE {same_key} AND ROW({staged_columns})::text = ROW({live_columns})::text;
 -- Rows that are there in another form stay as they are.
 DELETE FROM {staging} AS b USING {table} AS l WHERE {same_key};
 
+-- name: make_before
+-- Where rows are kept that become others.
+CREATE TEMPORARY TABLE {before} ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA;
+
+-- name: keep_before
+-- Changed rows as they are, before they become what they were.
+INSERT INTO {before} ({columns})
+SELECT {live_columns} FROM {table} AS l JOIN {staging} AS b ON {same_key};
+
+-- name: merged_rows
+-- The rows that were merged, as they are now.
+COPY (SELECT {live_columns} FROM {table} AS l JOIN {staging} AS b ON {same_key}) TO STDOUT;
+
+-- name: rows_before
+-- The rows of them that were there, as they were.
+COPY {before} ({columns}) TO STDOUT;
+
+-- name: undo_merged
+-- The same rows within the file that undoes it.
+COPY {staging} ({columns}) FROM stdin;
+
+-- name: undo_before
+-- And these.
+COPY {before} ({columns}) FROM stdin;
+
+-- name: undo_check
+-- Stop where a row is not as it was merged.
+DO $agentpg$
+BEGIN
+    IF EXISTS (
+        SELECT FROM {staging} AS b
+        WHERE NOT EXISTS (
+            SELECT FROM {table} AS l
+            WHERE {same_key} AND ROW({live_columns})::text = ROW({staged_columns})::text
+        )
+    ) THEN
+        RAISE EXCEPTION USING MESSAGE = {said};
+    END IF;
+END
+$agentpg$;
+
 -- name: undo_changes
--- Statements that give changed rows their present values again.
-SELECT format({update_form}, {live_texts})
-FROM {table} AS l JOIN {staging} AS b ON {same_key};
+-- Changed rows get their values from before.
+UPDATE {table} AS l SET ({others}) = ROW({staged_others}) FROM {before} AS b WHERE {same_key};
 
 -- name: undo_inserts
--- Statements that remove the rows again that are missing now.
-SELECT format({delete_form}, {key_texts_staged})
-FROM {staging} AS b WHERE NOT EXISTS (SELECT FROM {table} AS l WHERE {same_key});
+-- Rows that were missing go again, all at once.
+DELETE FROM {table} AS l USING {staging} AS b
+WHERE {same_key} AND NOT EXISTS (SELECT FROM {before} AS o WHERE {kept_key});
+
+-- name: user_triggers
+-- Triggers that people have made and that fire: the SQL that turns each off, and on as it was.
+SELECT
+    format('ALTER TABLE %%s DISABLE TRIGGER %%I;', %(table)s::text, tgname),
+    format(
+        'ALTER TABLE %%s ENABLE %%sTRIGGER %%I;', %(table)s::text,
+        CASE tgenabled WHEN 'A' THEN 'ALWAYS ' ELSE '' END, tgname
+    )
+FROM pg_trigger
+WHERE tgrelid = %(table)s::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A')
+ORDER BY tgname;
+
+-- name: check_now
+-- Foreign keys that are looked at when a transaction ends are looked at now.
+SET CONSTRAINTS ALL IMMEDIATE;
+
+-- name: numbering
+-- The sequences that give columns of a table their numbers.
+SELECT format('%%I.%%I', n.nspname, s.relname), a.attname::text
+FROM pg_depend AS d
+JOIN pg_sequence AS q ON q.seqrelid = d.objid AND q.seqincrement > 0
+JOIN pg_class AS s ON s.oid = d.objid
+JOIN pg_namespace AS n ON n.oid = s.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE
+    d.classid = 'pg_class'::regclass
+    AND d.refclassid = 'pg_class'::regclass
+    AND d.deptype IN ('a', 'i')
+    AND d.refobjid = %(table)s::regclass
+    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype);
+
+-- name: catch_up
+-- Let a sequence go on behind the highest number in its column, where it is before that.
+SELECT setval(%(sequence)s::regclass, m.highest)
+FROM {sequence} AS s
+CROSS JOIN (SELECT max({column})::bigint AS highest FROM {table}) AS m
+JOIN pg_sequence AS q ON q.seqrelid = %(sequence)s::regclass
+WHERE
+    m.highest BETWEEN q.seqmin AND q.seqmax
+    AND m.highest > CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END;
 
 -- name: update_changed
 -- Changed rows become what they were.

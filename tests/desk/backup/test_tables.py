@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,7 +25,7 @@ from tests.servers import PG_BIN
 
 Bring = Callable[..., Differences]
 
-_TABLES = ("tasks", "notes", "parents", "children", "odd")
+_TABLES = ("tasks", "notes", "parents", "children", "odd", "tree")
 
 
 def _ignore(*_: object) -> None:
@@ -43,6 +45,15 @@ def live(filled: Database) -> Database:
             " at timestamptz, j jsonb, a text[], twice int GENERATED ALWAYS AS (n * 2) STORED,"
             ' PRIMARY KEY ("A key", n));'
             "CREATE TABLE agentic_ai.keyless (n int);"
+            "CREATE TABLE agentic_ai.tree (id serial PRIMARY KEY,"
+            " above int REFERENCES agentic_ai.tree, touched timestamptz);"
+            "CREATE FUNCTION agentic_ai.touch() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN NEW.touched := clock_timestamp(); RETURN NEW; END$$;"
+            "CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON agentic_ai.tree FOR EACH ROW"
+            " EXECUTE FUNCTION agentic_ai.touch();"
+            "ALTER TABLE agentic_ai.tree ENABLE ALWAYS TRIGGER touch;"
+            "INSERT INTO agentic_ai.tree (above)"
+            " SELECT nullif(n - 1, 0) FROM generate_series(1, 5) n;"
             "INSERT INTO agentic_ai.parents SELECT n, 'p' || n FROM generate_series(1, 10) n;"
             "INSERT INTO agentic_ai.children (parent) SELECT n FROM generate_series(1, 10) n;"
             "INSERT INTO agentic_ai.odd SELECT E'it''s \\\\ ' || n, n, n / 3.0, '\\x00ff', now(),"
@@ -84,14 +95,18 @@ def _state(database: Database) -> dict[str, list[Any]]:
         }
 
 
-def _undo(live: Database, tmp_path: Path) -> None:
+def _undo(live: Database, tmp_path: Path) -> str:
+    """Run the file that undoes it; what psql says where that fails."""
     path = tmp_path / "undo" / "undo.sql"
     assert path.stat().st_mode & 0o777 == 0o600
     with connect(live) as connection:
         major = connection.info.server_version // 10_000
     psql = find_programs(PG_BIN, major).tool("psql")
     command: list[str | Path] = [psql, "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--file", path]
-    subprocess.run(command, env=environment_of(live.dsn), check=True, capture_output=True)
+    # A terminal may speak another encoding than the file does.
+    environment = {**environment_of(live.dsn), "PGCLIENTENCODING": "EUC_KR"}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
 
 
 def _change(live: Database, *statements: str) -> None:
@@ -124,8 +139,56 @@ def test_rows_come_back_in_the_order_of_their_keys_and_go_again(
     assert after["children"] == before["children"]
     assert after["odd"] == before["odd"]
     assert sorted([*before["parents"], ("(99,new)",)]) == sorted(after["parents"])
-    _undo(live, tmp_path)
+    assert _undo(live, tmp_path) == ""
     assert _state(live) == changed
+
+
+def test_rows_that_name_one_another_come_back_as_they_were_and_go_again(
+    bring: Bring, live: Database, tmp_path: Path
+) -> None:
+    before = _state(live)
+    # Their numbers begin anew, and one is taken.
+    _change(live, "TRUNCATE tree RESTART IDENTITY", "INSERT INTO tree DEFAULT VALUES")
+    changed = _state(live)
+    [found] = bring("tree", overwrite=True).tables
+    assert (found.missing, found.changed) == (4, 1)
+    assert _state(live) == before
+    with connect(live) as connection:
+        asked = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'touch'"
+        assert connection.execute(asked).fetchone() == ("A",)
+        connection.execute("INSERT INTO tree DEFAULT VALUES")
+        connection.execute("DELETE FROM tree WHERE id > 5")
+    assert _undo(live, tmp_path) == ""
+    assert _state(live) == changed
+
+
+def test_what_was_done_since_is_not_undone(bring: Bring, live: Database, tmp_path: Path) -> None:
+    _change(live, "DELETE FROM odd WHERE n <= 2", "UPDATE odd SET b = NULL WHERE n > 8")
+    bring("odd", overwrite=True)
+    _change(live, "UPDATE odd SET j = '{}' WHERE n = 1")
+    since = _state(live)
+    assert "rows of agentic_ai.odd have changed since" in _undo(live, tmp_path)
+    assert _state(live) == since
+    _change(live, 'UPDATE odd SET j = \'{"a": "b"}\' WHERE n = 1')
+    assert _undo(live, tmp_path) == ""
+    undone = _state(live)
+    assert "have changed since" in _undo(live, tmp_path)
+    assert _state(live) == undone
+
+
+def test_a_moment_in_the_condition_is_of_the_live_time_zone(bring: Bring, live: Database) -> None:
+    name = live.name()
+    _change(
+        live,
+        "DELETE FROM odd",
+        f"ALTER DATABASE {name} SET TimeZone = 'Asia/Seoul'",
+        # It is another one's, which the backup does not know.
+        "CREATE TABLE public.tree (n int)",
+        "DROP TABLE agentic_ai.tree",
+    )
+    said = f"at > '{datetime.now(ZoneInfo('Asia/Seoul')) - timedelta(hours=1):%Y-%m-%d %H:%M}'"
+    found = {one.table: one.missing for one in bring("odd", "tree", where=said).tables}
+    assert found == {"agentic_ai.odd": 10, "agentic_ai.tree": None}
 
 
 def test_changed_rows_stay_unless_told(bring: Bring, live: Database) -> None:
@@ -167,7 +230,7 @@ def test_nobody_waits_while_somebody_is_asked(
     found = bring_back(source, live, find_tables(source, live, ["odd"]), options, agree)
     # What was deleted meanwhile comes back as well, and the undo knows it.
     assert found.tables[0].missing == 3
-    assert (tmp_path / "undo.sql").read_text().count("DELETE FROM") == 3
+    assert (tmp_path / "undo.sql").read_text().count("\t\\\\x00ff\t") == 3
 
 
 def test_rows_that_do_not_fit_any_more_change_nothing(
@@ -188,7 +251,7 @@ def test_unfinished_tasks_come_back_held(bring: Bring, live: Database, tmp_path:
     with connect(live) as connection:
         rows = connection.execute("SELECT DISTINCT status, left(held_reason, 13) FROM tasks")
         assert rows.fetchall() == [("pending", "restored from")]
-    _undo(live, tmp_path)
+    assert _undo(live, tmp_path) == ""
     assert _state(live) == gone
 
 
@@ -213,7 +276,7 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(
     with connect(live) as connection:
         assert connection.execute(asked.encode()).fetchall() == definition
         connection.execute("INSERT INTO children (parent) VALUES (1)")
-    _undo(live, tmp_path)
+    assert _undo(live, tmp_path) == ""
     with connect(live) as connection:
         asked = "SELECT to_regclass('children'), (SELECT count(*) FROM parents)"
         assert connection.execute(asked.encode()).fetchone() == (None, 9)

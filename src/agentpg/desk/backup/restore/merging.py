@@ -1,15 +1,14 @@
 """Merging rows of a backup into the live tables, in one transaction, with a way back.
 
-The file that undoes it is on the disk before anything is changed for good: plain SQL that
-brings back exactly what was there.
+The file that undoes it (`undoing.py`) is on the disk before anything is changed for good.
+Triggers that people have made do not fire meanwhile.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from agentpg.db import (
     Statements,
     connect,
     driver_errors,
+    identifier,
     render,
 )
 from agentpg.desk.backup.restore.outline import Outline, open_outline
@@ -33,20 +33,12 @@ from agentpg.desk.backup.restore.remaking import (
     plan_remaking,
 )
 from agentpg.desk.backup.restore.tables import EVERYTHING, Source, Table, parts_of
+from agentpg.desk.backup.restore.triggers import Trigger, triggers_of
+from agentpg.desk.backup.restore.undoing import UndoFile, undo_file
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of
-from agentpg.errors import FileNotWritten
+from agentpg.errors import AgentpgError
 
 _TASKS = "tasks"
-
-_HEAD = """\
--- Brings back what was there before rows of a backup were merged:
---   psql --no-psqlrc --set ON_ERROR_STOP=1 --file THIS_FILE
-\\set ON_ERROR_STOP on
-BEGIN;
-SET LOCAL standard_conforming_strings = on;
-SET LOCAL datestyle = 'ISO, MDY';
-SET LOCAL intervalstyle = 'postgres';
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +105,22 @@ def bring_back(
             return differences
         merge.lock()
         differences, remaking = merge.compare()
-        with _undo_file(options.undo) as write:
-            merge.write_undo(remaking, write)
-        with _removed_on_failure(options.undo):
+        with undo_file(options.undo, connection, merge.sql) as undo:
             dependents = merge.run(remaking)
-            connection.commit()
+            merge.write_undo(remaking, undo)
+        _end(connection, options.undo)
     return replace(differences, dependents=dependents)
+
+
+def _end(connection: Connection[Any], undo: Path) -> None:
+    """Commit. Where the server says no, there is nothing to undo; if it is gone, there may be."""
+    try:
+        with driver_errors(""):
+            connection.commit()
+    except AgentpgError:
+        if not connection.closed:
+            undo.unlink(missing_ok=True)
+        raise
 
 
 class _Merge:
@@ -135,80 +137,89 @@ class _Merge:
     ) -> None:
         self._source, self._options, self._outline = source, options, outline
         self._connection, self._restored = connection, restored
-        self._sql = Statements("table_recovery", source.database.schema)
+        self.sql = Statements("table_recovery", source.database.schema)
         self._staged = {
             table: f"agentpg_back_{secrets.token_hex(4)}" for table in tables if not table.gone
         }
         self._gone = [table for table in tables if table.gone]
+        self._triggers: dict[Table, list[Trigger]] = {}
 
     def lock(self) -> None:
         """Let nobody else write to what is compared."""
         for table in self._staged:
-            statement = self._sql.compose("lock_table", table=Fragment(table.path))
+            statement = self.sql.compose("lock_table", table=Fragment(table.path))
             self._connection.execute(statement, {})
+            self._triggers[table] = triggers_of(self._connection, self.sql, table)
 
     def compare(self) -> tuple[Differences, Remaking]:
         """What differs, and what is made for what is gone."""
         for side in (self._connection, self._restored):
-            side.execute(self._sql["pin"])
+            side.execute(self.sql["pin"])
+        # A moment in the condition means the same on both sides.
+        [(zone,)] = self._connection.execute(self.sql["read_zone"]).fetchall()
+        self._restored.execute(self.sql["set_zone"], {"zone": zone})
         remaking = NOTHING
         if self._outline is not None:
             remaking = plan_remaking(
-                self._outline, self._restored, self._connection, self._sql, self._gone
+                self._outline, self._restored, self._connection, self.sql, self._gone
             )
         lost = (TableDifference(table=str(table)) for table in self._gone)
         there = (
-            _compare(self._connection, self._restored, self._sql, table, staging, self._options)
+            _compare(self._connection, self._restored, self.sql, table, staging, self._options)
             for table, staging in self._staged.items()
         )
         return Differences((*lost, *there), remaking.dependents), remaking
 
-    def write_undo(self, remaking: Remaking, write: Callable[[Iterable[str]], None]) -> None:
-        """What is made goes first; where it was not made after all, there is nothing to undo."""
-        write(remaking.removals)
-        write(f"DROP TABLE {table.path};" for table in reversed(self._gone))
+    def write_undo(self, remaking: Remaking, undo: UndoFile) -> None:
+        """How what was done is undone, in the opposite order."""
+        undo.write(remaking.removals)
+        undo.write(f"DROP TABLE {table.path};" for table in reversed(self._gone))
         for table, staging in reversed(self._staged.items()):
-            write(self._keep(table, staging))
+            undo.undo_rows(table, staging, _before(staging), self._triggers[table])
 
     def run(self, remaking: Remaking) -> tuple[Dependent, ...]:
         """Do it, but for the end of the transaction; what went with tables that were gone."""
+        for table, staging in self._staged.items():
+            self._choose(table, staging)
         if self._outline is not None:
-            make_tables(self._outline, remaking, self._restored, self._connection, self._sql)
+            make_tables(self._outline, remaking, self._restored, self._connection, self.sql)
         for table in self._gone:
             self._settle(table, table.path)
-        for table, staging in self._staged.items():
-            _merge(self._connection, self._sql, table, staging, self._options)
+        self._merge_all()
         if self._outline is None:
             return ()
         # Their foreign keys want the rows that came back.
-        return finish_tables(self._outline, remaking, self._connection, self._sql)
+        return finish_tables(self._outline, remaking, self._connection, self.sql)
 
-    def _keep(self, table: Table, staging: str) -> Iterator[str]:
-        """Let only those rows be staged that will be merged; how to undo that."""
+    def _choose(self, table: Table, staging: str) -> None:
+        """Let only those rows be staged that will be merged, and keep what they replace."""
         parts = parts_of(table, staging, EVERYTHING)
         step = "drop_staged_unchanged" if self._options.overwrite else "drop_staged_changed"
-        self._connection.execute(self._sql.compose(step, **parts), {})
+        self._connection.execute(self.sql.compose(step, **parts), {})
         self._settle(table, staging)
-        for step in ("undo_inserts", *(["undo_changes"] if table.others else [])):
-            for (statement,) in self._connection.execute(self._sql.compose(step, **parts), {}):
-                yield str(statement)
+        parts["before"] = Fragment(identifier(_before(staging)))
+        for step in ("make_before", "keep_before"):
+            self._connection.execute(self.sql.compose(step, **parts), {})
+
+    def _merge_all(self) -> None:
+        """Merge, while no trigger fires that people have made, and let sequences be ahead."""
+        triggers = [one for table in self._staged for one in self._triggers[table]]
+        for one in triggers:
+            self._connection.execute(one.off.encode())
+        for table, staging in self._staged.items():
+            _merge(self._connection, self.sql, table, staging, self._options)
+        self._connection.execute(self.sql["check_now"])
+        for one in triggers:
+            self._connection.execute(one.on.encode())
+        for table in self._staged:
+            _catch_up(self._connection, self.sql, table)
 
     def _settle(self, table: Table, where: str) -> None:
         """What becomes of unfinished tasks among the rows that come back."""
         ours = (table.schema, table.name) == (self._source.database.schema, _TASKS)
         if ours and self._options.unfinished != "keep":
-            step = self._sql.compose(f"{self._options.unfinished}_tasks", tasks=Fragment(where))
+            step = self.sql.compose(f"{self._options.unfinished}_tasks", tasks=Fragment(where))
             self._connection.execute(step, {"reason": reason_of(self._source.backup)})
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    """Leave no file that undoes what was not done."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _compare(
@@ -242,21 +253,15 @@ def _merge(
     connection.execute(sql.compose("insert_missing", **parts), {})
 
 
-@contextmanager
-def _undo_file(path: Path) -> Iterator[Callable[[Iterable[str]], None]]:
-    """A file that only its owner reads, on the disk when this ends."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_HEAD)
+def _catch_up(connection: Connection[Any], sql: Statements, table: Table) -> None:
+    """Let the sequences of a table give no number that has come back, as after a TRUNCATE."""
+    rows = connection.execute(sql["numbering"], {"table": table.path}).fetchall()
+    for sequence, column in rows:
+        parts = {"table": table.path, "sequence": sequence, "column": identifier(column)}
+        fragments = {name: Fragment(text) for name, text in parts.items()}
+        connection.execute(sql.compose("catch_up", **fragments), {"sequence": sequence})
 
-            def write(statements: Iterable[str]) -> None:
-                file.writelines(f"{statement}\n" for statement in statements)
 
-            yield write
-            file.write("COMMIT;\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise FileNotWritten(error.strerror or str(error), path=path) from error
+def _before(staging: str) -> str:
+    """Where rows are kept as they were before the merge."""
+    return f"{staging}_before"

@@ -22,7 +22,6 @@ from agentpg.db import (
     connect,
     driver_errors,
     identifier,
-    literal,
 )
 from agentpg.desk.backup.drilling import prepare_server
 from agentpg.desk.backup.model import Backup
@@ -154,7 +153,7 @@ def _find(
     path = {"table": identifier(schema, table)}
     asked = {"schema": schema, "name": table}
     restored_columns = [row[0] for row in restored.execute(sql["columns"], path)]
-    if not present.execute(sql["find_table"], asked).fetchall():
+    if not present.execute(sql["table_there"], asked).fetchall():
         return Table(schema, table, tuple(restored_columns), gone=True)
     theirs = set(restored_columns)
     ours = present.execute(sql["columns"], path).fetchall()
@@ -196,25 +195,10 @@ def parts_of(table: Table, staging: str, condition: str) -> dict[str, str]:
         "key": listed(table.key),
         "condition": condition,
         "same_key": " AND ".join(f"l.{identifier(c)} = b.{identifier(c)}" for c in table.key),
+        "kept_key": " AND ".join(f"l.{identifier(c)} = o.{identifier(c)}" for c in table.key),
         "staged_columns": listed(table.columns, "b."),
         "live_columns": listed(table.columns, "l."),
         "others": listed(table.others),
         "staged_others": listed(table.others, "b."),
-        **_undo_forms(table),
     }
     return {name: Fragment(text) for name, text in parts.items()}
-
-
-def _undo_forms(table: Table) -> dict[str, str]:
-    def escaped(text: str) -> str:
-        return text.replace("%", "%%")
-
-    columns = ", ".join(f"{escaped(identifier(c))} = %L" for c in table.others)
-    key = " AND ".join(f"{escaped(identifier(c))} = %L" for c in table.key)
-    path = escaped(table.path)
-    return {
-        "update_form": literal(f"UPDATE {path} SET {columns} WHERE {key};"),  # noqa: S608
-        "delete_form": literal(f"DELETE FROM {path} WHERE {key};"),  # noqa: S608
-        "live_texts": ", ".join(f"l.{identifier(c)}" for c in (*table.others, *table.key)),
-        "key_texts_staged": ", ".join(f"b.{identifier(c)}" for c in table.key),
-    }
