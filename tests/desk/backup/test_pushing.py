@@ -189,7 +189,12 @@ def home(folder: Folder, tmp_path: Path) -> Path:
 
 
 def _order(home: Path, place: Path) -> None:
-    said = {"folder": str(place), "bucket": None, "recipients": [], "variables": {}}
+    said: dict[str, object] = {
+        "folder": str(place),
+        "bucket": None,
+        "recipients": [],
+        "variables": {},
+    }
     replace_file(home / "orders.json", json.dumps(said), 0o600)
 
 
