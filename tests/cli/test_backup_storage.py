@@ -305,6 +305,30 @@ def test_a_killed_backup_leaves_nothing_and_the_next_cleans_up(
     assert _outcomes(call, name)[0] == 0
 
 
+def test_a_killed_verification_leaves_nothing_for_long(
+    call: Call,
+    launch: Callable[..., Running],
+    filled: Database,
+    point: Callable[..., None],
+    cable: Cable,
+    home: Path,
+) -> None:
+    point()
+    name = _made(call("backup", "create", "--json", "--kind", "sql"))
+    point(cable)
+    cable.bytes_per_second = 200_000
+    running = launch("backup", "verify")
+    scratch = home / "scratch"
+    eventually(lambda: [*scratch.glob("*/near/*")] or running.process.poll() is not None)
+    running.tell(signal.SIGKILL)
+    assert running.ends() == -signal.SIGKILL, running.text
+    [left] = scratch.glob("*/near")
+    assert left.stat().st_mode & 0o077 == 0
+    point()
+    assert _outcomes(call, name)[0] == 0
+    assert list(scratch.iterdir()) == []
+
+
 @pytest.fixture
 def as_superuser(
     filled: Database, superuser_dsn: Callable[..., str], monkeypatch: pytest.MonkeyPatch

@@ -146,6 +146,7 @@ class _Run:
             programs=loading_programs(self.options.pg_bin, self.backup, 0),
             unseal=seal.unseal_to if seal else None,
             read=read,
+            passing=self.options.parent,
         )
         return verify_backup(self.backup, opener).checks
 

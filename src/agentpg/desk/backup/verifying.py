@@ -12,6 +12,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -83,12 +84,14 @@ class Opener:
     is no key, and `no_key` says so. `read` is called with the bytes that were read, as the
     work goes on. `near` is where a base backup's files are brought to, and unpacked from, for a
     look at their structure; None: that is not looked at, as a recovery does so itself. `pg_bin`
-    is where the programs for it are looked for first.
+    is where the programs for it are looked for first. `passing` is where files that can't be looked
+    at in their place are for a moment, by default that of `near`.
     """
 
     repository: Repository
     programs: Programs | None = None
     near: Path | None = None
+    passing: Path | None = None
     pg_bin: str = ""
     unseal: Unseal | None = None
     read: Read | None = None
@@ -286,21 +289,36 @@ def _look(name: str, backup: Backup, opener: Opener, path: str, look: Look) -> C
         return look(opener, place)
     if path.endswith(SEALED) and opener.unseal is None:
         return Check(name=name, outcome="unknown", reason=opener.no_key)
-    with tempfile.TemporaryDirectory() as near:
-        target = Path(near, PurePosixPath(path.removesuffix(SEALED)).name)
-        try:
+    try:
+        with _passing(opener) as near:
+            target = Path(near, PurePosixPath(path.removesuffix(SEALED)).name)
             if opener.unseal is None:
                 opener.repository.fetch(key, target)
             else:
                 with opener.repository.open(key) as stream:
                     opener.unseal(stream, target)
-        except RepositoryError:
-            raise
-        except SealDamaged as error:
-            return Check(name=name, outcome="failed", reason=str(error))
-        except AgentpgError as error:
-            return Check(name=name, outcome="unknown", reason=str(error))
-        return look(opener, target)
+            return look(opener, target)
+    except RepositoryError:
+        raise
+    except SealDamaged as error:
+        return Check(name=name, outcome="failed", reason=str(error))
+    except AgentpgError as error:
+        return Check(name=name, outcome="unknown", reason=str(error))
+
+
+@contextmanager
+def _passing(opener: Opener) -> Iterator[Path]:
+    """A folder for a moment; where this is killed, the next that works beside it removes it."""
+    place = opener.passing or opener.near
+    if place is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+        return
+    with scratch_folder(place) as folder:
+        # Who knows its name may pass through it, and what was sealed is for nobody else.
+        near = folder / "near"
+        near.mkdir(mode=0o700)
+        yield near
 
 
 def _size(size: int) -> str:

@@ -351,6 +351,7 @@ class Restore:
             programs=loading_programs(self._options.pg_bin, self._backup, 0),
             unseal=self._seal.unseal_to if self._seal else None,
             read=read,
+            passing=self._options.parent,
         )
         for check in verify_backup(self._backup, opener).checks:
             if check.outcome == "failed":
