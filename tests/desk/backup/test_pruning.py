@@ -55,6 +55,17 @@ def test_the_last_of_days_weeks_and_months_are_kept(folder: Folder) -> None:
     }
 
 
+@pytest.mark.parametrize(("rule", "there"), [("daily", 40), ("weekly", 6), ("monthly", 3)])
+def test_fewer_days_weeks_or_months_than_are_kept_are_all_kept(
+    folder: Folder, rule: str, there: int
+) -> None:
+    _store(folder, 40)
+    everything = list(_kept(folder, **{rule: 1000}))
+    assert len(everything) == there
+    for count in (1, there - 1, there, there + 1, 2 * there):
+        assert list(_kept(folder, **{rule: count})) == everything[-count:]
+
+
 def test_days_begin_in_the_zone(folder: Folder) -> None:
     complete(folder, a_backup("a", taken_at=NOON))
     complete(folder, a_backup("b", taken_at=NOON + timedelta(hours=5)))
@@ -79,6 +90,14 @@ def test_a_failed_one_pushes_no_good_one_out(folder: Folder) -> None:
         write_drill(folder, a_drill(name, checks=(FAILED,)))
     assert list(_kept(folder)) == names[1:]
     assert list(_kept(folder, daily=1)) == names[1:]
+
+
+def test_where_all_have_failed_the_rules_stay_as_they_are(folder: Folder) -> None:
+    names = _store(folder, 9)
+    kept = _kept(folder, daily=3, weekly=2)
+    for name in names:
+        write_drill(folder, a_drill(name, checks=(FAILED,)))
+    assert _kept(folder, daily=3, weekly=2) == kept
 
 
 def test_each_kind_and_each_database_counts_by_itself(folder: Folder) -> None:

@@ -158,15 +158,16 @@ def _reasons(
 ) -> dict[str, set[str]]:
     """Why each of one group is kept."""
     reasons: dict[str, set[str]] = {backup.name: set() for backup in group}
-    good = [b for b in group if _outcome(drills[b.name]) != "failed"]
-    last = (good or list(group))[-retention.last :]
+    # Where all have failed, they are still all that there is.
+    good = [b for b in group if _outcome(drills[b.name]) != "failed"] or list(group)
+    last = good[-retention.last :]
     for backup in group:
         if backup.taken_at >= last[0].taken_at:
             reasons[backup.name].add(RECENT)
     counts = {DAILY: retention.daily, WEEKLY: retention.weekly, MONTHLY: retention.monthly}
     for rule, period in _PERIODS.items():
         last_of = {period(b.taken_at.astimezone(retention.zone)): b for b in good}
-        for backup in list(last_of.values())[len(last_of) - counts[rule] :]:
+        for backup in list(reversed(last_of.values()))[: counts[rule]]:
             reasons[backup.name].add(rule)
     proved = [b for b in group if _outcome(drills[b.name]) == "passed"]
     for backup in proved[-1:]:
