@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ _MANNERS = {
 }
 
 
-_WRITE_ISO = Statements("session", "")["write_iso"]
+_SQL = Statements("session", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +178,16 @@ def connect(
 
 
 def attune(connection: Connection[Any]) -> None:
-    """Have times come in the style that the driver reads; through a pooler, prepare nothing."""
-    if not _writes_iso(connection):
-        connection.execute(_WRITE_ISO)
+    """Have times and texts come as the driver reads them; through a pooler, prepare nothing."""
+    for setting in _lacking(connection):
+        connection.execute(_SQL[setting])
     spare_pooler(connection)
 
 
 async def attune_async(connection: AsyncConnection[Any]) -> None:
-    """Have times come in the style that the driver reads; through a pooler, prepare nothing."""
-    if not _writes_iso(connection):
-        await connection.execute(_WRITE_ISO)
+    """Have times and texts come as the driver reads them; through a pooler, prepare nothing."""
+    for setting in _lacking(connection):
+        await connection.execute(_SQL[setting])
     await spare_pooler_async(connection)
 
 
@@ -213,9 +214,12 @@ async def connect_async(
         return connection
 
 
-def _writes_iso(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
-    # The server tells its style with the connection, and so does a pooler.
-    return (connection.info.parameter_status("DateStyle") or "").startswith("ISO")
+def _lacking(connection: Connection[Any] | AsyncConnection[Any]) -> Iterator[str]:
+    """The settings that it needs; the server tells its own with the connection, as poolers do."""
+    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        yield "write_iso"
+    if connection.info.parameter_status("client_encoding") == "SQL_ASCII":
+        yield "write_utf8"
 
 
 def _parse(dsn: str) -> dict[str, Any]:

@@ -126,6 +126,7 @@ AgentpgError                    exit 1   failed
 │   ├── ToolFailed                       one of PostgreSQL's programs
 │   ├── TablesInUse                      others held or changed tables meanwhile
 │   ├── BackupDamaged                    its files are not what was written
+│   ├── FilesGone                        some went while it was made
 │   ├── BackupNotWhole                   what was made does not end as it should
 │   ├── RestoreNotRight                  what was restored differs
 │   ├── RestoreFailed                    a database could not be filled
@@ -199,6 +200,7 @@ from agentpg.errors.backup import (
     BackupNotWhole,
     CompressionNotBuilt,
     CompressionUnknown,
+    FilesGone,
     NoBackups,
     NoBaseBackups,
     ObjectMissing,
@@ -440,6 +442,7 @@ __all__ = [
     "FileNotOurs",
     "FileNotRead",
     "FileNotWritten",
+    "FilesGone",
     "FolderInTheWay",
     "FolderNotMade",
     "FolderUnusable",

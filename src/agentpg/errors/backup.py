@@ -154,6 +154,16 @@ class BackupDamaged(BackupError):
     hint = N_("Nothing was changed. `agentpg backup list` shows the others.")
 
 
+class FilesGone(BackupError):
+    """Files of a backup went, or changed, while it was made."""
+
+    sentence = N_("{number} files of the backup {name} went or changed meanwhile, as {first}")
+    hint = N_(
+        "Nothing of it was kept. Look who else writes there: two machines with copies of one "
+        "database need a repository each."
+    )
+
+
 class BackupNotWhole(BackupError):
     """A plain backup without pg_dump's closing line."""
 

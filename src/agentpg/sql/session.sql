@@ -5,6 +5,10 @@
 -- others even the name of a time zone is one of several. PgBouncer keeps this for its client.
 SET DateStyle = 'ISO';
 
+-- name: write_utf8
+-- Have texts come as such from a database that does not say in which encoding they are.
+SET client_encoding = 'UTF8';
+
 -- name: pin_plans
 -- Have each statement find its rows, in order, by the index that was made for it, whatever
 -- the statistics say: after a rush they are minutes old, and then the planner would rather

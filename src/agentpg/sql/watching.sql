@@ -4,7 +4,7 @@
 -- The database, whether its pages have checksums, and how many have failed; for any role.
 SELECT
     current_database() AS database,
-    quote_ident(current_user) AS role,
+    quote_ident(current_user::text) AS role,
     current_setting('server_version_num')::int AS server_version,
     current_setting('data_checksums') = 'on' AS checksums,
     coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint AS page_failures,

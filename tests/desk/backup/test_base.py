@@ -61,7 +61,9 @@ def test_what_the_snapshot_shows_is_what_is_recovered(
     ledgers.grown()
     # The snapshot of a moment under load, several times, and recovery to one of them.
     with exact_moment(cluster.database, "first") as first:
-        seen = set(first.connection.execute("SELECT writer, number FROM ledger").fetchall())
+        seen = set(
+            first.connection.execute("SELECT writer, number FROM agentic_ai.ledger").fetchall()
+        )
     assert seen
     backup = cluster.back_up()
     copy = Copy.of(backup)

@@ -20,7 +20,7 @@ from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import MANIFEST
 from agentpg.desk.turn import UNDISTURBED, turn
-from agentpg.errors import CompressionUnknown, WorkUnderWay
+from agentpg.errors import CompressionUnknown, FilesGone, WorkUnderWay
 from tests.desk.backup.making import fill_with_noise
 from tests.servers import PG_BIN
 
@@ -112,6 +112,23 @@ def test_two_at_once_are_refused(filled: Database, folder: Folder, options: Opti
         pytest.raises(WorkUnderWay, match="under way"),
     ):
         create_backup(filled, folder, options(), _ignore)
+    assert list(folder.objects("")) == []
+
+
+class _Disturbed(Folder):
+    """A repository in which somebody else removes a file as soon as it is there."""
+
+    def settle(self, key: str) -> None:
+        super().settle(key)
+        if key.endswith("toc.dat"):
+            self.remove([key])
+
+
+def test_a_file_that_goes_meanwhile_leaves_no_backup(
+    filled: Database, folder: Folder, options: Options
+) -> None:
+    with pytest.raises(FilesGone, match=r"1 files of the backup .* as data/toc.dat"):
+        create_backup(filled, _Disturbed(folder.root), options(), _ignore)
     assert list(folder.objects("")) == []
 
 

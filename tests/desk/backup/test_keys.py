@@ -169,7 +169,7 @@ def test_public_keys_alone_seal_and_do_not_open(
     seal = seal_of(settings, repository)
     assert seal is not None
     assert seal.recipients == (public,)
-    assert not seal.opens
+    assert not seal.secret_keys
     backup = _store(repository, seal, tmp_path)
     with pytest.raises(KeyMissing, match="no secret key is configured") as raised:
         seal_for_opening(settings, repository, backup)

@@ -99,6 +99,8 @@ def test_what_has_no_record_is_no_backup(folder: Folder) -> None:
         (lambda text: text.replace("+00:00", ""), "offset"),
         (lambda text: text.replace('"lsn"', '"nsl"'), "lsn"),
         (lambda text: text.replace("20260301T120000Z-dump", "other"), "that of other"),
+        (lambda text: text.replace("data/toc.dat", "data/../../toc.dat"), "no path below it"),
+        (lambda text: text.replace("data/toc.dat", "/etc/passwd"), "no path below it"),
         (lambda text: "[]", "indices|list"),
     ],
 )
@@ -144,6 +146,21 @@ def test_a_record_of_a_newer_release_says_so(folder: Folder) -> None:
         read_backup(folder, a_backup().name)
 
 
+@pytest.mark.parametrize("content", [b"{", b'{"format": 1}', b'{"format": 99}'])
+def test_of_a_drill_that_cannot_be_read_it_is_unknown_what_it_found(
+    folder: Folder, content: bytes
+) -> None:
+    later = a_drill(begun_at=NOON + timedelta(days=1))
+    for drill in (a_drill(), later):
+        write_drill(folder, drill)
+    damaged, _ = (stored.key for stored in folder.objects("drills/"))
+    folder.write(damaged, content)
+    unknown, last = read_drills(folder, a_backup().name)
+    assert (unknown.outcome, unknown.begun_at) == ("unknown", a_drill().begun_at)
+    assert "cannot be read" in unknown.checks[0].reason or "format 99" in unknown.checks[0].reason
+    assert last == later
+
+
 def test_an_outcome_that_is_not_known_is_no_pass(folder: Folder) -> None:
     write_drill(folder, a_drill())
     [stored] = folder.objects("drills/")
@@ -166,13 +183,31 @@ def test_remains_of_a_killed_run_go_and_others_stay(folder: Folder) -> None:
     assert (found.backups, found.unfinished) == ((whole,), (mine,))
 
 
-def test_remains_from_another_machine_go_if_the_address_is_the_same(folder: Folder) -> None:
+@pytest.mark.parametrize(
+    ("target", "same"),
+    [
+        ("db1:5432/agentic_ai", True),
+        ("localhost:5432/agentic_ai", False),
+        ("127.0.0.1:5432/agentic_ai", False),
+        ("the local socket:5432/agentic_ai", False),
+        ("/run/postgresql:5432/agentic_ai", False),
+    ],
+)
+def test_remains_from_another_machine_go_if_the_address_is_the_same(
+    folder: Folder, target: str, same: bool
+) -> None:
+    source = replace(SOURCE, target=target)
     left = _begin_elsewhere(folder)
     key = key_of(left, BEGUN)
-    there = {**json.loads(folder.read(key)), "host": "elsewhere", "begun_at": _now()}
+    said = json.loads(folder.read(key))
+    said["source"]["target"] = target
+    there = {**said, "host": "elsewhere", "begun_at": _now()}
     folder.write(key, _signed(json.dumps(there)))
     assert remove_remains(folder, replace(SOURCE, target="copy:5432/agentic_ai")) == []
-    assert remove_remains(folder, SOURCE) == [left]
+    assert remove_remains(folder, source) == ([left] if same else [])
+    # Whatever it is, nobody has been at it for so long.
+    folder.write(key, _signed(json.dumps({**there, "begun_at": "2026-03-01T12:00:00Z"})))
+    assert remove_remains(folder, source) == [left]
 
 
 def test_of_a_cluster_that_is_not_known_only_one_address_is_one_source(folder: Folder) -> None:

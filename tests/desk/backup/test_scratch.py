@@ -16,8 +16,10 @@ from agentpg.desk.backup.scratch import (
     SERVER,
     ScratchOptions,
     ScratchServer,
+    make_own_folder,
     remove_left_servers,
 )
+from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries
 from agentpg.embedded.postmaster import postmaster_pid
 from agentpg.errors import FileNotWritten, ScratchNotStarted, ScratchTooSmall
@@ -138,3 +140,19 @@ def test_a_file_in_the_way_is_named(programs: Programs, tmp_path: Path) -> None:
         ScratchServer(programs, tmp_path / "file"),
     ):
         pass
+
+
+@pytest.mark.without_server
+def test_a_folder_that_others_have_made_first_is_not_taken(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    account = choose_account(tmp_path / "data")
+    ours, open_to_all, elsewhere = (tmp_path / name for name in ("ours", "open", "link"))
+    for _ in range(2):
+        make_own_folder(ours, account)
+    assert (ours.stat().st_uid, ours.stat().st_mode & 0o777) == (account.uid, 0o700)
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    elsewhere.symlink_to(ours)
+    for folder in (open_to_all, elsewhere):
+        with pytest.raises(FileExistsError):
+            make_own_folder(folder, account)

@@ -21,10 +21,12 @@ from typing import Any, Protocol, cast
 from agentpg.db import Connection, Database, Statements, connect, driver_errors, lasting
 from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Kind, Source
 from agentpg.desk.backup.programs import Programs, find_programs
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.desk.backup.storage.records import (
     Begun,
     begin,
     complete,
+    key_of,
     list_backups,
     remove_backup,
     remove_remains,
@@ -32,7 +34,7 @@ from agentpg.desk.backup.storage.records import (
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.desk.backup.storage.stage import Sealing, Stage, open_stage, remove_left_stages
 from agentpg.desk.turn import UNDISTURBED, turn
-from agentpg.errors import AgentpgError, PoolerInBetween, RepositoryTooSmall
+from agentpg.errors import AgentpgError, FilesGone, PoolerInBetween, RepositoryTooSmall
 from agentpg.language import N_
 
 # The module of each kind that can be made; it has a function `make`, a `Maker`.
@@ -58,7 +60,8 @@ class CreateOptions:
     """How a backup is made.
 
     `compression` is a method and a level as in "gzip:6"; empty: the kind's own choice.
-    `lock_wait` is how long a table that somebody else has for himself is waited for.
+    `lock_wait` is how long a table that somebody else has for himself is waited for; 0: not at
+    all.
     `stages` is a local folder for what can't be made in its place in the repository.
     `more` is what only one kind understands.
     """
@@ -72,6 +75,11 @@ class CreateOptions:
     stages: Path
     seal: Sealing | None = None
     more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lock_milliseconds(self) -> int:
+        """`lock_wait` for PostgreSQL, where 0 is without end."""
+        return max(round(self.lock_wait / timedelta(milliseconds=1)), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +149,7 @@ def create_backup(
         connect(database, "agentpg backup") as connection,
     ):
         _require_session(connection, database)
-        sql = Statements("backup", database.schema)
-        connection.execute(sql["go_on_waiting"])
+        be_undisturbed(connection)
         with turn(connection, database.schema, UNDISTURBED):
             source, source_bytes = read_source(connection, database)
             _remove_remains(repository, source, options, tell)
@@ -214,6 +221,7 @@ def _make(repository: Repository, job: Job) -> Backup:
         )
         # Whoever lost the lock may not be alone, and his files may have been removed.
         job.connection.execute(Statements("backup", job.source.schema)["still_there"])
+        _require_files(repository, backup)
         backup = replace(backup, ended_at=datetime.now(UTC))
         complete(repository, backup)
     return backup
@@ -221,6 +229,15 @@ def _make(repository: Repository, job: Job) -> Backup:
 
 def _teller(tell: Tell, work: str) -> Callable[[int, int], None]:
     return lambda done, total: tell(Step(work=work, done_bytes=done, total_bytes=total))
+
+
+def _require_files(repository: Repository, backup: Backup) -> None:
+    """All of it must be there when its record comes. Raises FilesGone."""
+    folder = key_of(backup.name, "")
+    there = {one.key.removeprefix(folder): one.size_bytes for one in repository.objects(folder)}
+    gone = [file.path for file in backup.files if there.get(file.path) != file.size_bytes]
+    if gone:
+        raise FilesGone(name=backup.name, number=len(gone), first=gone[0])
 
 
 def maker_of(kind: Kind) -> Maker:

@@ -20,7 +20,7 @@ from typing import IO, Self, cast
 
 from agentpg.embedded.account import Account
 from agentpg.errors import ToolFailed
-from agentpg.settings import hide_password
+from agentpg.settings import PREFIX, hide_password
 
 # The pipe comes as standard input. A job in the background reads nothing unless told to. What a
 # program started may outlive it, as the process does by which pg_basebackup receives WAL: it
@@ -60,7 +60,9 @@ class Leash:
     ) -> None:
         switched = account if account is not None and account.switched else None
         self.program = Path(command[0]).name
-        self._secrets = [value for name, value in environment.items() if name == "PGPASSWORD"]
+        self._secret = environment.get("PGPASSWORD", "")
+        # What the programs do not need they can't tell, nor what they are made to run.
+        needed = {n: v for n, v in environment.items() if not n.startswith(PREFIX)}
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _LEASH, "sh", *map(str, (*behind, *command))],
@@ -68,7 +70,7 @@ class Leash:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             # What the programs say is read by us, and shown in English.
-            env={**environment, "LC_ALL": "C"},
+            env={**needed, "LC_ALL": "C"},
             start_new_session=True,
             cwd="/" if switched else None,
             user=switched.uid if switched else None,
@@ -123,8 +125,8 @@ class Leash:
     def _listen(self) -> None:
         for line in self._voice:
             text = hide_password(line.decode(errors="replace").rstrip())
-            for secret in self._secrets:
-                text = text.replace(secret, "***")
+            if self._secret:
+                text = text.replace(self._secret, "***")
             if text:
                 self._said.append(text[:_LONGEST_LINE])
 

@@ -5,7 +5,8 @@ Both are written as JSON into the repository, in a format that is versioned and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -35,6 +36,11 @@ class Source:
     schema: str
     server_version: int
     target: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its address means another server on each machine."""
+        return self.target.startswith(("localhost:", "127.", "::1:", "the local socket:", "/", "@"))
 
     def same_database(self, other: Source) -> bool:
         """Whether both are one database of one cluster; of unknown clusters, of one address."""
@@ -85,6 +91,11 @@ class Backup:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def tool_major(self) -> int:
+        """The major version of the programs that made it, such as 19 of "19beta2"."""
+        return int(re.split(r"\D", self.tool_version)[0] or 0)
+
+    @property
     def size_bytes(self) -> int:
         """What it takes in the repository."""
         return sum(file.size_bytes for file in self.files)
@@ -133,8 +144,22 @@ class Drill:
 
     @property
     def outcome(self) -> Outcome:
-        """Passed only if every check did, and there was one."""
-        outcomes = {check.outcome for check in self.checks}
-        if "failed" in outcomes:
-            return "failed"
-        return "passed" if outcomes == {"passed"} else "unknown"
+        """That of all its checks."""
+        return outcome_of(self.checks)
+
+
+def outcome_of(checks: Iterable[Check]) -> Outcome:
+    """Passed only if every check did, and there was one."""
+    outcomes = {check.outcome for check in checks}
+    if "failed" in outcomes:
+        return "failed"
+    return "passed" if outcomes == {"passed"} else "unknown"
+
+
+def last_telling(drills: Sequence[Drill]) -> Drill | None:
+    """The last drill that found something out, or else the last one.
+
+    One that could not find out changes nothing of what was known before it.
+    """
+    telling = [drill for drill in drills if drill.outcome != "unknown"] or drills
+    return telling[-1] if telling else None

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -192,8 +193,7 @@ class ScratchServer:
 
     def _configure(self) -> None:
         socket = _socket_folder(self.folder, self.account)
-        socket.mkdir(mode=0o700, exist_ok=True)
-        self.account.own(socket)
+        make_own_folder(socket, self.account)
         settings = {**_SETTINGS, **self._options.settings}
         settings["unix_socket_directories"] = '"' + str(socket).replace('"', '""') + '"'
         lines = [f"{name} = '{_quoted(value)}'\n" for name, value in settings.items()]
@@ -289,6 +289,23 @@ def _socket_folder(folder: Path, account: Account) -> Path:
     # Only root can make folders in /run, so nobody can have made this one before.
     runtime = Path("/run" if account.switched else "/tmp")  # noqa: S108
     return runtime / f"agentpg-scratch-{account.uid}-{mark}"
+
+
+def make_own_folder(folder: Path, account: Account) -> None:
+    """Make a folder of the account's own, or take the one that it has.
+
+    Raises FileExistsError where somebody else made it first: whoever can replace the socket in
+    it gets all that is restored.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        others_may = stat.S_IMODE(found.st_mode) & 0o077
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or others_may:
+            raise
+    else:
+        account.own(folder)
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:

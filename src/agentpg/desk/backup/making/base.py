@@ -5,8 +5,8 @@
     data/base/backup_manifest            each file's size and SHA-256, for pg_verifybackup
     data/wal/NAME.zst                    the WAL from the end of the copy to the moment
 
-pg_basebackup copies while work goes on; then writes are held for a moment (`moment.py`), a point in
-the WAL is named after the backup, and the counts are taken from the snapshot of that moment.
+pg_basebackup copies while work goes on; then writes are held for a moment (`holding.py`), a point
+in the WAL is named after the backup, and the counts are taken from the snapshot of that moment.
 The WAL up to it is part of the backup: it can be restored and proved without any archive.
 
 The format is tar, compressed by the server: a few files instead of thousands, a third of the
@@ -40,6 +40,7 @@ from agentpg.desk.backup.proof.manifest import Manifest, Position
 from agentpg.desk.backup.proof.taking import take_manifest, take_outline
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.recovery.wal import Segment, lsn_number, pack
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.desk.backup.storage.stage import Stage
 from agentpg.errors import (
     PermissionDenied,
@@ -92,6 +93,7 @@ class Copied:
 def read_cluster(database: Database) -> Cluster:
     """Look at the cluster. Raises ReplicationRefused where the role may not copy it."""
     with connect(database) as connection, driver_errors(database.target(), connection):
+        be_undisturbed(connection)
         cursor = connection.cursor(row_factory=dict_row)
         [role] = cursor.execute(_SQL["read_role"]).fetchall()
         if role["in_recovery"]:
@@ -179,7 +181,7 @@ def read_sequences(database: Database) -> Mapping[str, Position]:
     They are no part of a snapshot: read after the moment, they could be ahead of what is
     recovered to it.
     """
-    with snapshot(database, "agentpg backup") as connection:
+    with snapshot(database, "agentpg backup", be_undisturbed) as connection:
         return take_outline(connection, database.schema, unlogged=False).manifest.sequences
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agentpg.db import Database, Statements, completed, environment_of
+from agentpg.db import Database, Statements, completed, environment_of, make_conninfo
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.leash import Leash, run_tool
 from agentpg.desk.backup.making.filling import Filling
@@ -77,19 +77,20 @@ def keep_manifest(job: Job, stage: Stage, manifest: Manifest) -> None:
     for sequence, column in manifest.behind[:_MOST_NOTES]:
         values = (("sequence", sequence), ("column", column))
         job.tell(Step(note=_BEHIND, values=values))
-    text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
     try:
-        (stage.folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+        with (stage.folder / MANIFEST).open("w", encoding="utf-8") as file:
+            # Piece by piece: of a large catalogue the whole text is large as well.
+            json.dump(manifest.document(), file, ensure_ascii=False, indent=1)
+            file.write("\n")
     except OSError as error:
         raise stage.error(error) from error
 
 
 def dump_options(job: Job, moment: Moment) -> list[str]:
     """The options of pg_dump that are the same for every format."""
-    milliseconds = round(job.options.lock_wait.total_seconds() * 1000)
     return [
         f"--snapshot={moment.snapshot}",
-        f"--lock-wait-timeout={milliseconds}",
+        f"--lock-wait-timeout={job.options.lock_milliseconds}",
         # Its files are brought to the disk with all others.
         "--no-sync",
         "--no-password",
@@ -113,7 +114,8 @@ def write_globals(job: Job, stage: Stage) -> dict[str, Any]:
         job.programs.tool("pg_dumpall"),
         "--globals-only",
         "--no-password",
-        f"--database={job.source.database}",
+        # By itself, a name with an equals sign would be read as more than a name.
+        f"--database={make_conninfo('', dbname=job.source.database)}",
         f"--file={stage.folder / GLOBALS}",
     ]
     if not job.options.role_passwords:
@@ -138,7 +140,7 @@ class _Try:
 
     def run(self, command: Command) -> Manifest:
         database = self.job.database
-        with hold_moment(database, self.job.options.lock_wait) as moment:
+        with hold_moment(database, self.job.options.lock_milliseconds) as moment:
             meter = Meter(self.job, moment)
             # Sequences are no part of a snapshot: read before, they can't be ahead of the dump.
             outline = take_outline(moment.connection, database.schema)

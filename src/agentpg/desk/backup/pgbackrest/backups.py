@@ -1,7 +1,7 @@
 """Backups of kind pgbackrest: made and kept by pgBackRest, proved by us.
 
 pgBackRest copies the cluster into its own repository, which lies in a folder of ours
-(`pgbackrest_stanza.py`); our record refers to it by its label, and pgBackRest's backup has our
+(`stanza.py`); our record refers to it by its label, and pgBackRest's backup has our
 name as an annotation. When it has ended, writes are held for a moment (`holding.py`), a point in
 the WAL is named, and the counts are taken from the snapshot of that moment: a recovery of the
 backup to the point must give exactly these.

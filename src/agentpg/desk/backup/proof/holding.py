@@ -31,6 +31,7 @@ from agentpg.db import (
     identifier,
     snapshot,
 )
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.errors import ServerBusy, WritesNotHeld
 
 _SQL = Statements("base", "")
@@ -39,6 +40,9 @@ _SQL = Statements("base", "")
 _SOON = "100ms"
 _LARGE_OBJECTS = ("pg_catalog", "pg_largeobject")
 _UNKNOWN = "–"
+
+# The class of what the server lacks memory, disk or connections for.
+_NO_RESOURCES = "53"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,7 @@ def exact_moment(
         if attempt > 1:
             time.sleep(pause.total_seconds())
             pause = min(pause * 1.5, patience.longest_pause)
-        with snapshot(database, "agentpg backup") as reader:
+        with snapshot(database, "agentpg backup", be_undisturbed) as reader:
             hold = _Hold()
             named = _named(database, reader, name, patience, hold)
             spent += hold.lasted
@@ -118,9 +122,11 @@ def _named(
     database: Database, reader: Connection[Any], name: str, patience: Patience, hold: _Hold
 ) -> tuple[str, str, datetime] | None:
     """The snapshot, and the point's position and moment; None where somebody writes on."""
-    holder = connect(database, "agentpg backup: hold writes", autocommit=False)
+    holder = connect(database, "agentpg backup: hold writes")
     try:
         with driver_errors(database.target(), holder), holder:
+            be_undisturbed(holder)
+            holder.autocommit = False
             tables = _tables(holder)
             # The list was read in a transaction of its own, so that locking begins with none.
             holder.rollback()
@@ -134,7 +140,10 @@ def _named(
             holder.commit()
             # A table that came in between was not held, and may have rows since.
             return (exported, lsn, at) if _tables(reader) == tables else None
-    except ServerBusy:
+    except ServerBusy as error:
+        # More locks than the server has room for are too many in the next attempt as well.
+        if str(getattr(error.__cause__, "sqlstate", "")).startswith(_NO_RESOURCES):
+            raise
         return None
 
 

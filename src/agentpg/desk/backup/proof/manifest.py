@@ -147,9 +147,13 @@ class Manifest:
 
     @property
     def catalogue_hash(self) -> str:
-        """One hash over the definitions of all objects."""
-        text = json.dumps(_things(self.structure), sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """One hash over the definitions of all objects: of the JSON of their list."""
+        digest = hashlib.sha256(b"[")
+        for number, thing in enumerate(_things(self.structure)):
+            text = json.dumps(thing, sort_keys=True, ensure_ascii=True)
+            digest.update(f", {text}".encode() if number else text.encode())
+        digest.update(b"]")
+        return digest.hexdigest()
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -174,8 +178,10 @@ class Manifest:
         }
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any], backup: str = "") -> Manifest:
+    def parse(cls, document: Any, backup: str = "") -> Manifest:
         """What `document` said. Raises RecordTooNew and RecordDamaged, of `backup`."""
+        if not isinstance(document, Mapping):
+            raise RecordDamaged(_NOT_A_MANIFEST.format(key="format"), name=backup)
         said = _Reader(document, backup)
         found = int(said.value("format", int))
         if found > FORMAT:
@@ -209,7 +215,9 @@ def by_key(things: Sequence[Thing]) -> dict[str, Thing]:
 
 
 def _things(things: Mapping[str, Thing]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(thing) for thing in things.values()]
+    """As JSON has them; what is known of each is not copied, since there may be many."""
+    names = [field.name for field in dataclasses.fields(Thing)]
+    return [{name: getattr(thing, name) for name in names} for thing in things.values()]
 
 
 def _contents(**said: Any) -> Contents:

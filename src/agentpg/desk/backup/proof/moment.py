@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from agentpg.db import (
@@ -24,11 +24,11 @@ from agentpg.db import (
     identifier,
     snapshot,
 )
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.errors import TablesNotReadable
 
 # Tables in one LOCK statement.
 _AT_ONCE = 500
-
 
 # What LOCK says of a table or a schema that was dropped since it was listed.
 _GONE = ("42P01", "3F000")
@@ -75,23 +75,22 @@ class Moment:
 
 
 @contextmanager
-def hold_moment(database: Database, lock_wait: timedelta) -> Iterator[Moment]:
+def hold_moment(database: Database, lock_milliseconds: int) -> Iterator[Moment]:
     """Lock all tables that may be read, and take the snapshot of that moment.
 
-    Raises Disturbed, also where a table was not to be had within `lock_wait`.
+    Raises Disturbed, also where a table was not to be had within this time.
     """
     sql = Statements("backup", database.schema)
     listed: list[Any] = []
 
     def prepare(connection: Connection[Any]) -> None:
-        milliseconds = str(round(lock_wait.total_seconds() * 1000))
-        connection.execute(sql["go_on_waiting"])
-        connection.execute(sql["wait_for_locks"], {"milliseconds": milliseconds})
+        be_undisturbed(connection)
+        connection.execute(sql["wait_for_locks"], {"milliseconds": str(lock_milliseconds)})
         _require_readable(connection, sql)
         listed.extend(connection.execute(sql["tables"]))
 
     with snapshot(database, "agentpg backup", prepare) as connection:
-        with _disturbance_said(lock_wait):
+        with _disturbance_said(lock_milliseconds):
             _lock(connection, sql, [(schema, name) for _, schema, name in listed])
         [(name, taken_at, lsn)] = connection.execute(sql["export_snapshot"]).fetchall()
         if connection.execute(sql["tables"]).fetchall() != listed:
@@ -115,11 +114,11 @@ def catalogue_of(connection: Connection[Any], sql: Statements) -> str:
 
 
 @contextmanager
-def _disturbance_said(lock_wait: timedelta) -> Iterator[None]:
+def _disturbance_said(lock_milliseconds: int) -> Iterator[None]:
     try:
         yield
     except LockNotAvailable:
-        seconds = f"{lock_wait.total_seconds():g}"
+        seconds = f"{lock_milliseconds / 1000:g}"
         raise Disturbed(f"no lock on a table within {seconds} s") from None
     except ServerError as error:
         if error.sqlstate not in _GONE:
@@ -130,4 +129,4 @@ def _disturbance_said(lock_wait: timedelta) -> Iterator[None]:
 def _lock(connection: Connection[Any], sql: Statements, tables: list[tuple[str, str]]) -> None:
     for start in range(0, len(tables), _AT_ONCE):
         names = ", ".join(f"ONLY {identifier(*name)}" for name in tables[start : start + _AT_ONCE])
-        connection.execute(sql.compose("lock_tables", tables=Fragment(names)))
+        connection.execute(sql.compose("lock_tables", tables=Fragment(names)), {})

@@ -177,8 +177,7 @@ class Loader:
 
 def loading_programs(pg_bin: str, backup: Backup, server_major: int) -> Programs:
     """The programs that can read the backup and know the server. Raises ProgramsMissing."""
-    made_by = int(backup.tool_version.split(".")[0])
-    return find_programs(pg_bin, max(made_by, server_major))
+    return find_programs(pg_bin, max(backup.tool_major, server_major))
 
 
 class _Meter:

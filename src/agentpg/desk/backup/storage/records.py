@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from agentpg.desk.backup.model import (
@@ -32,7 +32,7 @@ from agentpg.desk.backup.model import (
     Source,
     StoredFile,
 )
-from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository
+from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository, Stored
 from agentpg.errors import BackupNotFound, ObjectMissing, RecordDamaged, RecordTooNew
 from agentpg.language import N_
 
@@ -159,9 +159,12 @@ def read_begun(repository: Repository, name: str) -> Begun:
 
 
 def read_drills(repository: Repository, name: str) -> list[Drill]:
-    """The drills of a backup, the newest last. Raises RecordDamaged."""
-    keys = [found.key for found in repository.objects(f"{_DRILLS}{name}/")]
-    drills = [_parsed(repository.read(key), name, _drill) for key in keys]
+    """The drills of a backup, the newest last.
+
+    Of one whose record can't be read it is unknown what it found.
+    """
+    stored = repository.objects(f"{_DRILLS}{name}/")
+    drills = [drill for one in stored if (drill := _read_drill(repository, name, one))]
     return sorted(drills, key=lambda drill: drill.begun_at)
 
 
@@ -194,6 +197,34 @@ def remove_remains(repository: Repository, source: Source) -> list[str]:
     return left
 
 
+def _read_drill(repository: Repository, name: str, stored: Stored) -> Drill | None:
+    """A drill; None where it was removed since it was listed."""
+    try:
+        return _parsed(repository.read(stored.key), name, _drill)
+    except ObjectMissing:
+        return None
+    except RecordDamaged as error:
+        moment = _moment_in(stored)
+        return Drill(
+            backup=name,
+            begun_at=moment,
+            ended_at=moment,
+            restore=timedelta(),
+            checks=(Check(name="record", outcome="unknown", reason=str(error)),),
+            host="",
+            server_version=0,
+            agentpg_version="",
+        )
+
+
+def _moment_in(stored: Stored) -> datetime:
+    """When a drill was begun, by its name."""
+    try:
+        return _moment(PurePosixPath(stored.key).stem)
+    except ValueError:
+        return stored.written_at
+
+
 def _is_left(repository: Repository, name: str, source: Source) -> bool:
     try:
         begun = read_begun(repository, name)
@@ -202,7 +233,8 @@ def _is_left(repository: Repository, name: str, source: Source) -> bool:
     if not begun.source.same_database(source) or begun.is_at_work():
         return False
     # A copy of the cluster has the same identifier and a lock of its own.
-    near = begun.host == socket.gethostname() or begun.source.target == source.target
+    one_place = begun.source.target == source.target and not source.is_local
+    near = begun.host == socket.gethostname() or one_place
     return near or datetime.now(UTC) - begun.begun_at > _LONGEST
 
 
@@ -255,7 +287,7 @@ def _parsed(content: bytes, name: str, parse: Callable[[dict[str, Any]], T]) -> 
         if document.pop(_CHECKSUM) != checksum_of(document):
             raise RecordDamaged(_CHANGED, name=name)
         return parse(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RecordDamaged(reason, name=name) from None
 
@@ -275,7 +307,7 @@ def _backup(said: dict[str, Any]) -> Backup:
         recipients=tuple(_text(one) for one in said["recipients"]),
         files=tuple(
             StoredFile(
-                path=_text(one["path"]),
+                path=_path(one["path"]),
                 size_bytes=int(one["size_bytes"]),
                 sha256=_text(one["sha256"]),
             )
@@ -346,6 +378,14 @@ def _text(said: object) -> str:
     if not isinstance(said, str):
         raise TypeError(f"{said!r} is not a text")
     return said
+
+
+def _path(said: object) -> str:
+    """The path of a file, which stays below the backup's folder."""
+    path = _text(said)
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{path!r} is no path below it")
+    return path
 
 
 def _moment(said: object) -> datetime:

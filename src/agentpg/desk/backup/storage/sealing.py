@@ -46,11 +46,6 @@ class Seal:
     secret_keys: tuple[str, ...] = field(default=(), repr=False)
     key_file: bytes = b""
 
-    @property
-    def opens(self) -> bool:
-        """Whether there is a secret key to open anything with."""
-        return bool(self.secret_keys)
-
     def seal(self, source: Path, target: Path, passed: Passed | None = None) -> Written:
         """Seal a file into one that does not exist yet. Raises FileNotWritten."""
         with source.open("rb") as read, _new_file(target) as write:
