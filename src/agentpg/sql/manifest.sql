@@ -317,12 +317,38 @@ FROM pg_roles AS r
 WHERE r.rolname !~ '^pg_';
 
 -- name: not_proved
--- What of this database no manifest says anything about.
-SELECT c.oid::regclass::text, CASE c.relkind WHEN 'f' THEN 'foreign' ELSE 'materialized' END
+-- What of this database no manifest says anything about: rows that are elsewhere, rows that are
+-- computed, and tables with rows that no dump takes along, as they are the server's or an
+-- extension's own.
+SELECT
+    c.oid::regclass::text,
+    CASE
+        WHEN c.relkind = 'f' THEN 'foreign'
+        WHEN c.relkind = 'm' THEN 'materialized'
+        WHEN x.extname IS NOT NULL THEN 'of the extension ' || quote_ident(x.extname)
+        ELSE 'of the server'
+    END
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN LATERAL (
+    SELECT e.extname, c.oid = ANY(e.extconfig) AS kept
+    FROM pg_depend AS d
+    JOIN pg_extension AS e ON e.oid = d.refobjid
+    WHERE
+        d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+        AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+) AS x ON true
 WHERE
-    c.relkind IN ('f', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    c.relpersistence <> 't'
+    AND n.nspname <> 'pg_toast'
+    -- Numbers below are those of what initdb makes.
+    AND c.oid >= 16384
+    AND CASE
+        WHEN c.relkind IN ('f', 'm') THEN true
+        WHEN c.relkind <> 'r' OR pg_relation_size(c.oid) = 0 THEN false
+        WHEN x.extname IS NULL THEN n.nspname ~ '^pg_' OR n.nspname = 'information_schema'
+        ELSE NOT coalesce(x.kept, false)
+    END
 ORDER BY 1;
 
 -- name: import_snapshot

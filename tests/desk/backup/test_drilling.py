@@ -16,7 +16,8 @@ from agentpg.desk.backup.model import Check, Drill
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.storage.folder import Folder
-from agentpg.desk.backup.storage.records import complete, read_drills
+from agentpg.desk.backup.storage.records import complete, read_drills, remove_backup
+from agentpg.errors import BackupNotFound
 from tests.desk.backup.sample import a_backup
 from tests.servers import PG_BIN
 
@@ -148,6 +149,16 @@ def test_a_schema_that_was_changed_is_found(
     found = _named(drill(backup.name))
     assert found["restore"].outcome == "passed"
     assert "tenant" in str(found["schema"].differences)
+
+
+def test_a_backup_that_goes_meanwhile_leaves_no_drill(
+    filled: Database, folder: Folder, options: Options, tmp_path: Path
+) -> None:
+    backup = create_backup(filled, folder, options(), _ignore)
+    drill_options = DrillOptions(parent=tmp_path / "scratch", pg_bin=PG_BIN)
+    with pytest.raises(BackupNotFound, match=backup.name):
+        run_drill(folder, backup.name, drill_options, lambda _: remove_backup(folder, backup.name))
+    assert list(folder.objects("")) == []
 
 
 def test_a_disk_too_small_is_no_pass(

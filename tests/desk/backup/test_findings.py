@@ -97,6 +97,16 @@ def test_the_age_of_the_last_backup(watched: Watched, age: timedelta, level: str
     assert found.evidence["age_seconds"] == pytest.approx(age.total_seconds(), abs=60)
 
 
+def test_moments_in_the_future_are_no_good_news(watched: Watched) -> None:
+    watched.drill(watched.backup(60 * DAY), 50 * DAY)
+    ahead = watched.backup(-2 * HOUR)
+    watched.drill(ahead, -3 * HOUR)
+    for found in (watched.findings()[code] for code in ("B01", "B03")):
+        assert (found.level, found.subject) == ("warning", ahead.name)
+        assert "ahead of this machine's clock" in found.message()
+    assert watched.findings()["B01"].evidence["ahead_seconds"] == pytest.approx(7200, abs=60)
+
+
 def test_the_thresholds_are_settings(watched: Watched) -> None:
     watched.backup(3 * HOUR)
     watched.settings |= {"backup_age_warning": "1h", "backup_age_critical": "2h"}

@@ -278,6 +278,7 @@ def test_only_rows_of_the_user_count_in_an_extension(nasty: Database) -> None:
         connection.execute(
             "CREATE TABLE plain.configured (id int); CREATE TABLE plain.inner_table (id int);"
             "INSERT INTO plain.configured SELECT generate_series(1, 30);"
+            "INSERT INTO plain.inner_table VALUES (1);"
             "ALTER EXTENSION plpgsql ADD TABLE plain.configured;"
             "ALTER EXTENSION plpgsql ADD TABLE plain.inner_table;"
             "UPDATE pg_extension SET extconfig = ARRAY['plain.configured'::regclass::oid],"
@@ -286,6 +287,8 @@ def test_only_rows_of_the_user_count_in_an_extension(nasty: Database) -> None:
         found = take_manifest(connection, SCHEMA)
     assert found.tables["plain.configured"].sums.rows == 10  # type: ignore[union-attr]
     assert "plain.inner_table" not in found.tables
+    assert "of the extension plpgsql plain.inner_table" in found.not_proved
+    assert "plain.configured" not in str(found.not_proved)
     assert "table plain.configured" not in found.structure
 
 
@@ -352,3 +355,25 @@ def test_every_server_hashes_alike(nasty_manifest: Manifest) -> None:
     """A manifest of one release and one server is read by others."""
     assert nasty_manifest.hash_probe == "-8246372798276827803 311801648987269581 8192"
     assert nasty_manifest.tables["plain.no_columns"].sums == Sums(rows=2, xor=0, sum=2 * NO_COLUMNS)
+
+
+def test_tables_of_users_in_the_server_s_own_schemas_are_named(nasty: Database) -> None:
+    """No dump has them, so that nothing of theirs can be compared."""
+    with changing(nasty) as connection:
+        connection.execute("CREATE TABLE information_schema.misplaced (id int)")
+        assert "misplaced" not in str(take_manifest(connection, SCHEMA).not_proved)
+        connection.execute("INSERT INTO information_schema.misplaced VALUES (1)")
+        found = take_manifest(connection, SCHEMA)
+    assert "of the server information_schema.misplaced" in found.not_proved
+
+
+def test_what_is_not_compared_is_said_where_all_else_is_equal(nasty_manifest: Manifest) -> None:
+    [contents, *_] = compare(nasty_manifest, nasty_manifest)
+    assert contents.outcome == "passed"
+    assert "3 others are not compared: foreign plain.abroad" in contents.reason
+
+
+@pytest.mark.parametrize("document", [[], None, "manifest", 1])
+def test_what_is_no_document_is_refused(document: object) -> None:
+    with pytest.raises(RecordDamaged, match="lacks format"):
+        Manifest.parse(document, "name")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agentpg.desk.backup.model import Check
 from agentpg.desk.backup.pruning import Retention, apply_plan, plan_pruning
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import complete, list_backups, write_drill
@@ -82,6 +83,15 @@ def test_the_last_that_passed_a_drill_is_kept(folder: Folder) -> None:
     # What failed later is proved no longer.
     write_drill(folder, a_drill(names[1], begun_at=NOON + timedelta(days=9), checks=(FAILED,)))
     assert _kept(folder) == {names[0]: ("proved",), names[4]: ("recent",)}
+
+
+def test_a_drill_that_could_not_find_out_takes_no_proof_away(folder: Folder) -> None:
+    names = _store(folder, 3)
+    write_drill(folder, a_drill(names[0]))
+    unknown = Check(name="drill", outcome="unknown", reason="the disk was full")
+    for name in names:
+        write_drill(folder, a_drill(name, begun_at=NOON + timedelta(days=9), checks=(unknown,)))
+    assert _kept(folder) == {names[0]: ("proved",), names[2]: ("recent",)}
 
 
 def test_a_failed_one_pushes_no_good_one_out(folder: Folder) -> None:

@@ -84,10 +84,12 @@ TellStage = Callable[[Stage], None]
 def run_drill(repository: Repository, name: str, options: DrillOptions, tell: TellStage) -> Drill:
     """Prove one backup, and record what was found.
 
-    Raises BackupNotFound, RecordDamaged, and RepositoryError where the drill can't be recorded.
+    Raises BackupNotFound, also where it was removed meanwhile, RecordDamaged, and
+    RepositoryError where the drill can't be recorded.
     """
     backup = read_backup(repository, name)
     drill = _Run(repository, backup, options, tell).drill()
+    read_backup(repository, name)
     write_drill(repository, drill)
     return drill
 

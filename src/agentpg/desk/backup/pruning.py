@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from agentpg.desk.backup.model import Backup, Drill, Outcome, Source
+from agentpg.desk.backup.model import Backup, Drill, Outcome, Source, last_telling
 from agentpg.desk.backup.pgbackrest.backups import remove_from_pgbackrest
 from agentpg.desk.backup.recovery.expiring import WalPlan, plan_wal, remove_wal
 from agentpg.desk.backup.storage.records import find_backups, read_drills, remove_backup
@@ -51,7 +51,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """A backup, its last drill, and the rules by which it is kept; none: it goes."""
+    """A backup, its last drill that found something out, and the rules by which it is kept.
+
+    Without a rule it goes.
+    """
 
     backup: Backup
     drill: Drill | None
@@ -107,7 +110,7 @@ def plan_pruning(repository: Repository, retention: Retention, source: Source | 
     found = [
         backup for backup in there.backups if source is None or backup.source.same_database(source)
     ]
-    drills = {backup.name: _last(read_drills(repository, backup.name)) for backup in found}
+    drills = {backup.name: last_telling(read_drills(repository, backup.name)) for backup in found}
     fates: list[Fate] = []
     for group in _groups(found):
         reasons = _reasons(group, drills, retention)
@@ -182,10 +185,6 @@ def _keep_needed(group: Sequence[Backup], reasons: Mapping[str, set[str]]) -> No
         if reasons[backup.name]:
             for name in backup.details.get("needs", ()):
                 reasons.get(name, set()).add(NEEDED)
-
-
-def _last(drills: Sequence[Drill]) -> Drill | None:
-    return drills[-1] if drills else None
 
 
 def _outcome(drill: Drill | None) -> Outcome | None:

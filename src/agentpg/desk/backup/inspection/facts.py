@@ -25,7 +25,7 @@ class Unlooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A backup with its last drill, and the last one that it passed.
+    """A backup with its last drill that found something out, and the last one that it passed.
 
     `amiss` are its files that are missing or of another size than when they were written.
     """

@@ -25,6 +25,10 @@ _SCHEDULES = Remedy(
     sentence=N_("Look whether BackupAgent's schedules run and a worker has AGENTPG_DSN_BACKUP."),
     command="agentpg schedule list",
 )
+_CLOCK = Remedy(
+    sentence=N_("Set the clocks of this machine and the server right, and look at the moments."),
+    command="agentpg backup list",
+)
 _LIST = Remedy(sentence=N_("Look at the backups."), command="agentpg backup list")
 
 _FASTER = Remedy(
@@ -51,6 +55,8 @@ def _age(say: Say, facts: Facts, policy: Policy) -> Finding:
         return say("critical", N_("there is no backup"), remedies=(_CREATE, _SCHEDULES), backups=0)
     last = known[-1].backup
     age = facts.now - last.taken_at
+    if age < -policy.clocks_differ:
+        return _in_the_future(say, last.name, -age)
     level = by(
         age.total_seconds(),
         policy.age_warning.total_seconds(),
@@ -64,6 +70,13 @@ def _age(say: Say, facts: Facts, policy: Policy) -> Finding:
         age=amount(age),
         age_seconds=round(age.total_seconds()),
     )
+
+
+def _in_the_future(say: Say, name: str, ahead: timedelta) -> Finding:
+    """A clock was wrong: nothing tells how old it is, and it hides what is newer."""
+    text = N_("{subject} has a moment that is {ahead} ahead of this machine's clock")
+    seconds = round(ahead.total_seconds())
+    return say("warning", text, name, (_CLOCK,), ahead=amount(ahead), ahead_seconds=seconds)
 
 
 def _restorable(say: Say, facts: Facts, policy: Policy) -> Finding:
@@ -102,6 +115,8 @@ def _drill_age(say: Say, facts: Facts, policy: Policy) -> Finding:
         )
     known, drill = found
     age = facts.now - drill.ended_at
+    if age < -policy.clocks_differ:
+        return _in_the_future(say, known.backup.name, -age)
     level = by(
         age.total_seconds(),
         policy.drill_warning.total_seconds(),
@@ -209,7 +224,7 @@ def _fitting(say: Say, facts: Facts, policy: Policy) -> Finding:
     if not dumps:
         return say("ok", N_("there is no dump to restore with other programs"))
     last = dumps[-1]
-    server, tool = last.source.server_version // 10_000, int(last.tool_version.split(".")[0])
+    server, tool = last.source.server_version // 10_000, last.tool_major
     if tool > server:
         install = Remedy(
             sentence=N_("Let a pg_dump of the server's own version make it."),

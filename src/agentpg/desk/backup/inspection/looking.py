@@ -31,7 +31,7 @@ from agentpg.desk.backup.inspection.facts import (
     Wal,
     looked,
 )
-from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Source
+from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Source, last_telling
 from agentpg.desk.backup.pgbackrest.backups import missing_wal
 from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.recovery.wal import read_archive
@@ -154,7 +154,7 @@ def _known(repository: Repository, backup: Backup) -> Known:
     passed = [drill for drill in drills if drill.outcome == "passed"]
     return Known(
         backup=backup,
-        last=drills[-1] if drills else None,
+        last=last_telling(drills),
         passed=passed[-1] if passed else None,
         amiss=_amiss(repository, backup),
     )

@@ -24,6 +24,9 @@ class Policy:
     drill_warning: timedelta = timedelta(days=8)
     drill_critical: timedelta = timedelta(days=31)
 
+    # Clocks that nobody sets right are off by seconds.
+    clocks_differ: timedelta = timedelta(minutes=10)
+
     # With a single one, a damaged file is the end.
     restorable: int = 2
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -26,8 +27,10 @@ DATA = "data"
 SUFFIX = ".sql"
 COMPRESSED = ".gz"
 
-# pg_dump's last line but for a `\\unrestrict`, which newer ones write after it.
-_COMPLETED = b"\n-- PostgreSQL database dump complete\n"
+# pg_dump's closing lines. Newer ones write an `\\unrestrict` after them; a row that is called so
+# is followed by others, or by the end of the rows.
+_COMPLETED = b"\n-- PostgreSQL database dump complete\n--\n"
+_AFTER = (b"--", b"\\unrestrict ")
 _END_BYTES = 4096
 _PIECE = 1024**2
 
@@ -74,9 +77,12 @@ def free_name(repository: Repository, moment: datetime, suffix: str) -> str:
 def ends_whole(path: Path) -> bool:
     """Whether a file ends as pg_dump ends one; a compressed one is read to its end."""
     try:
-        return _COMPLETED in _end_of(path)
-    except (EOFError, gzip.BadGzipFile, OSError):
+        _, completed, after = _end_of(path).rpartition(_COMPLETED)
+    except (EOFError, OSError, zlib.error):
         return False
+    return bool(completed) and all(
+        not line or line.startswith(_AFTER) for line in after.split(b"\n")
+    )
 
 
 def _end_of(path: Path) -> bytes:
