@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 import agentpg
+from agentpg.cli.backup_checks import check_reason
 from agentpg.cli.reasons import STORED, optional_reason, reason_in
 from agentpg.db import Connection, Database, Statements, connect
 from agentpg.language import translation, untranslated
@@ -143,3 +144,22 @@ def test_a_held_task_says_in_korean_why(call: Call, installed: Database) -> None
         client.hold(by_hand, reason="the customer is away")
     shown = call("--lang", "ko", "task", "show", str(by_hand)).out
     assert re.search(r"보류 이유 +the customer is away\n", shown)
+
+
+@pytest.mark.parametrize(
+    ("stored", "korean"),
+    [
+        ("what was restored differs from the manifest", "복원된 내용이 매니페스트와 다릅니다"),
+        (
+            "2 constraints were never proved for all rows: a on b, c on d",
+            "모든 행에 대해 검증되지 않은 제약 조건이 2개 있습니다: a on b, c on d",
+        ),
+        ("pg_restore failed: ERROR: no", "pg_restore 실행이 실패했습니다: ERROR: no"),
+        ("{reason}", "{reason}"),
+        ("somebody else's words", "somebody else's words"),
+        ("", ""),
+    ],
+)
+def test_the_reason_of_a_check_is_known_again(stored: str, korean: str) -> None:
+    assert check_reason(KOREAN, stored) == korean
+    assert check_reason(untranslated, stored) == stored

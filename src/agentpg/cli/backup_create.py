@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -104,7 +105,7 @@ def create(
         kind=kind,
         jobs=jobs or settings.backup_jobs,
         compression=usual if compression is None else compression,
-        lock_wait=lock_wait or settings.backup_lock_wait,
+        lock_wait=settings.backup_lock_wait if lock_wait is None else lock_wait,
         role_passwords=role_passwords,
         pg_bin=settings.pg_bin,
         stages=session.home / "stages",
@@ -165,4 +166,4 @@ def _say_how_to_restore(session: Session, made: Backup) -> None:
     if place is not None and place.suffix == ".sql":
         session.out.line()
         session.out.line(session.translate(N_("psql alone restores it into an empty database:")))
-        session.out.line(f"  psql -d DATABASE < {place}")
+        session.out.line(f"  psql -d DATABASE < {shlex.quote(str(place))}")

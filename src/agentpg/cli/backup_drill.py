@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from agentpg.cli import figures
 from agentpg.cli.command import Command
-from agentpg.cli.output import Column, json_option, plain
+from agentpg.cli.output import json_option, plain
 from agentpg.cli.session import Session
 from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
     from agentpg.desk.backup.drilling import Stage
-    from agentpg.desk.backup.model import Backup, Check, Drill, Outcome
+    from agentpg.desk.backup.model import Backup, Drill, Outcome
     from agentpg.desk.backup.storage.sealing import Seal
 
 # Damage wins over what could not be found out.
 _EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
-
-# More is in --json.
-_MOST_DIFFERENCES = 20
 
 
 @click.command(
@@ -84,6 +81,8 @@ def _teller(session: Session, measure: Measure | NoMeasure) -> Callable[[Stage],
 
 
 def _show(session: Session, found: Drill) -> None:
+    from agentpg.cli.backup_checks import show_checks
+
     show_checks(session, found.checks)
     session.out.line()
     session.out.facts(
@@ -95,37 +94,6 @@ def _show(session: Session, found: Drill) -> None:
             (N_("kept with the backup"), True),
         )
     )
-
-
-def show_checks(session: Session, checks: Sequence[Check]) -> None:
-    """What was looked at and found, and in what it differs."""
-    columns = (
-        Column(N_("Check")),
-        Column(N_("Outcome"), state=True),
-        Column(N_("Reason"), yields=1, fold=True),
-    )
-    rows = [(c.name, c.outcome, session.translate(c.reason) or None) for c in checks]
-    session.out.table(columns, rows)
-    differences = [difference for check in checks for difference in check.differences]
-    if not differences:
-        return
-    session.out.line()
-    session.out.table(
-        (
-            Column(N_("Subject"), yields=1),
-            Column(N_("Expected"), yields=2, fold=True),
-            Column(N_("Found"), yields=2, fold=True),
-        ),
-        [
-            (d.subject, session.translate(d.expected), session.translate(d.found))
-            for d in differences[:_MOST_DIFFERENCES]
-        ],
-    )
-    more = len(differences) - _MOST_DIFFERENCES
-    if more > 0:
-        session.out.line(
-            session.translate(N_("And {more} more; --json has all.")).format(more=more)
-        )
 
 
 def _version(number: int) -> str:

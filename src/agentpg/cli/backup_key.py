@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def key(session: Session, file: Path, as_json: bool) -> None:
     session.out.facts([(N_("file"), path), (N_("public key"), public)])
     session.out.line()
     session.out.line(session.translate(N_("New backups are sealed for it with")))
-    session.out.line(f"  export AGENTPG_BACKUP_KEY_FILE={path}")
+    session.out.line(f"  export AGENTPG_BACKUP_KEY_FILE={shlex.quote(str(path))}")
     session.out.note(
         session.translate(
             N_("Keep a copy in another place: without it, nobody can open these backups.")

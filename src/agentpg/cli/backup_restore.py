@@ -281,7 +281,7 @@ def _show_done(session: Session, done: Restored, choice: Unfinished, as_json: bo
     if as_json:
         session.out.json(plain(done))
         return
-    from agentpg.cli.backup_drill import show_checks
+    from agentpg.cli.backup_checks import show_checks
 
     session.out.line()
     if done.checks:

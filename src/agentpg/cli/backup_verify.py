@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 # Damage wins over what could not be looked at.
 _EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
 
-# More is in --json.
-_MOST_DIFFERENCES = 20
-
 
 @click.command(
     "verify",
@@ -106,7 +103,7 @@ def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Op
 
     programs, unseal, no_programs, no_key = None, None, "", ""
     try:
-        programs = find_programs(session.settings.pg_bin, int(backup.tool_version.split(".")[0]))
+        programs = find_programs(session.settings.pg_bin, backup.tool_major)
     except ProgramsMissing as error:
         no_programs = error.message(session.translate)
     try:
@@ -129,6 +126,8 @@ def _opener(session: Session, backup: Backup, read: Callable[[int], None]) -> Op
 
 
 def _show(session: Session, found: list[Verification]) -> None:
+    from agentpg.cli.backup_checks import check_reason, show_differences
+
     columns = (
         Column(N_("Backup")),
         Column(N_("Check")),
@@ -138,34 +137,16 @@ def _show(session: Session, found: list[Verification]) -> None:
     session.out.table(
         columns,
         [
-            (one.backup, check.name, check.outcome, session.translate(check.reason) or None)
+            (
+                one.backup,
+                check.name,
+                check.outcome,
+                check_reason(session.translate, check.reason) or None,
+            )
             for one in found
             for check in one.checks
         ],
     )
     for one in found:
-        _show_differences(session, one)
-
-
-def _show_differences(session: Session, found: Verification) -> None:
-    differences = [d for check in found.checks for d in check.differences]
-    if not differences:
-        return
-    columns = (
-        Column(N_("File"), yields=1),
-        Column(N_("Expected"), yields=2),
-        Column(N_("Found"), yields=2),
-    )
-    session.out.line()
-    session.out.table(
-        columns,
-        [
-            (d.subject, session.translate(d.expected), session.translate(d.found))
-            for d in differences[:_MOST_DIFFERENCES]
-        ],
-    )
-    more = len(differences) - _MOST_DIFFERENCES
-    if more > 0:
-        session.out.line(
-            session.translate(N_("And {more} more; --json has all.")).format(more=more)
-        )
+        differences = [d for check in one.checks for d in check.differences]
+        show_differences(session, differences, N_("File"))

@@ -37,11 +37,12 @@ def list_(session: Session, as_json: bool) -> None:
     Those of a whole cluster have the last moment that they can be recovered to by archived WAL, as
     the time since then; their first one is their own.
     """
+    from agentpg.desk.backup.model import last_telling
     from agentpg.desk.backup.recovery.reach import reaches
     from agentpg.desk.backup.storage.records import find_backups, read_drills
 
     found = find_backups(session.repository)
-    rows = [(one, _last(read_drills(session.repository, one.name))) for one in found.backups]
+    rows = [(one, last_telling(read_drills(session.repository, one.name))) for one in found.backups]
     reach = reaches(session.repository, found.backups)
     if as_json:
         session.out.json(
@@ -79,10 +80,11 @@ def show(session: Session, name: str | None, files: bool, as_json: bool) -> None
     backup = choose_backup(session.repository, name, session.backup_source)
     drills = read_drills(session.repository, backup.name)
     if as_json:
+        from agentpg.desk.backup.model import last_telling
         from agentpg.desk.backup.recovery.aiming import ranges_of
 
         ranges = ranges_of(session.repository, backup)
-        summary = _summary(backup, _last(drills))
+        summary = _summary(backup, last_telling(drills))
         session.out.json({**summary, **plain(backup), "drills": drills, "ranges": ranges})
         return
     show_facts(session, backup)
@@ -147,7 +149,7 @@ def _show_list(
                 backup.size_bytes,
                 *([] if reach else [backup.source_bytes]),
                 drill.outcome if drill else never,
-                _ago(drill.ended_at if drill else None),
+                figures.age(drill.ended_at if drill else None),
             )
             for backup, drill in rows
         ],
@@ -180,6 +182,8 @@ def _show_ranges(session: Session, backup: Backup) -> None:
 
 
 def _show_drills(session: Session, drills: Sequence[Drill]) -> None:
+    from agentpg.cli.backup_checks import check_reason
+
     session.out.line()
     columns = (
         Column(N_("Drilled")),
@@ -195,7 +199,7 @@ def _show_drills(session: Session, drills: Sequence[Drill]) -> None:
             drill.restore,
             drill.host,
             "; ".join(
-                f"{check.name}: {session.translate(check.reason)}"
+                f"{check.name}: {check_reason(session.translate, check.reason)}"
                 for check in drill.checks
                 if check.outcome != "passed"
             ),
@@ -236,14 +240,6 @@ def _summary(backup: Backup, drill: Drill | None) -> dict[str, Any]:
             "restore_seconds": drill.restore,
         },
     }
-
-
-def _last(drills: Sequence[Drill]) -> Drill | None:
-    return drills[-1] if drills else None
-
-
-def _ago(moment: datetime | None) -> str:
-    return figures.age(moment)
 
 
 def _version(number: int) -> str:

@@ -53,11 +53,12 @@ STORED = (
 )
 
 
-def reason_in(translate: Translate, stored: str) -> str:
-    """A stored reason in the reader's language; what is none of the engine's, as it is."""
-    for template, pattern in _patterns():
+def reason_in(translate: Translate, stored: str, templates: tuple[str, ...] = STORED) -> str:
+    """A stored reason in the reader's language; what has none of these forms, as it is."""
+    for template, pattern in _patterns(templates):
         if found := pattern.fullmatch(stored):
-            values = {name: reason_in(translate, said) for name, said in found.groupdict().items()}
+            said = found.groupdict().items()
+            values = {name: reason_in(translate, value, templates) for name, value in said}
             return translate(template).format_map(values)
     return stored
 
@@ -68,8 +69,8 @@ def optional_reason(translate: Translate, stored: str | None) -> str | None:
 
 
 @cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((template, _pattern(template)) for template in STORED)
+def _patterns(templates: tuple[str, ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((template, _pattern(template)) for template in templates)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

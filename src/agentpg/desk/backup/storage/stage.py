@@ -67,6 +67,10 @@ class Stage:
     seal: Sealing | None
     in_place: bool
 
+    def size_bytes(self) -> int:
+        """What has been written so far."""
+        return sum(_size(path) for path in self._paths())
+
     def error(self, error: OSError) -> AgentpgError:
         """What the system says of this stage, as one of our errors."""
         if self.in_place:
@@ -209,3 +213,10 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=path) from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
