@@ -46,7 +46,16 @@ def archive() -> None:
         agentpg backup archive on --restart
         # At most five minutes of work can be lost with the machine.
         agentpg backup archive on --at-least-every 5min
+        # For backups of kind pgbackrest.
+        agentpg backup archive on --kind pgbackrest
     """,
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["base", "pgbackrest"]),
+    default="base",
+    show_default=True,
+    help="For which backups: pgBackRest archives for its own.",
 )
 @click.option(
     "--at-least-every",
@@ -71,6 +80,7 @@ def archive() -> None:
 @click.pass_obj
 def on(
     session: Session,
+    kind: str,
     at_least_every: timedelta,
     compression: str | None,
     python: Path | None,
@@ -94,6 +104,7 @@ def on(
             form=compression or "",
             settings=session.settings,
             python=python,
+            pgbackrest=kind == "pgbackrest",
         )
     if _restarted(session, archiver, restart):
         _prove(session)

@@ -86,7 +86,7 @@ def recover(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Recover a whole cluster from a base backup, to its moment or to a later one.
+    """Recover a whole cluster from a base backup, or pgBackRest's, to its moment or a later one.
 
     It becomes a private server in a new home, beside the present one, and archives nothing. Tasks
     that had not ended are held before anybody can connect, so that nothing runs twice.

@@ -74,6 +74,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, name: str | None, files: bool, as_json: bool) -> None:
     """Show one backup and its drills."""
+    from agentpg.desk.backup.recovery.kept import OF_CLUSTERS
     from agentpg.desk.backup.storage.choosing import choose_backup
     from agentpg.desk.backup.storage.records import read_drills
 
@@ -88,7 +89,7 @@ def show(session: Session, name: str | None, files: bool, as_json: bool) -> None
         session.out.json({**summary, **plain(backup), "drills": drills, "ranges": ranges})
         return
     show_facts(session, backup)
-    if backup.kind == "base":
+    if backup.kind in OF_CLUSTERS:
         _show_ranges(session, backup)
     _show_drills(session, drills)
     if files:

@@ -48,7 +48,10 @@ class PgbackrestNotArchiving(Refused):
         "the server does not archive its WAL by pgBackRest: archive_mode is {mode}, and "
         "archive_command is {command}"
     )
-    hint = N_("Set it as a superuser, and restart the server: {sql}")
+    hint = N_(
+        "Run `agentpg backup archive on --kind pgbackrest`, or set it as a superuser, and restart "
+        "the server: {sql}"
+    )
 
 
 class PgbackrestNotSealed(Refused):

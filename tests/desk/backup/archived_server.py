@@ -13,6 +13,7 @@ import pytest
 from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.archiving import turn_on
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import PgbackrestNotArchiving
@@ -59,13 +60,15 @@ class ArchivedServer:
             return cursor.fetchall() if cursor.description else []
 
     def archive(self) -> None:
-        """Do what the refusal says: set it, and restart the server."""
+        """Do what the refusal says: turn it on, and restart the server."""
         with pytest.raises(PgbackrestNotArchiving) as refused:
             self.backup()
-        for statement in str(refused.value.values["sql"]).split("; "):
-            self.run(statement)
+        with connect(self.database) as connection:
+            assert turn_on(connection, self.repository, pgbackrest=True).restart_needed
         self.server.stop()
         self.server.start()
+        [(command,)] = self.run("SHOW archive_command")
+        assert str(command).replace("'", "''") in str(refused.value.values["sql"])
 
 
 def _ignore(step: Step) -> None:

@@ -7,16 +7,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import Step
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.pgbackrest.backups import remove_from_pgbackrest, verify_in_pgbackrest
 from agentpg.desk.backup.pgbackrest.recovery import prepare_pgbackrest, recover_pgbackrest
 from agentpg.desk.backup.pgbackrest.stanza import find_stanza, require_known
+from agentpg.desk.backup.recovery.archiving import look_at_archiving, prove_archiving
+from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
+from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import list_backups, remove_backup
 from agentpg.embedded.binaries import find_binaries
@@ -34,6 +40,7 @@ from tests.desk.backup.archived_server import (
     needs_debian,
     needs_pgbackrest,
 )
+from tests.desk.backup.clusters import PATIENCE
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
@@ -93,6 +100,55 @@ def test_it_is_recovered_to_its_moment_and_not_beyond(
     assert "recovery_target" not in settings
     assert "restore_command" not in settings
     assert _notes(data) == {"before"}
+
+
+def test_it_is_recovered_into_a_home_to_any_later_moment(
+    archived: ArchivedServer, own_server: OwnServers
+) -> None:
+    backup = archived.backup()
+    with connect(archived.database) as connection:
+        prove_archiving(connection, archived.repository, PATIENCE)
+        connection.execute("INSERT INTO agentic_ai.notes (text) VALUES ('before')")
+        [(moment,)] = connection.execute("SELECT clock_timestamp()").fetchall()
+        connection.execute("INSERT INTO agentic_ai.notes (text) VALUES ('after')")
+        prove_archiving(connection, archived.repository, PATIENCE)
+        status = look_at_archiving(connection, archived.repository)
+    assert status.is_well
+    assert status.segments > 2
+    for number, (target, rows) in enumerate(
+        (
+            (Target(by="time", at=moment), {"before"}),
+            (Target(by="latest"), {"before", "after"}),
+        )
+    ):
+        home = archived.root / f"recovered-{number}"
+        recovered = recover_home(_home_work(archived, backup, target, home))
+        assert recovered.unfinished == 1000
+        server = own_server(home=home, pg_bin=str(DEBIAN), options={"archive_mode": "off"})
+        server.start()
+        with connect(Database(server.dsn("postgres"), "agentic_ai")) as connection:
+            found = connection.execute(
+                "SELECT text FROM agentic_ai.notes WHERE text IN ('before', 'after')"
+            ).fetchall()
+            held = connection.execute(
+                "SELECT count(*) FROM agentic_ai.tasks WHERE held_reason IS NOT NULL"
+            ).fetchone()
+        assert {text for (text,) in found} == rows
+        assert held == (1000,)
+        server.stop("immediate")
+
+
+def _home_work(archived: ArchivedServer, backup: Backup, target: Target, home: Path) -> HomeWork:
+    return HomeWork(
+        backup=backup,
+        repository=archived.repository,
+        target=target,
+        home=home,
+        beside=archived.root / "home",
+        binaries=find_binaries(str(DEBIAN)),
+        opener=lambda path: nullcontext(BytesIO(path.encode())),
+        tablespaces={},
+    )
 
 
 def test_a_drill_proves_it_exactly(archived: ArchivedServer) -> None:

@@ -35,6 +35,7 @@ from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Source, last_telli
 from agentpg.desk.backup.pgbackrest.backups import missing_wal
 from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.recovery.wal import read_archive
+from agentpg.desk.backup.storage.keys import seals
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.backup.storage.records import find_backups, key_of, read_drills
 from agentpg.desk.backup.storage.repository import SEALED, Repository
@@ -260,10 +261,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _sealing(settings: Settings, repository: Repository | Unlooked) -> Sealing:
-    is_on = bool(
-        settings.backup_key_file or settings.backup_recipients or settings.backup_passphrase
-    )
-    return Sealing(is_on=is_on, exposed=_exposed(settings, repository))
+    return Sealing(is_on=seals(settings), exposed=_exposed(settings, repository))
 
 
 def _exposed(settings: Settings, repository: Repository | Unlooked) -> str:

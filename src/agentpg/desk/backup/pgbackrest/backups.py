@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.making.base import read_sequences, take_manifest_at
@@ -25,7 +25,7 @@ from agentpg.desk.backup.making.dumping import keep_manifest, write_globals
 from agentpg.desk.backup.model import Backup, Check, Difference
 from agentpg.desk.backup.pgbackrest.stanza import Kept, Server, Stanza, find_stanza, make_stanza
 from agentpg.desk.backup.proof.holding import exact_moment
-from agentpg.desk.backup.recovery.wal import Segment, lsn_number, segment_named
+from agentpg.desk.backup.recovery.wal import Segment, segment_named
 from agentpg.desk.backup.storage.records import find_backups
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.desk.backup.storage.stage import Stage
@@ -137,23 +137,6 @@ def missing_wal(stanza: Stanza, kept: Kept, segment_bytes: int) -> list[str]:
     newest = max((s.number for s in there if s.timeline == first.timeline), default=first.number)
     wanted = (Segment(first.timeline, n) for n in range(first.number, newest + 1))
     return [one.name(segment_bytes) for one in wanted if one not in there]
-
-
-def last_without_gap(
-    repository: Repository, backup: Backup
-) -> tuple[datetime | None, tuple[str, ...]]:
-    """When the last WAL came from where a backup ends without a gap; what is missing then.
-
-    That is the moment at which pgBackRest had it, which is that of its last write or soon after.
-    """
-    stanza = find_stanza(repository, backup.source.system_identifier)
-    size, timeline = int(backup.details["segment_bytes"]), int(backup.details["timeline"])
-    times = stanza.segment_times(size)
-    number, last = lsn_number(backup.lsn) // size, None
-    while (segment := Segment(timeline, number)) in times:
-        number, last = number + 1, times[segment]
-    beyond = any(one.timeline == timeline and one.number > number for one in times)
-    return last, (Segment(timeline, number).name(size),) if beyond else ()
 
 
 def _type_of(more: Mapping[str, object]) -> str:

@@ -11,7 +11,12 @@ import shutil
 from pathlib import Path
 
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.pgbackrest.stanza import CLOSED, find_stanza, require_known
+from agentpg.desk.backup.pgbackrest.stanza import (
+    CLOSED,
+    Stanza,
+    find_stanza,
+    require_known,
+)
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.recovery.recovery_server import run_until_recovered
 from agentpg.desk.backup.recovery.unpacking import Place, forget_recovery
@@ -67,6 +72,27 @@ def prepare_pgbackrest(
     Whose it is then: that of pgBackRest's own files, who alone can read the WAL. Nothing is
     started. What was made is removed where it fails. Raises PgbackrestBackupGone, ToolFailed.
     """
+    details = backup.details
+    to_its_point = (
+        "--type=name",
+        f"--target={details['mark']}",
+        f"--target-timeline={details['timeline']}",
+        "--target-action=promote",
+        # Else the server says that it is ready as soon as it can be read.
+        "--recovery-option=hot_standby=off",
+        "--archive-mode=off",
+    )
+    spaces = folder.with_name(f"{folder.name}.tablespaces")
+    return restore_files(backup, repository, folder, jobs, spaces, *to_its_point).account
+
+
+def restore_files(
+    backup: Backup, repository: Repository, folder: Path, jobs: int, tablespaces: Path, *how: str
+) -> Stanza:
+    """Restore the files of a backup into `folder`, with all tablespaces in another one.
+
+    Raises PgbackrestBackupGone, PgbackrestOutOfReach, ToolFailed and FileNotWritten.
+    """
     stanza = find_stanza(repository, backup.source.system_identifier)
     require_known(stanza.version, backup.source.server_version // 10_000)
     details = backup.details
@@ -81,22 +107,17 @@ def prepare_pgbackrest(
             "restore",
             f"--pg1-path={folder}",
             f"--set={details['label']}",
-            "--type=name",
-            f"--target={details['mark']}",
-            f"--target-timeline={details['timeline']}",
-            "--target-action=promote",
-            # Else the server says that it is ready as soon as it can be read.
-            "--recovery-option=hot_standby=off",
-            "--archive-mode=off",
+            *how,
             f"--process-max={jobs}",
-            f"--tablespace-map-all={folder}.tablespaces",
+            f"--tablespace-map-all={tablespaces}",
         )
     except BaseException as error:
-        _remove(folder)
+        for one in (folder, tablespaces):
+            shutil.rmtree(one, ignore_errors=True)
         if isinstance(error, OSError):
             raise FileNotWritten(error.strerror or str(error), path=folder) from error
         raise
-    return stanza.account
+    return stanza
 
 
 def recover_pgbackrest(
@@ -111,8 +132,3 @@ def recover_pgbackrest(
         reason = "; ".join(_GRAVE.findall(said)[-2:]) or said.strip().rpartition("\n")[2]
         raise PointNotReached(reason, name=backup.name, mark=mark)
     forget_recovery(folder, account)
-
-
-def _remove(folder: Path) -> None:
-    for one in (folder, folder.with_name(f"{folder.name}.tablespaces")):
-        shutil.rmtree(one, ignore_errors=True)

@@ -18,7 +18,7 @@ import secrets
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +26,14 @@ from typing import Any
 
 from agentpg.db import Connection, Statements, class_row
 from agentpg.desk.backup.leash import Leash
-from agentpg.desk.backup.recovery.wal import Segment, segment_named
+from agentpg.desk.backup.recovery.wal import (
+    Segment,
+    WalArchive,
+    parse_history,
+    segment_named,
+)
 from agentpg.desk.backup.storage.folder import repository_error
-from agentpg.desk.backup.storage.repository import Repository
+from agentpg.desk.backup.storage.repository import Repository, Stored
 from agentpg.embedded.account import Account, choose_account
 from agentpg.errors import (
     PgbackrestMissing,
@@ -42,6 +47,7 @@ from agentpg.settings import environment_with
 
 PROGRAM = "pgbackrest"
 STANZA = "main"
+_CONFIGURATION_FILE = "pgbackrest.conf"
 
 # The newest server that releases before 2.46 know; later ones say for themselves.
 _NEWEST_OF_OLD = 15
@@ -128,14 +134,12 @@ class Stanza:
     @property
     def configuration(self) -> Path:
         """The file that each call names."""
-        return self.folder / "pgbackrest.conf"
+        return self.folder / _CONFIGURATION_FILE
 
     @property
     def archive_command(self) -> str:
         """What the server has to call for each file of WAL."""
-        parts = (self.program, f"--config={self.configuration}", f"--stanza={STANZA}")
-        words = " ".join(shlex.quote(str(part)) for part in parts).replace("%", "%%")
-        return f"{words} archive-push %p"
+        return f"{self._command()} archive-push %p"
 
     def run(self, command: str, *arguments: str, look: Callable[[str], None] | None = None) -> None:
         """Run one command to its end; `look` is given its last lines. Raises ToolFailed."""
@@ -169,17 +173,31 @@ class Stanza:
 
     def segments(self, segment_bytes: int) -> set[Segment]:
         """The WAL that it has."""
-        return set(self.segment_times(segment_bytes))
+        return set(self.archived(segment_bytes))
 
-    def segment_times(self, segment_bytes: int) -> dict[Segment, datetime]:
-        """The WAL that it has, and since when."""
+    def archived(self, segment_bytes: int) -> dict[Segment, Stored]:
+        """The WAL that it has, since when, and how large."""
         archive = self.folder / "repo" / "archive" / STANZA
-        found: dict[Segment, datetime] = {}
+        found: dict[Segment, Stored] = {}
         for path in archive.glob("*/*/*"):
             segment = segment_named(path.name.partition("-")[0], segment_bytes)
             if segment is not None:
-                found[segment] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                size, at = path.stat().st_size, _written_at(path)
+                found[segment] = Stored(key=path.name, size_bytes=size, written_at=at)
         return found
+
+    def histories(self) -> Iterator[Path]:
+        """The histories of timelines that it has."""
+        return (self.folder / "repo" / "archive" / STANZA).glob("*/*.history")
+
+    def restore_command(self, data: Path) -> str:
+        """What a server that recovers in this data folder has to call for each file of WAL."""
+        return f'{self._command(f"--pg1-path={data}")} archive-get %f "%p"'
+
+    def _command(self, *options: str) -> str:
+        named = (f"--config={self.configuration}", f"--stanza={STANZA}")
+        words = " ".join(shlex.quote(str(part)) for part in (self.program, *named, *options))
+        return words.replace("%", "%%")
 
     def _words(self, command: str, *arguments: str) -> list[str | Path]:
         named = (f"--config={self.configuration}", f"--stanza={STANZA}")
@@ -220,7 +238,7 @@ def make_stanza(
     )
     try:
         _make_folder(folder, account)
-        _write(folder / "pgbackrest.conf", text, account)
+        _write(folder / _CONFIGURATION_FILE, text, account)
     except OSError as error:
         raise repository_error(error, repository.place) from error
     if not account.can_enter(folder):
@@ -245,6 +263,28 @@ def find_stanza(repository: Repository, system: str) -> Stanza:
     if not account.can_enter(folder):
         raise PgbackrestOutOfReach(CLOSED.format(folder=folder))
     return Stanza(folder=folder, account=account, program=program, version=version)
+
+
+def configuration_of(system: str) -> str:
+    """The path of a cluster's configuration, below the repository."""
+    return f"{PROGRAM}/{system}/{_CONFIGURATION_FILE}"
+
+
+def read_kept_archive(repository: Repository, system: str, segment_bytes: int) -> WalArchive:
+    """The WAL of a cluster that pgBackRest has. Raises what `find_stanza` raises."""
+    stanza = find_stanza(repository, system)
+    histories = {int(path.stem, 16): path for path in stanza.histories()}
+    return WalArchive(
+        system,
+        segment_bytes,
+        stanza.archived(segment_bytes),
+        {one: parse_history(path.read_text("utf-8")) for one, path in histories.items()},
+        {one: _written_at(path) for one, path in histories.items()},
+    )
+
+
+def _written_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def find_program() -> tuple[Path, str]:

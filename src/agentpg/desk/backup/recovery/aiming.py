@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.recovery.kept import OF_CLUSTERS, archive_of, known_archive_of
 from agentpg.desk.backup.recovery.marks import read_mark
 from agentpg.desk.backup.recovery.targets import (
     Copy,
@@ -15,7 +16,6 @@ from agentpg.desk.backup.recovery.targets import (
     plan_recovery,
     restorable_ranges,
 )
-from agentpg.desk.backup.recovery.wal import WalArchive, read_archive
 from agentpg.desk.backup.storage.choosing import Present, of_one_source
 from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import Repository
@@ -38,16 +38,17 @@ def take_aim(repository: Repository, name: str | None, target: Target, present: 
     database's backups are meant. Raises NoBackups, SourceUnclear, NotABaseBackup, MarkNotFound
     and RecoveryRefused.
     """
-    backups = [one for one in list_backups(repository) if one.kind == "base"]
     if name is not None:
         named = read_backup(repository, name)
-        if named.kind != "base":
+        if named.kind not in OF_CLUSTERS:
             raise NotABaseBackup(backup=name, kind=named.kind)
         backups = [named]
+    else:
+        backups = _of_clusters(repository)
     if not backups:
         raise NoBaseBackups(place=repository.place)
     backups = list(of_one_source(repository, backups, present))
-    archive = _archive_of(repository, backups[-1])
+    archive = archive_of(repository, backups[-1])
     target = _found(repository, archive.system, target)
     chosen = backups[-1]
     if target.by not in ("backup", "latest"):
@@ -55,16 +56,20 @@ def take_aim(repository: Repository, name: str | None, target: Target, present: 
     return Aim(backup=chosen, target=target, plan=plan_recovery(chosen, archive, target))
 
 
+def _of_clusters(repository: Repository) -> list[Backup]:
+    """Those of one kind, since each has an archive of its own: base backups, if there are any."""
+    there = list_backups(repository)
+    kinds = ([one for one in there if one.kind == kind] for kind in OF_CLUSTERS)
+    return next((backups for backups in kinds if backups), [])
+
+
 def ranges_of(repository: Repository, backup: Backup) -> tuple[RestorableRange, ...]:
-    """Where a base backup can be recovered to; nothing for one of another kind."""
-    if backup.kind != "base":
-        return ()
-    return restorable_ranges(backup, _archive_of(repository, backup))
+    """Where a backup of a cluster can be recovered to; nothing for one of another kind.
 
-
-def _archive_of(repository: Repository, backup: Backup) -> WalArchive:
-    size = Copy.of(backup).segment_bytes
-    return read_archive(repository, backup.source.system_identifier, size)
+    Nor for one of pgBackRest, where that is not to be reached from here.
+    """
+    archive = known_archive_of(repository, backup) if backup.kind in OF_CLUSTERS else None
+    return () if archive is None else restorable_ranges(backup, archive)
 
 
 def _found(repository: Repository, system: str, target: Target) -> Target:
@@ -74,7 +79,7 @@ def _found(repository: Repository, system: str, target: Target) -> Target:
     of_backups = {
         one.name: one
         for one in list_backups(repository)
-        if one.kind == "base" and one.source.system_identifier == system
+        if one.kind in OF_CLUSTERS and one.source.system_identifier == system
     }
     if target.value in of_backups:
         backup = of_backups[target.value]

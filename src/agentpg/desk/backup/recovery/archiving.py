@@ -19,6 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row, dict_row, driver_errors, render
+from agentpg.desk.backup.pgbackrest.stanza import (
+    configuration_of,
+    make_stanza,
+    read_kept_archive,
+)
 from agentpg.desk.backup.recovery.orders import PUSH_SCRIPT, give_orders
 from agentpg.desk.backup.recovery.server_side import (
     LocalServer,
@@ -28,14 +33,21 @@ from agentpg.desk.backup.recovery.server_side import (
     server_of,
     write_script,
 )
-from agentpg.desk.backup.recovery.wal import Gap, WalArchive, prefix_of, read_archive, segment_named
-from agentpg.desk.backup.storage.keys import recipients_of_wal
+from agentpg.desk.backup.recovery.wal import (
+    Gap,
+    WalArchive,
+    prefix_of,
+    read_archive,
+    segment_named,
+)
+from agentpg.desk.backup.storage.keys import recipients_of_wal, seals
 from agentpg.desk.backup.storage.repository import SEALED, Repository
 from agentpg.embedded.postmaster import wait_for
 from agentpg.errors import (
     ArchivingFailed,
     ArchivingNotOurs,
     PermissionDenied,
+    PgbackrestNotSealed,
     RepositoryUnavailable,
 )
 from agentpg.language import N_
@@ -87,9 +99,15 @@ class Archiver:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the command is the one that `turn_on` sets."""
+        """Whether the command is one that `turn_on` sets."""
         scripts = (f"/{SCRIPT}", f"/{PUSH_SCRIPT}")
-        return any(script in self.command for script in scripts) and not self.library
+        known = any(script in self.command for script in scripts)
+        return (known or self.uses_pgbackrest) and not self.library
+
+    @property
+    def uses_pgbackrest(self) -> bool:
+        """Whether the command is pgBackRest's, with the configuration in our repository."""
+        return f"/{configuration_of(self.system)}" in self.command
 
     @property
     def failing_since(self) -> datetime | None:
@@ -131,7 +149,8 @@ class ArchiveStatus:
 def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
     """How archiving goes. Raises RepositoryError where the archive can't be looked at."""
     archiver = read_archiver(connection)
-    archive = read_archive(repository, archiver.system, archiver.segment_bytes)
+    look = read_kept_archive if archiver.uses_pgbackrest else read_archive
+    archive = look(repository, archiver.system, archiver.segment_bytes)
     waiting, since = _waiting(connection)
     return ArchiveStatus(
         archiver=archiver,
@@ -166,22 +185,27 @@ def turn_on(
     form: str = "",
     settings: Settings | None = None,
     python: Path | None = None,
+    pgbackrest: bool = False,
 ) -> Archiver:
     """Let the server archive its WAL into the repository; needs a superuser.
 
     `form` is how files are compressed in a folder: zst, gz, or empty for zst where the server's
     account has the program, which takes a fifth of the time. `settings` say how a bucket is
     reached, and for whom WAL is sealed: for those for whom backups are; None: a plain folder.
-    `python` is what the account runs then, where it can't run the one that runs this. What the
-    answer says of `restart_needed` must be done for it to begin. Raises ArchivingNotOurs where
-    it archives elsewhere already, ArchiveOutOfReach, ArchiveNotHere, ArchiveCommandFails,
-    RepositoryError, and what is wrong with a key.
+    `python` is what the account runs then, where it can't run the one that runs this. With
+    `pgbackrest` it is that which archives, for its own backups. What the answer says of
+    `restart_needed` must be done for it to begin. Raises ArchivingNotOurs where it archives
+    elsewhere already, ArchiveOutOfReach, ArchiveNotHere, ArchiveCommandFails, RepositoryError, what
+    is wrong with a key, and what pgBackRest raises.
     """
     archiver = read_archiver(connection)
     if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
         raise ArchivingNotOurs(command=archiver.library or archiver.command)
-    keeper = server_of(connection)
-    command = _command(repository, archiver.system, keeper, form, settings, python)
+    if pgbackrest:
+        command = _pgbackrest_command(connection, repository, archiver.system, settings)
+    else:
+        keeper = server_of(connection)
+        command = _command(repository, archiver.system, keeper, form, settings, python)
     _set(connection, "set_archive_command", command=command)
     _set(connection, "set_archive_timeout", seconds=f"{int(at_least_every.total_seconds())}s")
     if not archiver.is_on:
@@ -221,8 +245,7 @@ def prove_archiving(
         raise ArchivingFailed(N_("archive_mode is off"))
     name = end_segment(connection)
     await_archived(connection, name, patience, before.failed)
-    prefix = prefix_of(before.system) + name
-    if not any(repository.objects(prefix)):
+    if not _has(repository, before, name):
         raise ArchivingFailed(f"{name}: {repository.place}")
     return name
 
@@ -283,6 +306,28 @@ def _command(
     folder = make_archive_folder(repository, system, keeper)
     zstd = has_zstd(None if keeper is None else keeper.account)
     return _script_command(folder, form or ("zst" if zstd else "gz"))
+
+
+def _pgbackrest_command(
+    connection: Connection[Any], repository: Repository, system: str, settings: Settings | None
+) -> str:
+    """What it keeps lies open: where backups are sealed, its archive would be a leak."""
+    if settings is not None and seals(settings):
+        raise PgbackrestNotSealed
+    info = connection.info
+    target = f"{info.host}:{info.port}/{info.dbname}"
+    stanza, _ = make_stanza(connection, repository, system, target)
+    stanza.run("stanza-create")
+    return stanza.archive_command
+
+
+def _has(repository: Repository, archiver: Archiver, name: str) -> bool:
+    """Whether the archive has a file of WAL."""
+    if archiver.uses_pgbackrest:
+        size = archiver.segment_bytes
+        kept = read_kept_archive(repository, archiver.system, size).segments
+        return segment_named(name, size) in kept
+    return any(repository.objects(prefix_of(archiver.system) + name))
 
 
 def _script_command(folder: str, form: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.desk.backup.recovery.drafts import draft_of, holding, remove_left_recoveries
 from agentpg.desk.backup.recovery.recovering import (
@@ -113,7 +114,7 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     _require_room(work, folder)
     place = Place(
         folder=draft_of(folder),
-        account=choose_account(folder.data),
+        account=_account_for(work, folder),
         tablespaces=work.tablespaces,
     )
     _make_places(folder, place.account)
@@ -194,6 +195,13 @@ def _written(folder: Folder) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=folder.home) from error
+
+
+def _account_for(work: HomeWork, folder: Folder) -> Account:
+    """Whose the cluster will be: of pgBackRest's, that of its files, who alone reads the WAL."""
+    if work.backup.kind == "pgbackrest":
+        return find_stanza(work.repository, work.backup.source.system_identifier).account
+    return choose_account(folder.data)
 
 
 def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:

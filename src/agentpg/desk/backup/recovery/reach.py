@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.pgbackrest.backups import last_without_gap
-from agentpg.desk.backup.recovery.targets import Copy, restorable_ranges
-from agentpg.desk.backup.recovery.wal import WalArchive, read_archive
+from agentpg.desk.backup.recovery.kept import OF_CLUSTERS, known_archive_of
+from agentpg.desk.backup.recovery.targets import restorable_ranges
+from agentpg.desk.backup.recovery.wal import WalArchive
 from agentpg.desk.backup.storage.repository import Repository
-from agentpg.errors import BackupError, RepositoryError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,40 +30,24 @@ def reaches(repository: Repository, backups: Iterable[Backup]) -> dict[str, Reac
 
     Each cluster's archive is looked at once.
     """
-    archives: dict[str, WalArchive] = {}
+    archives: dict[tuple[str, str], WalArchive | None] = {}
     found: dict[str, Reach] = {}
     for backup in backups:
-        if backup.kind == "base":
-            found[backup.name] = _of_base(repository, backup, archives)
-        elif backup.kind == "pgbackrest":
-            known = _of_pgbackrest(repository, backup)
-            if known is not None:
-                found[backup.name] = known
+        if backup.kind not in OF_CLUSTERS:
+            continue
+        cluster = (backup.kind, backup.source.system_identifier)
+        if cluster not in archives:
+            archives[cluster] = known_archive_of(repository, backup)
+        archive = archives[cluster]
+        if archive is not None:
+            found[backup.name] = _reach(backup, archive)
     return found
 
 
-def _of_base(repository: Repository, backup: Backup, archives: dict[str, WalArchive]) -> Reach:
-    system = backup.source.system_identifier
-    if system not in archives:
-        archives[system] = read_archive(repository, system, Copy.of(backup).segment_bytes)
-    ranges = restorable_ranges(backup, archives[system])
+def _reach(backup: Backup, archive: WalArchive) -> Reach:
+    ranges = restorable_ranges(backup, archive)
     return Reach(
         from_at=backup.taken_at,
         to_at=max(backup.taken_at, *(one.to_at for one in ranges)),
         missing=tuple(dict.fromkeys(gap.first for one in ranges for gap in one.gaps)),
-    )
-
-
-def _of_pgbackrest(repository: Repository, backup: Backup) -> Reach | None:
-    """None where pgBackRest, or its repository, is not to be reached from here."""
-    try:
-        to_at, missing = last_without_gap(repository, backup)
-    except RepositoryError:
-        raise
-    except BackupError:
-        return None
-    return Reach(
-        from_at=backup.taken_at,
-        to_at=max(backup.taken_at, to_at or backup.taken_at),
-        missing=missing,
     )

@@ -17,7 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.pgbackrest.recovery import restore_files
 from agentpg.desk.backup.proof.blame import is_no_room
+from agentpg.desk.backup.recovery.kept import archive_of
 from agentpg.desk.backup.recovery.recovery_server import run_until_recovered
 from agentpg.desk.backup.recovery.staging import (
     OpenSeal,
@@ -37,7 +39,7 @@ from agentpg.desk.backup.recovery.unpacking import (
     unpack_backup,
     write_recovery,
 )
-from agentpg.desk.backup.recovery.wal import Segment, WalArchive, lsn_number, read_archive
+from agentpg.desk.backup.recovery.wal import Segment, WalArchive, lsn_number
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.binaries import Binaries
 from agentpg.errors import (
@@ -51,6 +53,8 @@ from agentpg.errors import (
 
 # PostgreSQL wants a command; this one says that there is no such file.
 _NO_ARCHIVE = "false"
+# With so many processes pgBackRest restores.
+_JOBS = 2
 _REASON_LINES = 3
 _TOO_SHORT = "recovery ended before configured recovery target was reached"
 _RECOVERED = "archive recovery complete"
@@ -112,13 +116,20 @@ def prepare_recovery(
     if tail is not None:
         archive = with_tail(archive, tail)
     plan = plan_recovery(backup, archive, target)
-    unpack_backup(backup, place, opener, report)
     settings = {**plan.settings, "restore_command": _NO_ARCHIVE}
+    if backup.kind == "pgbackrest":
+        spaces = place.folder.with_name("tablespaces")
+        stanza = restore_files(backup, repository, place.folder, _JOBS, spaces)
+        settings["restore_command"] = stanza.restore_command(place.folder)
+    else:
+        unpack_backup(backup, place, opener, report)
     with _removed_on_error(place):
         if target.by != "backup":
             if tail is not None:
                 take_tail(archive, tail, place)
-            folder = reachable_archive(repository, archive, plan, place, open_wal)
+            folder = None
+            if backup.kind == "base":
+                folder = reachable_archive(repository, archive, plan, place, open_wal)
             if folder is not None:
                 settings["restore_command"] = fetching_from(
                     folder, place.folder, place.account, _last_segment(archive, plan)
@@ -147,11 +158,10 @@ def recover(prepared: Prepared, binaries: Binaries, log: Path) -> Recovered:
 
 
 def _archive(backup: Backup, repository: Repository, target: Target) -> WalArchive:
-    """The archive; nothing of it is needed for the backup's own moment."""
-    system, size = backup.source.system_identifier, Copy.of(backup).segment_bytes
-    if target.by == "backup":
-        return WalArchive(system, size, {})
-    return read_archive(repository, system, size)
+    """The archive; of ours, nothing is needed for the backup's own moment."""
+    if target.by == "backup" and backup.kind == "base":
+        return WalArchive(backup.source.system_identifier, Copy.of(backup).segment_bytes, {})
+    return archive_of(repository, backup)
 
 
 def _last_segment(archive: WalArchive, plan: RecoveryPlan) -> str:

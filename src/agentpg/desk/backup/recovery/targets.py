@@ -44,9 +44,11 @@ class Copy:
 
     @staticmethod
     def of(backup: Backup) -> Copy:
-        """From the record of a backup of kind base."""
+        """From the record of a backup of kind base, or of pgBackRest, which says less."""
         said = {n: value for n, value in backup.details.items() if n in Copy.__slots__}
-        return Copy(**{**said, "stopped_at": datetime.fromisoformat(said["stopped_at"])})
+        stopped = said.get("stopped_at")
+        at = backup.taken_at if stopped is None else datetime.fromisoformat(stopped)
+        return Copy(**{"attempts": 1, **said, "stopped_at": at})
 
     def document(self) -> dict[str, Any]:
         """As the record has it."""
@@ -145,12 +147,11 @@ def plan_recovery(backup: Backup, archive: WalArchive, target: Target) -> Recove
 
 
 def choose_backup(backups: Iterable[Backup], archive: WalArchive, target: Target) -> Backup | None:
-    """The base backup from which the target is reached soonest: the last that has it."""
+    """The backup from which the target is reached soonest: the last that has it."""
     fitting = [
         backup
         for backup in backups
-        if backup.kind == "base"
-        and backup.source.system_identifier == archive.system
+        if backup.source.system_identifier == archive.system
         and _fitting(_ranges(backup, archive, target), target)
     ]
     return max(fitting, key=lambda one: one.taken_at, default=None)

@@ -73,6 +73,13 @@ def seal_for_opening(settings: Settings, repository: Repository, backup: Backup)
     return Seal(backup.recipients, tuple(keys))
 
 
+def seals(settings: Settings) -> bool:
+    """Whether the settings say that new backups are sealed."""
+    return bool(
+        settings.backup_key_file or settings.backup_recipients or settings.backup_passphrase
+    )
+
+
 def recipients_of_wal(settings: Settings, repository: Repository, system: str) -> tuple[str, ...]:
     """For whom a cluster's WAL is sealed: for whom backups are; nobody: it is not.
 
