@@ -179,7 +179,7 @@ def test_blocks_that_do_not_run_are_few() -> None:
     # A page and its Korean twin have the same blocks.
     english = [page for page in pages() if ".ko" not in page.name]
     idle = [(p.name, b.line) for p in english for b in p.blocks() if "not run" in b]
-    assert len(idle) <= 14, idle
+    assert len(idle) <= 16, idle
 
 
 def _libpq_variables(dsn: str) -> dict[str, str]:
