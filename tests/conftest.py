@@ -117,9 +117,10 @@ def superuser_dsn(shared_server: SharedServer) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def mould() -> Iterator[Mould]:
+def mould(reaper: Reaper) -> Iterator[Mould]:
     """A new data folder, of which servers get copies."""
     with tempfile.TemporaryDirectory(prefix="agentpg-mould-") as home:
+        reaper.watch(Path(home))
         yield Mould(Path(home))
 
 
