@@ -21,7 +21,7 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.cli.progress import Measure, NoMeasure
-    from agentpg.desk.backup.restore.restoring import Restored, RestorePlan, Work
+    from agentpg.desk.backup.restore.plan import Restored, RestorePlan, Work
     from agentpg.desk.backup.restore.unfinished import Unfinished
 
 _TARGETS = ("to_time", "to_lsn", "to_name")
@@ -148,7 +148,8 @@ def _restore(
     as_json: bool,
     **_: object,
 ) -> None:
-    from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+    from agentpg.desk.backup.restore.plan import RestoreOptions
+    from agentpg.desk.backup.restore.restoring import open_restore
     from agentpg.desk.backup.storage.choosing import choose_to_restore
     from agentpg.desk.backup.storage.keys import seal_for_opening
 

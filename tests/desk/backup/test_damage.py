@@ -19,7 +19,8 @@ from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
 from agentpg.desk.backup.recovery.targets import Target
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.desk.backup.storage.keys import make_key_file, seal_for_opening, seal_of
 from agentpg.desk.backup.storage.reading import opener_of

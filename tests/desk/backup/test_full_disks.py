@@ -16,7 +16,8 @@ from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
 from agentpg.desk.backup.recovery.targets import Target
 from agentpg.desk.backup.restore.naming import is_staged
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
 from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.desk.backup.storage.records import complete

@@ -17,7 +17,8 @@ from agentpg.db import Connection, Database, Statements, connect, identifier
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.restore.naming import is_staged
-from agentpg.desk.backup.restore.restoring import Restored, RestoreOptions, Work, open_restore
+from agentpg.desk.backup.restore.plan import Restored, RestoreOptions, Work
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.restore.swapping import (
     Ends,
     drop_databases,

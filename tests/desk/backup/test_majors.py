@@ -13,7 +13,8 @@ from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
 from agentpg.desk.backup.recovery.targets import Target
-from agentpg.desk.backup.restore.restoring import Restored, RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import Restored, RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.binaries import find_binaries

@@ -19,7 +19,8 @@ from agentpg.db import Database, connect
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.restore.naming import is_staged
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded import EmbeddedServer
@@ -56,7 +57,8 @@ from pathlib import Path
 from agentpg.db import Database
 from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.desk.backup.storage.records import read_backup
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.errors import AgentpgError
 dsn, root, name, into, parent, pg_bin, stage = sys.argv[1:]
 repository = open_folder(Path(root))

@@ -17,7 +17,8 @@ from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.homes import HomeWork, recover_home
 from agentpg.desk.backup.recovery.targets import Copy, Target
-from agentpg.desk.backup.restore.restoring import RestoreOptions, open_restore
+from agentpg.desk.backup.restore.plan import RestoreOptions
+from agentpg.desk.backup.restore.restoring import open_restore
 from agentpg.desk.backup.restore.swapping import drop_databases
 from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.embedded import EmbeddedServer

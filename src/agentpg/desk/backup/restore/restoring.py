@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from agentpg.db import (
@@ -31,8 +30,20 @@ from agentpg.desk.backup.proof.proving import Proof
 from agentpg.desk.backup.recovery.server_side import server_of
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
 from agentpg.desk.backup.restore.naming import is_staged, staged, why_not
-from agentpg.desk.backup.restore.swapping import Connected, Ends, put_in_place, require_free
-from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of, settle_unfinished
+from agentpg.desk.backup.restore.plan import (
+    BRINGING,
+    COMPARING,
+    READING,
+    RESTORING,
+    SWAPPING,
+    Restored,
+    RestoreOptions,
+    RestorePlan,
+    Tell,
+    Work,
+)
+from agentpg.desk.backup.restore.swapping import Connected, put_in_place, require_free
+from agentpg.desk.backup.restore.unfinished import reason_of, settle_unfinished
 from agentpg.desk.backup.scratch import scratch_folder
 from agentpg.desk.backup.storage.bringing import Brought, bring
 from agentpg.desk.backup.storage.repository import Repository
@@ -73,83 +84,6 @@ _MOST_SESSIONS = 5
 
 _FILLING = N_("a restore into a database of this name")
 _MAY_NOT_CREATE = N_("it may not create databases")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions:
-    """What is wanted.
-
-    `into` is the database's name. `replace`: it is there, and is swapped with the restored one.
-    `end_connections` and `with_workers` say whose connections the swap may end. `parent` is a
-    local folder for what can't be read in its place.
-    """
-
-    into: str
-    replace: bool = False
-    jobs: int = 2
-    unfinished: Unfinished = "hold"
-    verify: bool = True
-    create_roles: bool = False
-    end_connections: bool = False
-    with_workers: bool = False
-    pg_bin: str = ""
-    parent: Path
-
-    @property
-    def ends(self) -> Ends:
-        """Whose connections the swap may end."""
-        return Ends(workers=self.with_workers, others=self.end_connections)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePlan:
-    """What will be done, decided.
-
-    `staging` is the name until it is whole; `kept` that of the database which it replaces, empty
-    where it replaces none. `free_bytes` None: the server's disk can't be seen from here. `left`
-    are databases that killed restores have left, which are removed.
-    """
-
-    backup: Backup
-    options: RestoreOptions
-    target: str
-    server_version: int
-    staging: str
-    kept: str
-    sessions: tuple[Connected, ...]
-    missing_roles: tuple[str, ...]
-    needed_bytes: int
-    free_bytes: int | None
-    left: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What was done. `unfinished` is how many tasks had not ended; `took` without the comparing."""
-
-    backup: str
-    database: str
-    kept: str
-    unfinished: int
-    checks: tuple[Check, ...]
-    took: timedelta
-    whole: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """How far a restore is: what it does, and bytes of the whole where they are known."""
-
-    name: str
-    done_bytes: int = 0
-    total_bytes: int = 0
-
-
-Tell = Callable[[Work], None]
-
-BRINGING, READING = N_("Bringing the backup here"), N_("Reading the backup")
-RESTORING = N_("Restoring")
-COMPARING, SWAPPING = N_("Comparing"), N_("Swapping")
 
 
 @contextmanager
