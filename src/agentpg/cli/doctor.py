@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentpg.cli.command import Command
-from agentpg.cli.output import Output, json_option
+from agentpg.cli.output import Output, json_option, visible
 from agentpg.cli.session import Session
 from agentpg.cli.wrapping import wrap
 from agentpg.desk.doctor.rooms import ROOMS
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 FINDINGS, UNCHECKED = 5, 6
 
 _WIDEST = 100
+
+_RISKS = {
+    "careful": N_("with care: it locks, loads or restarts something"),
+    "destroys": N_("what it removes does not come back"),
+}
 
 
 @click.command(
@@ -100,18 +105,31 @@ def show_finding(out: Output, finding: Finding) -> None:
     """One finding with its remedies, folded to the width of the terminal."""
     width = min(out.width, _WIDEST)
     out.stated(finding.code, finding.level, finding.message(out.translate), width=width)
-    for remedy in finding.remedies if finding.level != "ok" else ():
-        for line in _remedy_lines(out, remedy, width):
-            out.line(line)
     if finding.level != "ok":
-        whom = out.translate(N_("ask the {contact}")).format(contact=finding.contact)
-        limits = out.translate(N_("threshold")) + f": {finding.threshold}"
-        for line in wrap(f"{limits}; {whom}", width, first="    ", rest="    "):
+        for line in _advice_lines(out, finding, width):
             out.line(line)
+
+
+def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
+    """The likely cause, the remedies, how to know that they worked, and whom to ask."""
+    if finding.cause:
+        cause = f"{out.translate(N_('likely cause'))}: {visible(finding.reason(out.translate))}"
+        yield from wrap(cause, width, first="    ", rest="    ")
+    for remedy in finding.remedies:
+        yield from _remedy_lines(out, remedy, width)
+    if finding.proof:
+        yield from wrap(out.translate(finding.proof), width, first="  ✓ ", rest="    ")
+    said = [out.translate(N_("ask the {contact}")).format(contact=finding.contact)]
+    if finding.threshold:
+        said.insert(0, f"{out.translate(N_('threshold'))}: {finding.threshold}")
+    yield from wrap("; ".join(said), width, first="    ", rest="    ")
 
 
 def _remedy_lines(out: Output, remedy: Remedy, width: int) -> Iterator[str]:
-    yield from wrap(out.translate(remedy.sentence), width, first="  → ", rest="    ")
+    sentence = out.translate(remedy.sentence)
+    if remedy.risk != "safe":
+        sentence = f"{sentence} ({out.translate(_RISKS[remedy.risk])})"
+    yield from wrap(sentence, width, first="  → ", rest="    ")
     # To be copied: never folded.
     for text in (remedy.command, remedy.sql):
         if text:

@@ -15,6 +15,9 @@ from agentpg.language import Translate, untranslated
 Level = Literal["ok", "info", "warning", "critical", "unknown"]
 Contact = Literal["dba", "ops"]
 
+# What a remedy may cost: nothing, a lock or load for a while, or something that is gone then.
+Risk = Literal["safe", "careful", "destroys"]
+
 # From the best to the worst. Unknown stands above warning: who cannot look may miss the worst.
 LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "unknown", "critical")
 
@@ -23,13 +26,14 @@ LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "unknown", "critical")
 class Remedy:
     """What to do: a sentence, and the exact command or SQL where there is one.
 
-    `destroys` says that it removes something, so that whoever offers it asks first.
+    Its `risk` is nothing (`safe`), locks, load or a restart (`careful`), or something that
+    is gone afterwards (`destroys`), so that whoever offers it asks first.
     """
 
     sentence: str
     command: str = ""
     sql: str = ""
-    destroys: bool = False
+    risk: Risk = "safe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class Finding:
     `code` is stable, such as B03. `sentence` is a template that `evidence` fills, so that
     it can be said in another language; `evidence` has the numbers with their units in the
     names (`age_seconds`). `threshold` says what was compared with, and where that is set.
+    `cause` is what most likely lies behind it, a template like the sentence; the first remedy
+    is the one to try first, and `proof` says how to know that it has worked.
     """
 
     code: str
@@ -47,16 +53,26 @@ class Finding:
     sentence: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     threshold: str = ""
+    cause: str = ""
     remedies: Sequence[Remedy] = ()
+    proof: str = ""
     contact: Contact = "dba"
 
     def message(self, translate: Translate = untranslated) -> str:
         """The sentence with its values."""
-        return translate(self.sentence).format_map({"subject": self.subject, **self.evidence})
+        return self._filled(self.sentence, translate)
+
+    def reason(self, translate: Translate = untranslated) -> str:
+        """The likely cause with its values; empty where none is known."""
+        return self._filled(self.cause, translate) if self.cause else ""
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {**dataclasses.asdict(self), "message": self.message()}
+        said = {"message": self.message(), "cause": self.reason()}
+        return {**dataclasses.asdict(self), **said}
+
+    def _filled(self, text: str, translate: Translate) -> str:
+        return translate(text).format_map({"subject": self.subject, **self.evidence})
 
 
 def worst(findings: Sequence[Finding]) -> Level:

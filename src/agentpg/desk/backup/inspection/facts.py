@@ -5,22 +5,11 @@ What could not be looked at is Unlooked, with the reason: nobody takes it for go
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from agentpg.desk.backup.model import Backup, Drill
-from agentpg.errors import AgentpgError
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Unlooked:
-    """What could not be looked at, and why."""
-
-    reason: str
+from agentpg.desk.check import Unlooked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +146,3 @@ class Facts:
     def wants_wal(self) -> bool:
         """Whether somebody relies on recovery to any moment: who has backups for it."""
         return isinstance(self.catalogue, Catalogue) and self.catalogue.has_physical
-
-
-def looked(look: Callable[[], T]) -> T | Unlooked:
-    """What `look` gives, or why it could not look."""
-    try:
-        return look()
-    except AgentpgError as error:
-        return Unlooked(str(error))
-    except OSError as error:
-        return Unlooked(error.strerror or str(error))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import statistics
 from datetime import timedelta
 
-from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Known, Unlooked
+from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Known
 from agentpg.desk.backup.inspection.findings_place import PLACE_CHECKS
 from agentpg.desk.backup.inspection.findings_wal import WAL_CHECKS
 from agentpg.desk.backup.inspection.policy import Policy
-from agentpg.desk.backup.inspection.saying import BackupCheck, Say, amount, by
+from agentpg.desk.backup.inspection.saying import BackupCheck
+from agentpg.desk.check import Say, Unlooked, amount, by
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
 

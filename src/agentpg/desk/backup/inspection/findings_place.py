@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Unlooked, Wal
+from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Wal
 from agentpg.desk.backup.inspection.policy import Policy
-from agentpg.desk.backup.inspection.saying import BackupCheck, Say, size
+from agentpg.desk.backup.inspection.saying import BackupCheck
+from agentpg.desk.check import Say, Unlooked, size
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
 
@@ -75,7 +76,7 @@ def _room(say: Say, facts: Facts, policy: Policy) -> Finding:
         Remedy(
             sentence=N_("See what old backups take, and remove what need not be kept."),
             command="agentpg backup prune",
-            destroys=True,
+            risk="destroys",
         ),
         _ELSEWHERE,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agentpg.desk.backup.inspection.facts import Archiver, Facts, Unlooked
+from agentpg.desk.backup.inspection.facts import Archiver, Facts
 from agentpg.desk.backup.inspection.policy import Policy
-from agentpg.desk.backup.inspection.saying import BackupCheck, Say, amount, by, size
+from agentpg.desk.backup.inspection.saying import BackupCheck
 from agentpg.desk.backup.recovery.wal import segment_named
+from agentpg.desk.check import Say, Unlooked, amount, by, size
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
 

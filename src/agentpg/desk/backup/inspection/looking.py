@@ -27,9 +27,7 @@ from agentpg.desk.backup.inspection.facts import (
     Place,
     Sealing,
     Server,
-    Unlooked,
     Wal,
-    looked,
 )
 from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Source, last_telling
 from agentpg.desk.backup.pgbackrest.backups import missing_wal
@@ -39,6 +37,7 @@ from agentpg.desk.backup.storage.keys import seals
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.backup.storage.records import find_backups, key_of, read_drills
 from agentpg.desk.backup.storage.repository import SEALED, Repository
+from agentpg.desk.check import Unlooked, looked
 from agentpg.embedded import EmbeddedServer
 from agentpg.settings import ENV_FILE, Settings, describe
 

@@ -1,0 +1,115 @@
+"""What every check has, whatever it looks at, and how what it found is put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from agentpg.desk.finding import Contact, Finding, Level, Remedy
+from agentpg.errors import AgentpgError
+from agentpg.language import N_
+
+T = TypeVar("T")
+
+_UNLOOKED = N_("it could not be looked at: {why}")
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check: its code, what it looks at, and what is known of it before it looks.
+
+    `levels` are those that it may give besides ok and unknown; `threshold` says when, and
+    where that comes from. `cause` is what mostly lies behind a finding, `proof` how to know
+    that a remedy has helped.
+    """
+
+    code: str
+    title: str
+    levels: tuple[Level, ...]
+    threshold: str
+    contact: Contact
+    cause: str = ""
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlooked:
+    """What could not be looked at, and why. Never good news."""
+
+    reason: str
+
+
+def looked(look: Callable[[], T]) -> T | Unlooked:
+    """What `look` gives, or why it could not look."""
+    try:
+        return look()
+    except AgentpgError as error:
+        return Unlooked(str(error))
+    except OSError as error:
+        return Unlooked(error.strerror or str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Says what one check has found, with its code, threshold and contact."""
+
+    check: Check
+
+    def __call__(
+        self,
+        level: Level,
+        sentence: str,
+        subject: str = "",
+        remedies: Sequence[Remedy] = (),
+        *,
+        cause: str = "",
+        **evidence: Any,
+    ) -> Finding:
+        """A finding; `cause` says more of the cause than the check knows of itself."""
+        return Finding(
+            code=self.check.code,
+            level=level,
+            subject=subject,
+            sentence=sentence,
+            evidence=evidence,
+            threshold=self.check.threshold,
+            cause=cause or self.check.cause,
+            remedies=tuple(remedies),
+            proof=self.check.proof,
+            contact=self.check.contact,
+        )
+
+    def unknown(self, what: Unlooked, *remedies: Remedy) -> Finding:
+        """It could not be looked at."""
+        return self("unknown", _UNLOOKED, remedies=remedies, why=what.reason)
+
+
+def amount(value: timedelta | float) -> str:
+    """A time in its largest fitting unit: 27 h, 9.5 d, 45 s."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    for unit, length in _UNITS:
+        # Up to two of a unit are said in the next smaller one.
+        if seconds >= 2 * length or length == 1:
+            return f"{round(seconds / length, 1):g} {unit}"
+    raise AssertionError("the last unit fits everything")
+
+
+def size(value: float) -> str:
+    """Bytes, in units of 1024: 17 MB."""
+    for unit in _SIZES[:-1]:
+        if value < 1024:
+            return f"{value:.3g} {unit}"
+        value /= 1024
+    return f"{value:.3g} {_SIZES[-1]}"
+
+
+def by(value: float, warning: float, critical: float) -> Level:
+    """The level of what is worse the more it is."""
+    if value > critical:
+        return "critical"
+    return "warning" if value > warning else "ok"
