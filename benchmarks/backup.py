@@ -27,7 +27,8 @@ from agentpg import load_settings
 from agentpg.db import Database, Statements, connect, environment_of
 from agentpg.desk.backup.making.compressing import choose_compression, compression_option
 from agentpg.desk.backup.programs import Programs, find_programs
-from agentpg.desk.backup.proof.contents import list_tables, read_contents
+from agentpg.desk.backup.proof.contents import list_tables
+from agentpg.desk.backup.proof.reading import read_contents
 from benchmarks.figures import Ratio, ratio
 from benchmarks.retention import Site, drained, submit, wait
 
@@ -230,7 +231,7 @@ def hash_speed(
         tables = [t for t in list_tables(connection, sql, "agentic_ai") if ".hashed" in t.name]
         pid = connection.info.backend_pid
         runs: list[Callable[[], object]] = [
-            lambda: read_contents([connection], sql, tables, None),
+            lambda: read_contents([connection], sql, tables),
             lambda: connection.execute(
                 f"SELECT count(t::text) FROM {tables[0].name} AS t".encode()
             ).fetchone(),

@@ -36,13 +36,19 @@ WHERE d.datname = current_database();
 -- name: tables
 -- Tables with rows of their own that a dump takes along, the largest first: their columns by
 -- name, so that the order of columns does not matter, which rows of an extension's table are
--- the user's, and which columns sequences count, upwards or downwards.
+-- the user's, and which columns sequences count, upwards or downwards. How many pages it has is
+-- said where those can be read apart.
 SELECT
     c.oid::bigint,
     c.oid::regclass::text,
     n.nspname = %(schema)s,
     c.relpersistence = 'u',
     pg_table_size(c.oid),
+    CASE
+        WHEN m.amname = 'heap' AND x.condition IS NULL
+            THEN pg_relation_size(c.oid) / current_setting('block_size')::int
+        ELSE 0
+    END,
     coalesce(
         (
             SELECT string_agg('t.' || quote_ident(a.attname), ', ' ORDER BY a.attname)
@@ -89,6 +95,7 @@ SELECT
     )
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_am AS m ON m.oid = c.relam
 LEFT JOIN LATERAL (
     SELECT e.extconfig IS NOT NULL AND c.oid = ANY(e.extconfig) AS kept,
         e.extcondition[array_position(e.extconfig, c.oid)] AS condition
@@ -105,7 +112,8 @@ WHERE
 ORDER BY 5 DESC, c.oid;
 
 -- name: contents
--- One table in one pass: its rows, and two sums over two hashes of them that no order changes.
+-- A table, or some pages of it: its rows, and two sums over two hashes of them that no order
+-- changes.
 -- A row is made text once; OFFSET 0 keeps the planner from doing it for each of the two.
 SELECT
     count(*),

@@ -11,6 +11,7 @@ import errno
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.leash import Leash, run_tool
 from agentpg.desk.backup.making.filling import Filling
 from agentpg.desk.backup.making.metering import Meter
+from agentpg.desk.backup.making.pacing import DumpPace
+from agentpg.desk.backup.proof.contents import join_moment
 from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.moment import Disturbed, Moment, catalogue_of, hold_moment
 from agentpg.desk.backup.proof.taking import take_outline
@@ -145,13 +148,21 @@ class _Try:
             # Sequences are no part of a snapshot: read before, they can't be ahead of the dump.
             outline = take_outline(moment.connection, database.schema)
             with (
-                Filling(moment, outline, meter.read) as filling,
+                Filling(moment, outline, self._pace(moment), meter.read) as filling,
                 Leash(self._command(command, moment), tool_environment(database)) as leash,
             ):
                 self._wait(leash, moment, meter, filling)
                 manifest = filling.wait(meter.look)
             meter.ended()
             return replace(manifest, taken_at=moment.taken_at, lsn=moment.lsn)
+
+    def _pace(self, moment: Moment) -> DumpPace:
+        job = self.job
+        return DumpPace(
+            partial(join_moment, job.database, moment.snapshot),
+            further=job.options.jobs - 1,
+            same_machine=job.source.is_local,
+        )
 
     def _command(self, command: Command, moment: Moment) -> Sequence[str | Path]:
         try:

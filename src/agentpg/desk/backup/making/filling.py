@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from agentpg.db import ServerError
+from agentpg.desk.backup.making.pacing import DumpPace
 from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.moment import Moment
 from agentpg.desk.backup.proof.taking import Outline, fill_outline
@@ -22,16 +23,18 @@ Reached = Callable[[int, int], None]
 class Filling:
     """The reading of the rows that an outline lacks; a context that ends it.
 
-    `reached` is called by its thread with the bytes that it has read and those of the whole.
+    `pace` says when they are read. `reached` is called by its thread with the bytes that it has
+    read and those of the whole.
     """
 
-    def __init__(self, moment: Moment, outline: Outline, reached: Reached) -> None:
+    def __init__(self, moment: Moment, outline: Outline, pace: DumpPace, reached: Reached) -> None:
         self._moment = moment
+        self._pace = pace
         self._reached = reached
         self._over = False
         self._pool = ThreadPoolExecutor(1, "agentpg-manifest")
         self._manifest = self._pool.submit(
-            fill_outline, moment.connection, outline, progress=self._progress
+            fill_outline, moment.connection, outline, progress=self._progress, pace=pace
         )
 
     def __enter__(self) -> Self:
@@ -44,6 +47,7 @@ class Filling:
         trace: TracebackType | None,
     ) -> None:
         self._over = True
+        self._pace.let_go()
         while not self._is_done():
             with suppress(ServerError):
                 self._moment.connection.cancel_safe(timeout=_CANCEL_SECONDS)
@@ -55,7 +59,8 @@ class Filling:
             self._manifest.result()
 
     def wait(self, look: Callable[[], None]) -> Manifest:
-        """The manifest; calls `look` some times a second until it is there."""
+        """The manifest, now read by all sessions; calls `look` some times a second meanwhile."""
+        self._pace.let_go()
         while not self._is_done():
             look()
         return self._manifest.result()

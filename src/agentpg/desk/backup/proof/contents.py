@@ -1,4 +1,4 @@
-"""The rows of tables, counted and hashed in one pass each, whatever order they lie in.
+"""The rows of tables, counted and hashed in one pass, whatever order they lie in.
 
 Each row is made text once, its columns by name, and the text two 64-bit hashes that know
 nothing of each other. One goes into a bitwise exclusive or, the other into an exact sum. The
@@ -14,49 +14,39 @@ that fit.
 
 **Why so.** The text of a row is what a dump stores, so that what is equal here is equal in
 every column, down to a numeric's scale and the sign of a zero; `hash_record_extended` would be
-faster, and calls these equal. Rows by `ROW(…)::text` come cheaper than as the whole row that
-`t::text` makes, which pays for one of the hashes: the speed is 0.93 times that of
-`count(t::text)` on PostgreSQL 18 and 0.95 on 15, by processor time (medians of seven pairs of a
-million rows of a uuid, a jsonb and four small columns; `python -m benchmarks.backup --only hash`
-measures it). The text goes from a subquery to both hashes; hashed inside of it, the second hash
-cost 14 %. No row leaves
-the server, so that memory stays what one row takes. The columns go by name, since those of a
-child that inherits come in another order once it is restored.
+faster, and calls these equal. The binary form (`record_send`) has OIDs in it, several forms of
+one array and of one NaN, and is no cheaper: 2.4, 1.4 and 1.1 µs for a row of a task, an execution
+and a call, against 3.0, 1.2 and 1.2 of text on PostgreSQL 18. Rows by `ROW(…)::text` come cheaper
+than as the whole row that `t::text` makes, which pays for one of the hashes: the speed is 0.93
+times that of `count(t::text)` on PostgreSQL 18 and 0.95 on 15, by processor time (medians of
+seven pairs of a million rows of a uuid, a jsonb and four small columns; `python -m
+benchmarks.backup --only hash` measures it). The text goes from a subquery to both hashes; with
+both made inside of it, the speed was 0.88 times. No row leaves the server, so that memory stays
+what one row takes. The columns go by name, since those of a child that inherits come in another
+order once it is restored.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from agentpg.db import (
     Connection,
     Database,
     Fragment,
-    QueryCanceled,
     ServerError,
     Statements,
     literal,
     server_message,
     snapshot,
 )
-from agentpg.desk.backup.proof.manifest import Contents, Sums
+from agentpg.desk.backup.proof.manifest import NOTHING, Contents, Sums
 
-# How many bytes of the whole are done.
-Progress = Callable[[int, int], None]
-
-_AGAIN_SECONDS = 0.1
-_TELL_SECONDS = 0.5
-
-# Bytes in a second of a table that is read before any other was.
-_PACE = 100e6
-_ALMOST = 0.95
+# Pages of a piece, 64 MB of them: less than a second's work, and hundreds in a large table.
+_PAGES = 8192
 
 # A row whose text is longer than a value can be: too long for a limit, or for memory.
 _TOO_LONG = ("54000", "XX000")
@@ -66,8 +56,9 @@ _TOO_LONG = ("54000", "XX000")
 class Listed:
     """A table that is to be read.
 
-    `columns` is a list for ROW; `condition` says which of its rows a dump takes along;
-    `counted` the columns that sequences count: sequence, column, whether upwards.
+    `pages` is 0 where they can't be read apart; `columns` a list for ROW; `condition` says which
+    of its rows a dump takes along; `counted` the columns that sequences count: sequence, column,
+    whether upwards.
     """
 
     oid: int
@@ -75,6 +66,7 @@ class Listed:
     ours: bool
     unlogged: bool
     size_bytes: int
+    pages: int
     columns: str
     condition: str
     root: str
@@ -82,11 +74,22 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """What one statement reads of a table: from its page `first` to before `end`; all where both
+    are None, and without `end` up to the last, also if it grew."""
+
+    table: Listed
+    size_bytes: int
+    first: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
-    """A table that was read, and the furthest values in columns: by sequence, then column."""
+    """What was read, and the furthest values in columns: by sequence and column."""
 
     contents: Contents
-    furthest: Sequence[tuple[str, str, int]]
+    furthest: Mapping[tuple[str, str], int]
 
 
 @contextmanager
@@ -104,124 +107,55 @@ def list_tables(connection: Connection[Any], sql: Statements, schema: str) -> li
     return [Listed(*row) for row in connection.execute(sql["tables"], {"schema": schema})]
 
 
-def read_contents(
-    connections: Sequence[Connection[Any]],
-    sql: Statements,
-    tables: Sequence[Listed],
-    progress: Progress | None,
-) -> list[Read]:
-    """Read all tables, by several sessions at once if there are; in the order of `tables`.
-
-    The first error ends it, the statements of the other sessions included.
-    """
-    waiting: SimpleQueue[Listed] = SimpleQueue()
-    for table in tables:
-        waiting.put(table)
-    work = _Work(sql, waiting, sum(table.size_bytes for table in tables), progress)
-    if len(connections) == 1 and progress is None:
-        work.run(connections[0])
-    else:
-        _share(work, connections)
-        work.tell()
-    return [work.read[table.oid] for table in tables]
+def pieces_of(table: Listed) -> Iterator[Piece]:
+    """The table in pieces that come to its size."""
+    firsts = range(0, table.pages, _PAGES)
+    if len(firsts) < 2:
+        yield Piece(table, table.size_bytes)
+        return
+    each = table.size_bytes * _PAGES // table.pages
+    for first in firsts[:-1]:
+        yield Piece(table, each, first, first + _PAGES)
+    yield Piece(table, table.size_bytes - each * (len(firsts) - 1), firsts[-1])
 
 
-def _share(work: _Work, connections: Sequence[Connection[Any]]) -> None:
-    with ThreadPoolExecutor(len(connections)) as pool:
-        runs = {pool.submit(work.run, connection): connection for connection in connections}
-        try:
-            while True:
-                # Whoever asks is told by the thread that asked.
-                ended, going_on = wait(runs, _TELL_SECONDS, return_when=FIRST_EXCEPTION)
-                if not going_on or any(run.exception() for run in ended):
-                    break
-                work.tell()
-        finally:
-            work.over = True
-            _end_all(runs)
-    failed = [error for run in runs if (error := run.exception()) is not None]
-    if failed:
-        raise next((e for e in failed if not isinstance(e, QueryCanceled)), failed[0])
-
-
-def _end_all(runs: Mapping[Future[None], Connection[Any]]) -> None:
-    """A request that comes between two statements ends none, so it is repeated."""
-    going_on: Iterable[Future[None]] = [run for run in runs if not run.done()]
-    while going_on:
-        for run in going_on:
-            runs[run].cancel()
-        _, going_on = wait(going_on, timeout=_AGAIN_SECONDS)
-
-
-class _Work:
-    """The tables that wait, and those that were read."""
-
-    def __init__(
-        self,
-        sql: Statements,
-        waiting: SimpleQueue[Listed],
-        total_bytes: int,
-        progress: Progress | None,
-    ) -> None:
-        self.read: dict[int, Read] = {}
-        self.over = False
-        self._sql = sql
-        self._waiting = waiting
-        self._total = total_bytes
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._reading: dict[int, tuple[int, float]] = {}
-        self._done_bytes, self._done_seconds = 0, 0.0
-
-    def run(self, connection: Connection[Any]) -> None:
-        """Read tables until none waits."""
-        while not self.over:
-            try:
-                table = self._waiting.get_nowait()
-            except Empty:
-                return
-            begun = time.monotonic()
-            with self._lock:
-                self._reading[table.oid] = (table.size_bytes, begun)
-            self.read[table.oid] = _read_table(connection, self._sql, table)
-            with self._lock:
-                del self._reading[table.oid]
-                self._done_bytes += table.size_bytes
-                self._done_seconds += time.monotonic() - begun
-
-    def tell(self) -> None:
-        """How far it is. A table that is being read is thought to be read as fast as those before,
-        since the server does not say how far a statement has come."""
-        if self._progress is None:
-            return
-        with self._lock:
-            pace = self._done_bytes / self._done_seconds if self._done_seconds > 1 else _PACE
-            now = time.monotonic()
-            reading = sum(
-                min(pace * (now - begun), size * _ALMOST) for size, begun in self._reading.values()
-            )
-            done = self._done_bytes
-        self._progress(min(done + int(reading), self._total), self._total)
-
-
-def _read_table(connection: Connection[Any], sql: Statements, table: Listed) -> Read:
+def read_piece(connection: Connection[Any], sql: Statements, piece: Piece) -> Read:
+    """Count and hash the rows of a piece. Raises the errors of the database."""
+    table = piece.table
     try:
         with connection.transaction():
-            [row] = connection.execute(_statement(sql, table), {}).fetchall()
+            [row] = connection.execute(statement_for(sql, piece), {}).fetchall()
     except ServerError as error:
         if error.sqlstate not in _TOO_LONG:
             raise
-        return Read(_contents(table, None, server_message(error)), ())
+        return Read(_contents(table, None, server_message(error)), {})
     rows, xor, total, *limits = row
-    furthest = [
-        (sequence, column, limit)
+    furthest = {
+        (sequence, column): limit
         for (sequence, column, _), limit in zip(table.counted, limits, strict=True)
         if limit is not None
-    ]
+    }
     return Read(_contents(table, Sums(rows=rows, xor=xor, sum=int(total))), furthest)
 
 
-def _statement(sql: Statements, table: Listed) -> Any:
+def put_together(table: Listed, parts: Sequence[Read]) -> Read:
+    """A table that was read in pieces, in any order."""
+    total = NOTHING
+    for part in parts:
+        if part.contents.sums is None:
+            return part
+        total += part.contents.sums
+    furthest: dict[tuple[str, str], int] = {}
+    for sequence, column, up in table.counted:
+        key = (sequence, column)
+        if values := [part.furthest[key] for part in parts if key in part.furthest]:
+            furthest[key] = max(values) if up else min(values)
+    return Read(_contents(table, total), furthest)
+
+
+def statement_for(sql: Statements, piece: Piece) -> Any:
+    """What counts and hashes the rows of a piece."""
+    table = piece.table
     names = [f"counted_{number}" for number, _ in enumerate(table.counted)]
     counted = zip(table.counted, names, strict=True)
     ways = zip(table.counted, names, strict=True)
@@ -229,12 +163,19 @@ def _statement(sql: Statements, table: Listed) -> Any:
         "contents",
         table=Fragment(table.name),
         columns=Fragment(table.columns),
-        condition=Fragment(table.condition),
+        condition=Fragment(table.condition or _pages(piece)),
         counted=Fragment("".join(f", t.{column} AS {name}" for (_, column, _), name in counted)),
         limits=Fragment(
             "".join(f", {'max' if up else 'min'}(r.{name})" for (_, _, up), name in ways)
         ),
     )
+
+
+def _pages(piece: Piece) -> str:
+    if piece.first is None:
+        return ""
+    end = "" if piece.end is None else f" AND t.ctid < '({piece.end},0)'"
+    return f"WHERE t.ctid >= '({piece.first},0)'{end}"
 
 
 def _contents(table: Listed, sums: Sums | None, reason: str = "") -> Contents:

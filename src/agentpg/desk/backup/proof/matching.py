@@ -10,8 +10,8 @@ from pathlib import Path
 from agentpg.db import Database, snapshot
 from agentpg.desk.backup.model import Backup, Check
 from agentpg.desk.backup.proof.comparing import compare
-from agentpg.desk.backup.proof.contents import Progress
 from agentpg.desk.backup.proof.manifest import Manifest
+from agentpg.desk.backup.proof.reading import Progress
 from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.desk.backup.storage.bringing import Brought
 from agentpg.errors import RecordDamaged

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from agentpg.db import Connection, Fragment, Statements
-from agentpg.desk.backup.proof.contents import Listed, Progress, Read, list_tables, read_contents
+from agentpg.desk.backup.proof.contents import Listed, Read, list_tables
 from agentpg.desk.backup.proof.manifest import NOTHING, Manifest, Position, Sums, Thing, by_key
+from agentpg.desk.backup.proof.reading import Pace, Progress, read_contents
 from agentpg.desk.backup.proof.wording import in_one_form
 
 _STRUCTURE = (
@@ -110,13 +111,17 @@ def fill_outline(
     *,
     progress: Progress | None = None,
     beside: Sequence[Connection[Any]] = (),
+    pace: Pace | None = None,
 ) -> Manifest:
-    """The manifest with the rows of all tables and the large objects, which takes its time."""
+    """The manifest with the rows of all tables and the large objects, which takes its time.
+
+    `pace` says when rows may be read; without it, that is at once.
+    """
     sql = Statements("manifest", outline.manifest.schema)
     for other in beside:
         other.execute(sql["pin"], {"workers": "0"})
+    read = read_contents((connection, *beside), sql, outline.tables, progress, pace)
     objects, pages = _large_objects(connection, sql)
-    read = read_contents((connection, *beside), sql, outline.tables, progress)
     contents = sorted((one.contents for one in read), key=lambda one: one.name)
     return replace(
         outline.manifest,
@@ -148,7 +153,7 @@ def _positions(connection: Connection[Any], sql: Statements) -> dict[str, Positi
 def _with_columns(sequences: Mapping[str, Position], read: Sequence[Read]) -> dict[str, Position]:
     columns: dict[str, dict[str, int]] = {name: {} for name in sequences}
     for one in read:
-        for sequence, column, value in one.furthest:
+        for (sequence, column), value in one.furthest.items():
             if sequence in columns:
                 columns[sequence][f"{one.contents.name}.{column}"] = value
     return {
