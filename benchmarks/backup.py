@@ -186,7 +186,11 @@ class Bench:
         log = self._home / "log"
         begun = time.monotonic()
         with log.open("wb") as said:
-            process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+            # A session of its own, as both have where they are run for themselves: systems
+            # share the processors out by sessions.
+            process = subprocess.Popen(
+                command, env=environment, stdout=said, stderr=said, start_new_session=True
+            )
             self._process = process
             _, status, usage = os.wait4(process.pid, 0)
             self._process = None
