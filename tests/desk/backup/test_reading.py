@@ -52,7 +52,7 @@ def test_pieces_come_to_the_whole(
     """Also by two sessions, while others fill pages that no piece ends at."""
     with snapshot(wide) as connection:
         [(name,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
-        whole = take_manifest(connection, SCHEMA)
+        uncut = take_manifest(connection, SCHEMA)
         table = _listed(connection)
         monkeypatch.setattr(contents, "_PAGES", pages)
         pieces = list(pieces_of(table))
@@ -63,9 +63,9 @@ def test_pieces_come_to_the_whole(
             cut = take_manifest(connection, SCHEMA, beside=(second,))
     assert len(pieces) == -(-table.pages // pages) > 3
     assert sum(piece.size_bytes for piece in pieces) == table.size_bytes
-    assert cut.tables[WIDE].sums == whole.tables[WIDE].sums
+    assert cut.tables[WIDE].sums == uncut.tables[WIDE].sums
     [sequence] = [one for one in cut.sequences if one.startswith(WIDE)]
-    assert cut.sequences[sequence].columns == whole.sequences[sequence].columns != {}
+    assert cut.sequences[sequence].columns == uncut.sequences[sequence].columns != {}
 
 
 def test_a_piece_reads_no_other_pages(wide: Database, monkeypatch: pytest.MonkeyPatch) -> None:

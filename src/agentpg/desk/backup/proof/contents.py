@@ -107,11 +107,16 @@ def list_tables(connection: Connection[Any], sql: Statements, schema: str) -> li
     return [Listed(*row) for row in connection.execute(sql["tables"], {"schema": schema})]
 
 
+def whole(table: Listed) -> Iterator[Piece]:
+    """The table in one piece."""
+    yield Piece(table, table.size_bytes)
+
+
 def pieces_of(table: Listed) -> Iterator[Piece]:
     """The table in pieces that come to its size."""
     firsts = range(0, table.pages, _PAGES)
     if len(firsts) < 2:
-        yield Piece(table, table.size_bytes)
+        yield from whole(table)
         return
     each = table.size_bytes * _PAGES // table.pages
     for first in firsts[:-1]:

@@ -20,6 +20,7 @@ from agentpg.desk.backup.proof.contents import (
     pieces_of,
     put_together,
     read_piece,
+    whole,
 )
 from agentpg.errors import DatabaseUnavailable
 
@@ -77,7 +78,10 @@ def read_contents(
 
     The first error ends it, the statements of the other sessions included.
     """
-    work = _Work(sql, tables, progress, pace)
+    # A table in one piece is read ahead by servers from 17 on, pages of it are not.
+    cut = pace is not None or len(connections) > 1
+    pieces = [piece for table in tables for piece in (pieces_of(table) if cut else whole(table))]
+    work = _Work(sql, pieces, progress, pace)
     if len(connections) == 1 and progress is None and pace is None:
         work.run(connections[0])
     else:
@@ -122,7 +126,7 @@ class _Work:
     def __init__(
         self,
         sql: Statements,
-        tables: Sequence[Listed],
+        pieces: Sequence[Piece],
         progress: Progress | None,
         pace: Pace | None,
     ) -> None:
@@ -130,10 +134,9 @@ class _Work:
         self.over = False
         self._sql = sql
         self._waiting: SimpleQueue[Piece] = SimpleQueue()
-        for table in tables:
-            for piece in pieces_of(table):
-                self._waiting.put(piece)
-        self._total = sum(table.size_bytes for table in tables)
+        for piece in pieces:
+            self._waiting.put(piece)
+        self._total = sum(piece.size_bytes for piece in pieces)
         self._progress = progress
         self._pace = pace
         self._lock = threading.Lock()
