@@ -14,7 +14,7 @@ from agentpg.desk.backup.storage.choosing import choose_backup, choose_to_restor
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import complete
 from agentpg.errors import DatabaseUnavailable, NoBackups, NoBaseBackups, SourceUnclear
-from tests.desk.backup.sample import NOON, SOURCE, a_backup
+from tests.desk.backup.sample import NOON, SOURCE, a_backup, store_base
 
 pytestmark = pytest.mark.without_server
 
@@ -73,3 +73,25 @@ def test_a_recovery_needs_a_copy_of_the_cluster(folder: Folder) -> None:
     _put(folder, "ours", SOURCE, 1)
     with pytest.raises(NoBaseBackups):
         take_aim(folder, None, Target(by="latest"), lambda: SOURCE)
+
+
+def test_the_only_one_of_its_kind_is_not_taken_from_another_database(folder: Folder) -> None:
+    complete(folder, a_backup("cluster", kind="base"))
+    _put(folder, "theirs", OTHER, 1)
+    assert choose_to_restore(folder, None, lambda: SOURCE, SOURCE.database).name == "cluster"
+    assert choose_to_restore(folder, None, lambda: OTHER, OTHER.database).name == "theirs"
+    with pytest.raises(SourceUnclear, match="staging:5432"):
+        choose_to_restore(folder, None, _unreachable, SOURCE.database)
+
+
+def test_the_only_copy_of_a_cluster_is_not_taken_for_that_of_another(folder: Folder) -> None:
+    beside, here = replace(OTHER, database="postgres"), Target(by="backup")
+    copy = store_base(folder, 0, 5, source=OTHER)
+    _put(folder, "beside", beside, 1)
+    assert take_aim(folder, None, here, _unreachable).backup == copy
+    _put(folder, "ours", SOURCE, 2)
+    assert take_aim(folder, None, here, lambda: beside).backup == copy
+    with pytest.raises(NoBaseBackups):
+        take_aim(folder, None, here, lambda: SOURCE)
+    with pytest.raises(SourceUnclear, match="staging:5432"):
+        take_aim(folder, None, here, _unreachable)

@@ -44,8 +44,10 @@ class Source:
 
     def same_database(self, other: Source) -> bool:
         """Whether both are one database of one cluster; of unknown clusters, of one address."""
-        if self.database != other.database:
-            return False
+        return self.database == other.database and self.same_cluster(other)
+
+    def same_cluster(self, other: Source) -> bool:
+        """Whether both are of one cluster; of unknown ones, whether their address is the same."""
         if UNKNOWN_SYSTEM in (self.system_identifier, other.system_identifier):
             return self.target == other.target
         return self.system_identifier == other.system_identifier

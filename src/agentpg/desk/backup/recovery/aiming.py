@@ -16,7 +16,7 @@ from agentpg.desk.backup.recovery.targets import (
     plan_recovery,
     restorable_ranges,
 )
-from agentpg.desk.backup.storage.choosing import Present, of_one_source
+from agentpg.desk.backup.storage.choosing import Present, of_one_cluster
 from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.errors import MarkNotFound, NoBaseBackups, NotABaseBackup
@@ -35,7 +35,7 @@ def take_aim(repository: Repository, name: str | None, target: Target, present: 
     """Choose the backup, where none is named, and decide how it gets to the target.
 
     A target by name may be a mark, or another backup's own moment. `present` asks which
-    database's backups are meant. Raises NoBackups, SourceUnclear, NotABaseBackup, MarkNotFound
+    cluster's backups are meant. Raises NoBaseBackups, SourceUnclear, NotABaseBackup, MarkNotFound
     and RecoveryRefused.
     """
     if name is not None:
@@ -44,10 +44,7 @@ def take_aim(repository: Repository, name: str | None, target: Target, present: 
             raise NotABaseBackup(backup=name, kind=named.kind)
         backups = [named]
     else:
-        backups = _of_clusters(repository)
-    if not backups:
-        raise NoBaseBackups(place=repository.place)
-    backups = list(of_one_source(repository, backups, present))
+        backups = _of_clusters(repository, present)
     archive = archive_of(repository, backups[-1])
     target = _found(repository, archive.system, target)
     chosen = backups[-1]
@@ -56,11 +53,15 @@ def take_aim(repository: Repository, name: str | None, target: Target, present: 
     return Aim(backup=chosen, target=target, plan=plan_recovery(chosen, archive, target))
 
 
-def _of_clusters(repository: Repository) -> list[Backup]:
+def _of_clusters(repository: Repository, present: Present) -> list[Backup]:
     """Those of one kind, since each has an archive of its own: base backups, if there are any."""
     there = list_backups(repository)
-    kinds = ([one for one in there if one.kind == kind] for kind in OF_CLUSTERS)
-    return next((backups for backups in kinds if backups), [])
+    ours = of_one_cluster(repository, there, present) if there else ()
+    kinds = ([one for one in ours if one.kind == kind] for kind in OF_CLUSTERS)
+    found = next((backups for backups in kinds if backups), [])
+    if not found:
+        raise NoBaseBackups(place=repository.place)
+    return found
 
 
 def ranges_of(repository: Repository, backup: Backup) -> tuple[RestorableRange, ...]:

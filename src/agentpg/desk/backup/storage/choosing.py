@@ -1,4 +1,8 @@
-"""Which backup is meant where none is named: the newest, but never that of another database."""
+"""Which backup is meant where none is named: the newest, but never that of another database.
+
+Whose the backups are is judged by all that there are, and only then which of them are of the
+kind that is wanted: the only one of its kind may be another database's.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ _INTO_DATABASES = ("dump", "sql")
 
 # Asks the present database what it is; it may not answer, since that is when one restores.
 Present = Callable[[], Source]
+
+_Same = Callable[[Source, Source], bool]
 
 
 def choose_backup(repository: Repository, name: str | None, present: Present) -> Backup:
@@ -36,9 +42,9 @@ def choose_to_restore(
     """
     if name is not None:
         return read_backup(repository, name)
-    backups = list_backups(repository)
+    backups = of_one_source(repository, list_backups(repository), present)
     fitting = [backup for backup in backups if backup.kind in _INTO_DATABASES]
-    chosen = of_one_source(repository, fitting or backups, present)[-1]
+    chosen = (fitting or backups)[-1]
     source = chosen.source
     if over and source.database != over:
         sources = f"{source.database} ({source.target})"
@@ -54,26 +60,39 @@ def of_one_source(
     In a repository of several, the newest may be of another one, and nobody wants that in the
     place of his own. Raises NoBackups, and SourceUnclear where none is of the present one.
     """
+    return _of_one(repository, backups, present, Source.same_database)
+
+
+def of_one_cluster(
+    repository: Repository, backups: Sequence[Backup], present: Present
+) -> Sequence[Backup]:
+    """The same of clusters: whichever of its databases each backup was made from."""
+    return _of_one(repository, backups, present, Source.same_cluster)
+
+
+def _of_one(
+    repository: Repository, backups: Sequence[Backup], present: Present, same: _Same
+) -> Sequence[Backup]:
     if not backups:
         raise NoBackups(place=repository.place)
-    sources = _sources(backups)
+    sources = _sources(backups, same)
     if len(sources) == 1:
         return backups
     try:
         source = present()
     except AgentpgError:
         source = None
-    ours = [b for b in backups if source is not None and b.source.same_database(source)]
+    ours = [b for b in backups if source is not None and same(b.source, source)]
     if not ours:
         names = ", ".join(f"{one.database} ({one.target})" for one in sources)
         raise SourceUnclear(place=repository.place, sources=names)
     return ours
 
 
-def _sources(backups: Sequence[Backup]) -> list[Source]:
-    """The databases that they are of, each by its newest backup."""
+def _sources(backups: Sequence[Backup], same: _Same) -> list[Source]:
+    """What they are of, each by its newest backup."""
     found: list[Source] = []
     for backup in reversed(backups):
-        if not any(backup.source.same_database(one) for one in found):
+        if not any(same(backup.source, one) for one in found):
             found.append(backup.source)
     return found
