@@ -13,6 +13,7 @@ from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
 from agentpg.cli.values import DURATION
+from agentpg.desk.backup.model import KINDS, OF_CLUSTERS
 from agentpg.errors import NotSealed, UsageError
 from agentpg.language import N_
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.creating import Step
     from agentpg.desk.backup.model import Backup, Kind
     from agentpg.desk.backup.storage.sealing import Seal
-
-# Those that can be made; spelled here so that `--help` loads nothing.
-KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
 
 
 @click.command(
@@ -112,8 +110,7 @@ def create(
         seal=_seal(session, encrypt),
         more={} if scope is None else {"type": scope},
     )
-    whole = kind in ("base", "pgbackrest")
-    database = session.cluster_database if whole else session.backup_database
+    database = session.cluster_database if kind in OF_CLUSTERS else session.backup_database
     title = session.translate(N_("Making the backup"))
     with session.out.measure(title) as measure:
         made = create_backup(database, session.repository, options, _teller(session, measure))

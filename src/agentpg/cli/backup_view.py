@@ -74,7 +74,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, name: str | None, files: bool, as_json: bool) -> None:
     """Show one backup and its drills."""
-    from agentpg.desk.backup.recovery.kept import OF_CLUSTERS
+    from agentpg.desk.backup.model import OF_CLUSTERS
     from agentpg.desk.backup.storage.choosing import choose_backup
     from agentpg.desk.backup.storage.records import read_drills
 

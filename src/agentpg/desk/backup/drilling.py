@@ -15,7 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentpg.db import Database, Statements, connect, driver_errors
-from agentpg.desk.backup.model import Backup, Check, Drill, Outcome
+from agentpg.desk.backup.model import (
+    OF_CLUSTERS,
+    OF_DATABASES,
+    Backup,
+    Check,
+    Drill,
+    Outcome,
+)
 from agentpg.desk.backup.pgbackrest.recovery import pgbackrest_options, recover_into_scratch
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.proof.blame import is_of_the_place
@@ -128,10 +135,10 @@ class _Run:
         yield from (files := self._files(seal))
         if any(check.outcome == "failed" for check in files):
             return
-        if self.backup.kind in ("base", "pgbackrest"):
+        if self.backup.kind in OF_CLUSTERS:
             yield from self._recovered(seal)
             return
-        if self.backup.kind not in ("dump", "sql"):
+        if self.backup.kind not in OF_DATABASES:
             raise RestoreKindUnknown(name=self.backup.name, kind=self.backup.kind)
         yield from self._restored(seal)
 

@@ -14,7 +14,12 @@ from typing import Any, Literal
 FORMAT = 1
 
 Kind = Literal["dump", "sql", "base", "pgbackrest"]
-KINDS: tuple[Kind, ...] = ("dump", "sql", "base", "pgbackrest")
+
+# Those that hold one database, and go into one.
+OF_DATABASES: tuple[Kind, ...] = ("dump", "sql")
+# Those that hold a whole cluster, and can be recovered to a later moment.
+OF_CLUSTERS: tuple[Kind, ...] = ("base", "pgbackrest")
+KINDS: tuple[Kind, ...] = (*OF_DATABASES, *OF_CLUSTERS)
 
 # Where the role may not ask for the cluster's identifier.
 UNKNOWN_SYSTEM = "unknown"

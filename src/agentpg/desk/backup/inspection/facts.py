@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentpg.desk.backup.model import Backup, Drill
+from agentpg.desk.backup.model import OF_CLUSTERS, Backup, Drill
 from agentpg.desk.check import Unlooked
 
 
@@ -47,7 +47,7 @@ class Catalogue:
     @property
     def has_physical(self) -> bool:
         """Whether one of them can be recovered to a later moment by WAL."""
-        return any(one.backup.kind in ("base", "pgbackrest") for one in self.known)
+        return any(one.backup.kind in OF_CLUSTERS for one in self.known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

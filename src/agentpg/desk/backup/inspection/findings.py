@@ -14,6 +14,7 @@ from agentpg.desk.backup.inspection.findings_place import PLACE_CHECKS
 from agentpg.desk.backup.inspection.findings_wal import WAL_CHECKS
 from agentpg.desk.backup.inspection.policy import Policy
 from agentpg.desk.backup.inspection.saying import BackupCheck
+from agentpg.desk.backup.model import OF_DATABASES
 from agentpg.desk.check import Say, Unlooked, amount, by
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
@@ -221,7 +222,7 @@ def _fitting(say: Say, facts: Facts, policy: Policy) -> Finding:
     del policy
     if isinstance(facts.catalogue, Unlooked):
         return say.unknown(facts.catalogue, _repository_remedy())
-    dumps = [one.backup for one in facts.catalogue.known if one.backup.kind in ("dump", "sql")]
+    dumps = [one.backup for one in facts.catalogue.known if one.backup.kind in OF_DATABASES]
     if not dumps:
         return say("ok", N_("there is no dump to restore with other programs"))
     last = dumps[-1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentpg.db import Database, snapshot
-from agentpg.desk.backup.model import Backup, Check
+from agentpg.desk.backup.model import OF_DATABASES, Backup, Check
 from agentpg.desk.backup.proof.comparing import compare
 from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.reading import Progress
@@ -71,7 +71,7 @@ def _promised(
 ) -> Iterator[Check]:
     """The checks of what this backup holds: a plain file alone says nothing of its database."""
     for check in checks:
-        apart = backup.kind in ("dump", "sql")
+        apart = backup.kind in OF_DATABASES
         if check.name == _ROLES and roles and apart and brought.globals is None:
             yield replace(check, outcome="unknown", reason=_NO_GLOBALS, differences=())
         elif (check.name != _ROLES or roles) and not (

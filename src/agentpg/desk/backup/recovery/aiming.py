@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.recovery.kept import OF_CLUSTERS, archive_of, known_archive_of
+from agentpg.desk.backup.model import OF_CLUSTERS, Backup
+from agentpg.desk.backup.recovery.kept import archive_of, known_archive_of
 from agentpg.desk.backup.recovery.marks import read_mark
 from agentpg.desk.backup.recovery.targets import (
     Copy,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from agentpg.desk.backup.model import Backup, Kind
+from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.pgbackrest.stanza import read_kept_archive
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.recovery.wal import WalArchive, read_archive
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.errors import PgbackrestMissing, PgbackrestOutOfReach
-
-# The kinds of which a backup can be recovered to a later moment.
-OF_CLUSTERS: tuple[Kind, ...] = ("base", "pgbackrest")
 
 
 def archive_of(repository: Repository, backup: Backup) -> WalArchive:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentpg.desk.backup.model import Backup
-from agentpg.desk.backup.recovery.kept import OF_CLUSTERS, known_archive_of
+from agentpg.desk.backup.model import OF_CLUSTERS, Backup
+from agentpg.desk.backup.recovery.kept import known_archive_of
 from agentpg.desk.backup.recovery.targets import restorable_ranges
 from agentpg.desk.backup.recovery.wal import WalArchive
 from agentpg.desk.backup.storage.repository import Repository

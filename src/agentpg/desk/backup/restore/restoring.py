@@ -23,7 +23,7 @@ from agentpg.db import (
     connect,
     driver_errors,
 )
-from agentpg.desk.backup.model import Backup, Check
+from agentpg.desk.backup.model import OF_DATABASES, Backup, Check
 from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.desk.backup.proof.matching import behind_at_source, compare_contents
 from agentpg.desk.backup.proof.proving import Proof
@@ -72,9 +72,6 @@ from agentpg.errors import (
 )
 from agentpg.language import N_
 
-# What a restore into a database is made from.
-KINDS = ("dump", "sql")
-
 # Databases to be connected to while others are made and renamed.
 _NEUTRAL = ("postgres", "template1")
 
@@ -99,7 +96,7 @@ def open_restore(
 
     Raises RestoreRefused for all that stands against it, before anything is done.
     """
-    if backup.kind not in KINDS:
+    if backup.kind not in OF_DATABASES:
         raise RestoreKindUnknown(name=backup.name, kind=backup.kind)
     if reason := why_not(options.into):
         raise DatabaseNameUnusable(reason, name=options.into)

@@ -24,7 +24,7 @@ from agentpg.db import (
     identifier,
 )
 from agentpg.desk.backup.drilling import prepare_server
-from agentpg.desk.backup.model import Backup
+from agentpg.desk.backup.model import OF_DATABASES, Backup
 from agentpg.desk.backup.programs import Programs, find_programs
 from agentpg.desk.backup.restore.loading import Loader, loading_programs
 from agentpg.desk.backup.scratch import SERVER, ScratchOptions, ScratchServer
@@ -87,7 +87,7 @@ def open_source(
 
     Raises RestoreKindUnknown, and what restoring raises.
     """
-    if backup.kind not in ("dump", "sql"):
+    if backup.kind not in OF_DATABASES:
         raise RestoreKindUnknown(name=backup.name, kind=backup.kind)
     major = backup.source.server_version // 10_000
     server = find_programs(pg_bin, major, *SERVER)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentpg.desk.backup.model import Backup, Source
+from agentpg.desk.backup.model import OF_DATABASES, Backup, Source
 from agentpg.desk.backup.storage.records import list_backups, read_backup
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.errors import AgentpgError, NoBackups, SourceUnclear
-
-# Kinds that hold a database, and not a whole cluster.
-_INTO_DATABASES = ("dump", "sql")
 
 # Asks the present database what it is; it may not answer, since that is when one restores.
 Present = Callable[[], Source]
@@ -43,7 +40,7 @@ def choose_to_restore(
     if name is not None:
         return read_backup(repository, name)
     backups = of_one_source(repository, list_backups(repository), present)
-    fitting = [backup for backup in backups if backup.kind in _INTO_DATABASES]
+    fitting = [backup for backup in backups if backup.kind in OF_DATABASES]
     chosen = (fitting or backups)[-1]
     source = chosen.source
     if over and source.database != over:
