@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.backup.recovery.drafts import draft_of, remove_left_recoveries
+from agentpg.desk.backup.recovery.drafts import remove_left_recoveries
 from agentpg.embedded.folder import Folder
 
 pytestmark = pytest.mark.without_server
 
 
 def _draft(home: Path) -> Path:
-    draft = draft_of(Folder(home))
+    draft = Folder(home).recovering
     (draft / "pg_tblspc").mkdir(parents=True)
     return draft
 
@@ -42,7 +42,7 @@ def _of_a_stranger(home: Path) -> None:
 
 
 def _of_the_server(home: Path) -> None:
-    draft = draft_of(Folder(home))
+    draft = Folder(home).recovering
     for path in (draft, *draft.rglob("*")):
         os.chown(path, 65534, 65534, follow_symlinks=False)
 

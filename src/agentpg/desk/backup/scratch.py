@@ -9,12 +9,10 @@ server and removes it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from agentpg.db import unaffected
+from agentpg.desk.backup.held import hold, make_held
 from agentpg.desk.backup.programs import Programs
 from agentpg.desk.backup.proof.blame import is_no_room
 from agentpg.embedded.account import Account, account_for_making, choose_account
@@ -228,18 +227,16 @@ def scratch_folder(parent: Path, needed_bytes: int = 0) -> Iterator[Path]:
     FileNotWritten.
     """
     parent = parent.absolute()
-    with _said(parent):
-        parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        remove_left_servers(parent)
-        _require_room(parent, needed_bytes)
-        folder, held = _locked_folder(parent)
-        # The server's account passes through; what it may read is its own inside.
-        folder.chmod(0o711)
-    try:
+    with ExitStack() as held:
+        with _said(parent):
+            parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            remove_left_servers(parent)
+            _require_room(parent, needed_bytes)
+            folder = held.enter_context(make_held(parent, "scratch-"))
+            held.callback(remove_server, folder)
+            # The server's account passes through; what it may read is its own inside.
+            folder.chmod(0o711)
         yield folder
-    finally:
-        remove_server(folder)
-        os.close(held)
 
 
 def gently() -> list[str | Path]:
@@ -252,12 +249,8 @@ def remove_left_servers(parent: Path) -> list[str]:
     """Stop and remove the scratch servers that no process holds; the names of their folders."""
     left = []
     for folder in sorted(path for path in parent.iterdir() if path.is_dir()):
-        with suppress(OSError):
-            descriptor = _lock(folder)
-            try:
-                remove_server(folder)
-            finally:
-                os.close(descriptor)
+        with suppress(OSError), hold(folder):
+            remove_server(folder)
             left.append(folder.name)
     return left
 
@@ -306,28 +299,6 @@ def make_own_folder(folder: Path, account: Account) -> None:
             raise
     else:
         account.own(folder)
-
-
-def _locked_folder(parent: Path) -> tuple[Path, int]:
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=parent))
-        # Before it is locked, another process may take it for one that was left.
-        with suppress(FileNotFoundError, BlockingIOError):
-            descriptor = _lock(folder)
-            if folder.is_dir():
-                return folder, descriptor
-            os.close(descriptor)
-
-
-def _lock(folder: Path) -> int:
-    """Take the lock of a folder. Raises BlockingIOError where another process has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 @contextmanager

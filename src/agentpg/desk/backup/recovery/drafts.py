@@ -8,7 +8,6 @@ What failed with a reason stays, to be looked at.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+from agentpg.desk.backup.held import hold
 from agentpg.desk.backup.recovery.recovery_server import PRIVATE
-from agentpg.embedded.folder import RECOVERING, Folder
+from agentpg.embedded.folder import RECOVERING
 from agentpg.embedded.postmaster import clear_remains, postmaster_pid, stop_postmaster
 
 _FAILED = "recovery.failed"
@@ -27,23 +27,16 @@ _PATIENCE = timedelta(minutes=2)
 _SOCKET_LINE = 4
 
 
-def draft_of(folder: Folder) -> Path:
-    """The data folder while it is recovered."""
-    return folder.recovering
-
-
 @contextmanager
 def holding(home: Path) -> Iterator[None]:
     """Hold a home while a cluster is recovered in it; it is marked where that fails."""
-    descriptor = _lock(home)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):  # it may have been removed, or its disk be full
-            (home / _FAILED).touch()
-        raise
-    finally:
-        os.close(descriptor)
+    with hold(home):
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # it may have been removed, or its disk be full
+                (home / _FAILED).touch()
+            raise
 
 
 def remove_left_recoveries(beside: Path) -> list[str]:
@@ -51,14 +44,10 @@ def remove_left_recoveries(beside: Path) -> list[str]:
     left = []
     for draft in beside.glob(f"*/postgresql/{RECOVERING}"):
         home = draft.parent.parent
-        with suppress(OSError):
-            descriptor = _lock(home)
-            try:
-                if _is_left(home, draft):
-                    _remove(home, draft)
-                    left.append(home.name)
-            finally:
-                os.close(descriptor)
+        with suppress(OSError), hold(home):
+            if _is_left(home, draft):
+                _remove(home, draft)
+                left.append(home.name)
     return left
 
 
@@ -87,14 +76,3 @@ def _remove(home: Path, draft: Path) -> None:
             if link.is_symlink() and link.stat().st_uid == draft.stat().st_uid:
                 shutil.rmtree(link.resolve(), ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
-
-
-def _lock(folder: Path) -> int:
-    """Take the lock of a folder. Raises BlockingIOError where another process has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor

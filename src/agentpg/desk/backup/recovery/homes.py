@@ -22,7 +22,7 @@ from agentpg.db import Connection, Statements
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.proof.blame import is_no_room
-from agentpg.desk.backup.recovery.drafts import draft_of, holding, remove_left_recoveries
+from agentpg.desk.backup.recovery.drafts import holding, remove_left_recoveries
 from agentpg.desk.backup.recovery.recovering import (
     Prepared,
     Recovered,
@@ -113,7 +113,7 @@ def recover_home(work: HomeWork, report: Report | None = None) -> Recovered:
     refuse_other_major(work.backup, folder.home, work.binaries)
     _require_room(work, folder)
     place = Place(
-        folder=draft_of(folder),
+        folder=folder.recovering,
         account=_account_for(work, folder),
         tablespaces=work.tablespaces,
     )

@@ -10,19 +10,18 @@ what nobody holds was left by a process that was killed, and the next one remove
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from agentpg.desk.backup.held import hold, make_held
 from agentpg.desk.backup.model import StoredFile
 from agentpg.desk.backup.storage.folder import repository_error
 from agentpg.desk.backup.storage.passing import Passed, Passing, Reached
@@ -165,46 +164,20 @@ def remove_left_stages(stages: Path) -> list[str]:
         return []
     left = []
     for folder in stages.iterdir():
-        with suppress(OSError):
-            descriptor = _lock(folder)
+        with suppress(OSError), hold(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(descriptor)
             left.append(folder.name)
     return left
 
 
 @contextmanager
 def _own_folder(stages: Path, name: str) -> Iterator[Path]:
-    with _said(stages):
-        stages.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder, descriptor = _locked_folder(stages, name)
-    try:
+    with ExitStack() as held:
+        with _said(stages):
+            stages.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = held.enter_context(make_held(stages, f"{name}."))
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _locked_folder(stages: Path, name: str) -> tuple[Path, int]:
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=stages))
-        # Before it is locked, another process may take it for one that was left.
-        with suppress(FileNotFoundError, BlockingIOError):
-            descriptor = _lock(folder)
-            if folder.is_dir():
-                return folder, descriptor
-            os.close(descriptor)
-
-
-def _lock(folder: Path) -> int:
-    """Take the lock of a stage. Raises BlockingIOError where another process has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 @contextmanager
