@@ -9,6 +9,7 @@ AgentpgError                    exit 1   failed
 │   ├── ExtraMissing                     a package is not installed
 │   ├── KeyUnusable                      no key of sealed backups
 │   ├── OrdersUnusable                   what says where WAL goes
+│   │   └── OrdersIncomplete              it does not say all of it
 │   ├── AppNotFound                      --app names nothing that can be loaded
 │   │   ├── ModuleMissing
 │   │   ├── ModuleBroken                  it raises while it is imported
@@ -276,6 +277,7 @@ from agentpg.errors.recovery import (
     MarkNotFound,
     NoClusterThere,
     NotABaseBackup,
+    OrdersIncomplete,
     OrdersUnusable,
     RecoveryDiskFull,
     RecoveryEnded,
@@ -483,6 +485,7 @@ __all__ = [
     "NotStartedYet",
     "NothingToUndo",
     "ObjectMissing",
+    "OrdersIncomplete",
     "OrdersUnusable",
     "OutputNotWritten",
     "PassphraseWrong",

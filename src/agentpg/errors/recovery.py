@@ -267,6 +267,12 @@ class OrdersUnusable(UsageError):
     hint = N_("`agentpg backup archive on` writes them.")
 
 
+class OrdersIncomplete(OrdersUnusable):
+    """They lack something."""
+
+    sentence = N_("the archiving orders in {path} lack {key}")
+
+
 class ArchiveOutOfReach(Refused):
     """The server's account can't write to the archive."""
 

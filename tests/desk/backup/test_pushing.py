@@ -20,7 +20,7 @@ from agentpg.desk.backup.recovery.wal import pack
 from agentpg.desk.backup.storage.bucket import Bucket
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.repository import Repository
-from agentpg.errors import RepositoryUnavailable, WalDiffers, WalNotThere
+from agentpg.errors import OrdersUnusable, RepositoryUnavailable, WalDiffers, WalNotThere
 from tests.cable import Cable
 from tests.desk.backup.test_sealing import new_seal, with_age
 from tests.waiting import eventually
@@ -196,6 +196,16 @@ def _order(home: Path, place: Path) -> None:
         "variables": {},
     }
     replace_file(home / "orders.json", json.dumps(said), 0o600)
+
+
+@pytest.mark.parametrize("key", ["folder", "bucket", "recipients", "variables"])
+def test_orders_that_lack_something_are_told_by_its_name(home: Path, key: str) -> None:
+    orders = home / "orders.json"
+    said = json.loads(orders.read_text())
+    del said[key]
+    orders.write_text(json.dumps(said))
+    with pytest.raises(OrdersUnusable, match=f"{orders} lack {key}"):
+        take_orders(orders)
 
 
 def _called(home: Path, path: Path) -> subprocess.CompletedProcess[str]:

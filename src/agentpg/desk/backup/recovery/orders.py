@@ -41,6 +41,7 @@ from agentpg.errors import (
     ArchiveNotHere,
     ArchiveOutOfReach,
     FileNotWritten,
+    OrdersIncomplete,
     OrdersUnusable,
 )
 from agentpg.settings import Settings, storage_variables, take_variables
@@ -111,6 +112,8 @@ def take_orders(path: Path) -> Archive:
             orders = _parsed(json.load(file))
     except OSError as error:
         raise OrdersUnusable(error.strerror or str(error), path=path) from None
+    except KeyError as error:
+        raise OrdersIncomplete(path=path, key=error.args[0]) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise OrdersUnusable(str(error), path=path) from None
     take_variables(orders.variables)
