@@ -21,10 +21,10 @@ from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import binaries_for, find_binaries
 from agentpg.embedded.folder import (
     Folder,
-    _pgpass,
-    _scram_verifier,
     known_passwords,
     make_data_folder,
+    pgpass,
+    scram_verifier,
     write_file,
 )
 from agentpg.embedded.postmaster import clear_remains
@@ -111,7 +111,7 @@ class SharedServer:
         """Let one round of hashing prove a password: the usual 4096 are half of what a
         connection costs. Servers of a test's own have them."""
         for role, password in known_passwords(Folder(home)).items():
-            verifier = _scram_verifier(password, rounds=1)
+            verifier = scram_verifier(password, rounds=1)
             self._administrator.execute(f"ALTER ROLE {role} PASSWORD '{verifier}'".encode())
 
     def _template_for(self, *, empty: bool) -> str:
@@ -173,7 +173,7 @@ class Mould:
         folder.root.mkdir(parents=True)
         folder.root.chmod(0o711)
         subprocess.run(["cp", "-a", self._folder.data, folder.data], check=True)
-        passwords = _pgpass(known_passwords(self._folder), folder.socket_dir(self._account))
+        passwords = pgpass(known_passwords(self._folder), folder.socket_dir(self._account))
         write_file(folder.passwords, passwords, 0o600)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentpg.cli.output import Column, plain
+from agentpg.cli.reasons import reason_in
 from agentpg.cli.session import Session
 from agentpg.errors import UsageError
 from agentpg.language import N_
@@ -127,10 +128,13 @@ def _require_all(session: Session, differences: Differences, *, as_json: bool) -
 
 
 def _show_missing(session: Session, missing: Sequence[Dependent], title: str) -> None:
+    from agentpg.desk.backup.restore.remaking import NEEDS
+
     session.out.line()
     session.out.line(session.translate(title))
     for one in missing:
-        session.out.line(f"  {one.name}: {one.reason}")
+        reason = reason_in(session.translate, one.reason, (NEEDS,))
+        session.out.line(f"  {one.name}: {reason}")
         for line in one.sql.splitlines():
             session.out.line(f"    {line}")
 

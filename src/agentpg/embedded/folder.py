@@ -150,7 +150,7 @@ def make_data_folder(
         _make_roles(draft, maker, binaries, options, _statements(passwords, schema))
         if maker != account:
             account.own_tree(draft)
-        write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
+        write_file(folder.passwords, pgpass(passwords, folder.socket_dir(account)), 0o600)
         draft.rename(folder.data)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -174,7 +174,7 @@ def renew_passwords(
     statements = Statements("server", "")
     steps = [
         statements.compose("renew_password").as_string(None)
-        % {"role": literal(role), "verifier": literal(_scram_verifier(password))}
+        % {"role": literal(role), "verifier": literal(scram_verifier(password))}
         for role, password in passwords.items()
     ]
     # Single-user mode wants an account with a name, as initdb does.
@@ -186,7 +186,7 @@ def renew_passwords(
     finally:
         if maker != account:
             account.own_tree(data)
-    write_file(folder.passwords, _pgpass(passwords, folder.socket_dir(account)), 0o600)
+    write_file(folder.passwords, pgpass(passwords, folder.socket_dir(account)), 0o600)
 
 
 def known_passwords(folder: Folder) -> dict[str, str]:
@@ -270,8 +270,8 @@ def _statements(passwords: Mapping[str, str], schema: str) -> list[str]:
     statements = Statements("server", schema)
     names = {"superuser": SUPERUSER, "owner": OWNER, "database": DATABASE}
     verifiers = {
-        "superuser_verifier": literal(_scram_verifier(passwords[SUPERUSER])),
-        "owner_verifier": literal(_scram_verifier(passwords[OWNER])),
+        "superuser_verifier": literal(scram_verifier(passwords[SUPERUSER])),
+        "owner_verifier": literal(scram_verifier(passwords[OWNER])),
     }
     steps = (
         "set_superuser_password",
@@ -284,8 +284,11 @@ def _statements(passwords: Mapping[str, str], schema: str) -> list[str]:
     return [statements.compose(step, **names).as_string(None) % verifiers for step in steps]
 
 
-def _scram_verifier(password: str, rounds: int = _SCRAM_ROUNDS) -> str:
-    """What PostgreSQL stores for a password (RFC 5803), so that it never sees the password."""
+def scram_verifier(password: str, rounds: int = _SCRAM_ROUNDS) -> str:
+    """What PostgreSQL stores for a password (RFC 5803), so that it never sees the password.
+
+    More `rounds` make each guess, and each connection, more costly.
+    """
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
@@ -297,7 +300,11 @@ def _scram_verifier(password: str, rounds: int = _SCRAM_ROUNDS) -> str:
     return f"SCRAM-SHA-256${rounds}:{spice}${stored}:{server}"
 
 
-def _pgpass(passwords: Mapping[str, str], socket_dir: Path) -> str:
+def pgpass(passwords: Mapping[str, str], socket_dir: Path) -> str:
+    """The text of a file of passwords, by role, for a server on this machine.
+
+    libpq takes it by the addresses 127.0.0.1 and localhost and by the socket, whatever the port.
+    """
     socket = str(socket_dir).replace("\\", "\\\\").replace(":", "\\:")
     return "".join(
         f"{host}:*:*:{role}:{password}\n"

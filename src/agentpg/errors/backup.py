@@ -65,7 +65,7 @@ class NoBackups(BackupNotFound):
 class NoBaseBackups(NoBackups):
     """There is none that could be recovered to a moment."""
 
-    sentence = N_("there is no backup of kind base in {place}, and only these can be recovered")
+    sentence = N_("{place} has no backup of the whole cluster, of kind base or pgbackrest")
     hint = N_("`agentpg backup create --kind base` makes one; `backup restore` restores a dump.")
 
 

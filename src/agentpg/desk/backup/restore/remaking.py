@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 from agentpg.db import Connection, Fragment, ServerError, Statements, render, server_message
 from agentpg.desk.backup.restore.outline import Outline
 from agentpg.desk.backup.restore.tables import EVERYTHING, Table, parts_of
+from agentpg.language import N_
+
+# Why a thing is not made again, apart from what the server says.
+NEEDS = N_("needs {things}")
 
 # What the server says of a thing that is not there, or is another one of the name.
 _NOT_THERE = frozenset(("42704", "42P01", "42883", "42703", "3F000", "42809"))
@@ -218,7 +222,7 @@ class _Planner:
                     self._things[n].oid == thing.relation for n in needs
                 ):
                     needed = ", ".join(str(self._things[n]) for n in sorted(needs))
-                    lacking[number] = f"needs {needed}"
+                    lacking[number] = NEEDS.format(things=needed)
 
     def _lacked(self, number: int, chosen: set[int]) -> set[int]:
         needs = self._outline.entries[number].needs & self._things.keys()
