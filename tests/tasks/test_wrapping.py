@@ -47,13 +47,33 @@ ASK_CLAUDE: Any = ASK[1:]
 Maker = Callable[..., LlmCall]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def vendors() -> None:
-    """Import their clients where these tests run: every process of a run would spend two
-    seconds on it."""
-    global anthropic, openai  # noqa: PLW0603
-    import anthropic
-    import openai
+class Vendors:
+    """Their packages, and their clients for a stand-in."""
+
+    def __init__(self) -> None:
+        import anthropic
+        import openai
+
+        self.openai, self.anthropic = openai, anthropic
+
+    def client(self, at: StandIn) -> openai.OpenAI:
+        return self.openai.OpenAI(base_url=at.url, api_key="any", max_retries=0)
+
+    def async_client(self, at: StandIn) -> openai.AsyncOpenAI:
+        return self.openai.AsyncOpenAI(base_url=at.url, api_key="any", max_retries=0)
+
+    def claude(self, at: StandIn) -> anthropic.Anthropic:
+        return self.anthropic.Anthropic(base_url=at.anthropic_url, api_key="any", max_retries=0)
+
+    def async_claude(self, at: StandIn) -> anthropic.AsyncAnthropic:
+        url = at.anthropic_url
+        return self.anthropic.AsyncAnthropic(base_url=url, api_key="any", max_retries=0)
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Vendors:
+    """Imported where these tests run: every process of a run would spend two seconds on it."""
+    return Vendors()
 
 
 @pytest.fixture(scope="module")
@@ -84,22 +104,6 @@ def record(database: Database) -> Callable[..., None]:
 
 def _known(call: LlmRequest) -> bool:
     return call.status == "ok" and bool(call.input_tokens) and call.output_tokens is not None
-
-
-def _openai(stand_in: StandIn) -> openai.OpenAI:
-    return openai.OpenAI(base_url=stand_in.url, api_key="any", max_retries=0)
-
-
-def _async_openai(stand_in: StandIn) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=stand_in.url, api_key="any", max_retries=0)
-
-
-def _anthropic(stand_in: StandIn) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=stand_in.anthropic_url, api_key="any", max_retries=0)
-
-
-def _async_anthropic(stand_in: StandIn) -> anthropic.AsyncAnthropic:
-    return anthropic.AsyncAnthropic(base_url=stand_in.anthropic_url, api_key="any", max_retries=0)
 
 
 # --- what is recorded, sync ---
@@ -181,9 +185,10 @@ def test_openai_is_recorded(
     record: Callable[..., None],
     stand_in: StandIn,
     work: Callable[[openai.OpenAI], None],
+    vendors: Vendors,
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             work(wrap_client(client, llm_call))
 
     record(handler)
@@ -227,9 +232,10 @@ def test_anthropic_is_recorded(
     record: Callable[..., None],
     stand_in: StandIn,
     work: Callable[[anthropic.Anthropic], None],
+    vendors: Vendors,
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _anthropic(stand_in) as client:
+        with vendors.claude(stand_in) as client:
             work(wrap_client(client, llm_call))
 
     record(handler)
@@ -277,9 +283,10 @@ def test_async_openai_is_recorded(
     record: Callable[..., None],
     stand_in: StandIn,
     work: Callable[[openai.AsyncOpenAI], Awaitable[None]],
+    vendors: Vendors,
 ) -> None:
     async def handler(llm_call: Maker) -> None:
-        async with _async_openai(stand_in) as client:
+        async with vendors.async_client(stand_in) as client:
             await work(wrap_client(client, llm_call))
 
     record(handler)
@@ -306,9 +313,10 @@ def test_async_anthropic_is_recorded(
     record: Callable[..., None],
     stand_in: StandIn,
     work: Callable[[anthropic.AsyncAnthropic], Awaitable[None]],
+    vendors: Vendors,
 ) -> None:
     async def handler(llm_call: Maker) -> None:
-        async with _async_anthropic(stand_in) as client:
+        async with vendors.async_claude(stand_in) as client:
             await work(wrap_client(client, llm_call))
 
     record(handler)
@@ -319,12 +327,12 @@ def test_async_anthropic_is_recorded(
 
 
 def test_the_figures_are_those_of_the_answer(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     answers: list[Any] = []
 
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
             answers.append(wrapped.chat.completions.create(model="o3-mini", messages=ASK))
 
@@ -341,12 +349,12 @@ def test_the_figures_are_those_of_the_answer(
 
 
 def test_cached_input_of_anthropic_is_part_of_the_input(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     usages: list[Any] = []
 
     def handler(llm_call: Maker) -> None:
-        with _anthropic(stand_in) as client:
+        with vendors.claude(stand_in) as client:
             answer = wrap_client(client, llm_call).messages.create(
                 model=CLAUDE, max_tokens=99, system="Be brief. " * 20, messages=ASK_CLAUDE
             )
@@ -359,10 +367,10 @@ def test_cached_input_of_anthropic_is_part_of_the_input(
 
 
 def test_a_model_without_a_price_is_unpriced(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
             wrapped.chat.completions.create(model="our-own-model", messages=ASK)
 
@@ -376,10 +384,10 @@ def test_a_model_without_a_price_is_unpriced(
 
 
 def test_a_stream_that_is_closed_early_has_unknown_tokens(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
             with wrapped.chat.completions.create(model=MODEL, messages=ASK, stream=True) as stream:
                 next(stream)
@@ -393,10 +401,10 @@ def test_a_stream_that_is_closed_early_has_unknown_tokens(
 
 
 def test_a_stream_that_is_left_and_read_on_is_one_call(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
             stream = wrapped.chat.completions.create(model=MODEL, messages=ASK, stream=True)
             for _ in stream:
@@ -409,10 +417,10 @@ def test_a_stream_that_is_left_and_read_on_is_one_call(
 
 
 def test_a_stream_that_is_dropped_is_closed(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
             stream = wrapped.chat.completions.create(model=MODEL, messages=ASK, stream=True)
             next(stream)
@@ -426,10 +434,15 @@ def test_a_stream_that_is_dropped_is_closed(
 
 @pytest.mark.parametrize("helper", [False, True])
 def test_an_async_stream_that_is_closed_early(
-    database: Database, record: Callable[..., None], stand_in: StandIn, *, helper: bool
+    database: Database,
+    record: Callable[..., None],
+    stand_in: StandIn,
+    vendors: Vendors,
+    *,
+    helper: bool,
 ) -> None:
     async def handler(llm_call: Maker) -> None:
-        async with _async_openai(stand_in) as client:
+        async with vendors.async_client(stand_in) as client:
             chat = wrap_client(client, llm_call).chat.completions
             if helper:
                 async with chat.stream(model=MODEL, messages=ASK) as events:
@@ -444,14 +457,14 @@ def test_an_async_stream_that_is_closed_early(
 
 
 def test_a_stream_that_is_cancelled_is_an_error(
-    database: Database, record: Callable[..., None]
+    database: Database, record: Callable[..., None], vendors: Vendors
 ) -> None:
     async def handler(llm_call: Maker) -> None:
         begun = asyncio.Event()
 
         async def read() -> None:
             with StandIn(latency=timedelta(), pace=timedelta(minutes=1)) as slow:
-                async with _async_openai(slow) as client:
+                async with vendors.async_client(slow) as client:
                     chat = wrap_client(client, llm_call).chat.completions
                     async for _ in await chat.create(model=MODEL, messages=ASK, stream=True):
                         begun.set()
@@ -468,16 +481,16 @@ def test_a_stream_that_is_cancelled_is_an_error(
 
 
 def test_a_stream_whose_server_dies_is_an_error(
-    database: Database, record: Callable[..., None]
+    database: Database, record: Callable[..., None], vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
         slow = StandIn(latency=timedelta(), pace=timedelta(minutes=1)).start()
-        with _openai(slow) as client:
+        with vendors.client(slow) as client:
             chat = wrap_client(client, llm_call).chat.completions
             stream = chat.create(model=MODEL, messages=ASK, stream=True)
             next(stream)
             slow.stop()
-            with pytest.raises(openai.APIConnectionError):
+            with pytest.raises(vendors.openai.APIConnectionError):
                 list(stream)
 
     record(handler)
@@ -490,15 +503,15 @@ def test_a_stream_whose_server_dies_is_an_error(
 
 
 def test_errors_of_the_server_are_recorded_and_pass_through(
-    database: Database, record: Callable[..., None]
+    database: Database, record: Callable[..., None], vendors: Vendors
 ) -> None:
     secret = "sk-proj-abcdefghijklmnop"
 
     def handler(llm_call: Maker) -> None:
         with (
             StandIn(latency=timedelta(), key="right") as refusing,
-            openai.OpenAI(base_url=refusing.url, api_key=secret, max_retries=0) as client,
-            pytest.raises(openai.AuthenticationError),
+            vendors.openai.OpenAI(base_url=refusing.url, api_key=secret, max_retries=0) as client,
+            pytest.raises(vendors.openai.AuthenticationError),
         ):
             wrap_client(client, llm_call).chat.completions.create(model=MODEL, messages=ASK)
 
@@ -509,13 +522,15 @@ def test_errors_of_the_server_are_recorded_and_pass_through(
     assert secret not in (call.error_message or "")
 
 
-def test_a_server_that_is_not_there(database: Database, record: Callable[..., None]) -> None:
+def test_a_server_that_is_not_there(
+    database: Database, record: Callable[..., None], vendors: Vendors
+) -> None:
     async def handler(llm_call: Maker) -> None:
-        async with openai.AsyncOpenAI(
+        async with vendors.openai.AsyncOpenAI(
             base_url="http://127.0.0.1:9/v1", api_key="any", max_retries=0
         ) as client:
             chat = wrap_client(client, llm_call).chat.completions
-            with pytest.raises(openai.APIConnectionError):
+            with pytest.raises(vendors.openai.APIConnectionError):
                 await chat.create(model=MODEL, messages=ASK)
 
     record(handler)
@@ -523,10 +538,10 @@ def test_a_server_that_is_not_there(database: Database, record: Callable[..., No
 
 
 def test_other_methods_are_not_calls(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client, _anthropic(stand_in) as claude:
+        with vendors.client(stand_in) as client, vendors.claude(stand_in) as claude:
             assert wrap_client(client, llm_call).models.list().data
             wrap_client(claude, llm_call).messages.count_tokens(model=CLAUDE, messages=ASK_CLAUDE)
 
@@ -535,12 +550,12 @@ def test_other_methods_are_not_calls(
 
 
 def test_the_client_itself_is_left_alone(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             wrapped = wrap_client(client, llm_call)
-            assert type(wrapped) is openai.OpenAI
+            assert type(wrapped) is vendors.openai.OpenAI
             assert wrapped is not client
             assert wrapped.base_url == client.base_url
             client.chat.completions.create(model=MODEL, messages=ASK)
@@ -550,10 +565,10 @@ def test_the_client_itself_is_left_alone(
 
 
 def test_a_sync_client_in_an_async_handler_is_refused(
-    database: Database, record: Callable[..., None], stand_in: StandIn
+    database: Database, record: Callable[..., None], stand_in: StandIn, vendors: Vendors
 ) -> None:
     async def handler(llm_call: Maker) -> None:
-        with _openai(stand_in) as client:
+        with vendors.client(stand_in) as client:
             chat = wrap_client(client, llm_call).chat.completions
             with pytest.raises(CallInLoop):
                 chat.create(model=MODEL, messages=ASK)
@@ -562,8 +577,8 @@ def test_a_sync_client_in_an_async_handler_is_refused(
     assert calls(database) == []
 
 
-def test_what_is_no_client_is_refused() -> None:
-    for other in (object(), "https://api.openai.com", None, openai):
+def test_what_is_no_client_is_refused(vendors: Vendors) -> None:
+    for other in (object(), "https://api.openai.com", None, vendors.openai):
         with pytest.raises(ClientUnknown, match=type(other).__name__):
             wrap_client(other, lambda **_: pytest.fail("no call"))
 
@@ -577,13 +592,13 @@ def test_what_is_no_client_is_refused() -> None:
         ("http://localhost:11434/v1", "openai"),
     ],
 )
-def test_the_provider_is_told_by_the_address(url: str, provider: str) -> None:
+def test_the_provider_is_told_by_the_address(url: str, provider: str, vendors: Vendors) -> None:
     asked: list[str] = []
 
     def llm_call(*, provider: str, model: str) -> LlmCall:
         asked.append(provider)
         raise LookupError(model)
 
-    with openai.OpenAI(base_url=url, api_key="any") as client, pytest.raises(LookupError):
+    with vendors.openai.OpenAI(base_url=url, api_key="any") as client, pytest.raises(LookupError):
         wrap_client(client, llm_call).chat.completions.create(model=MODEL, messages=ASK)
     assert asked == [provider]
