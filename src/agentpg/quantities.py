@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: "30s", "5min", "512kiB"."""
+"""Durations and sizes as people write them, "30s", "5min", "512kiB", and as they read them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _NO_SIZE = N_("it must be a number with a unit, such as 512kiB or 1MiB")
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SIZE_UNITS = {"B": 1, "kiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_READ_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 # A hundred years: what is longer is a slip, and PostgreSQL's intervals end somewhere.
 _LONGEST_SECONDS = 100 * 366 * 86400
@@ -54,6 +55,15 @@ def format_size(value: int) -> str:
         if value and value % _SIZE_UNITS[unit] == 0:
             return f"{value // _SIZE_UNITS[unit]}{unit}"
     return f"{value}B"
+
+
+def size_in_short(value: float) -> str:
+    """Bytes in three digits, as PostgreSQL's pg_size_pretty counts them (1 kB is 1024): 17 MB."""
+    power = 0
+    while abs(value) >= 1024 and power < len(_READ_UNITS) - 1:
+        value, power = value / 1024, power + 1
+    number = f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+    return f"{number} {_READ_UNITS[power]}"
 
 
 def _number_and_unit(text: str, units: Mapping[str, float], complaint: str) -> tuple[float, str]:

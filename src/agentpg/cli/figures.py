@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+from agentpg.quantities import size_in_short
+
 UNKNOWN = "–"
 
 _DURATIONS: tuple[tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def moment(value: datetime | None) -> str:
@@ -42,10 +43,7 @@ def size(value: int | None) -> str:
     """Bytes, as PostgreSQL's pg_size_pretty counts them (1 kB is 1024): 17 MB."""
     if value is None:
         return UNKNOWN
-    number, power = float(value), 0
-    while abs(number) >= 1024 and power < len(_SIZES) - 1:
-        number, power = number / 1024, power + 1
-    return f"{number:.3g} {_SIZES[power]}" if number < 999.5 else f"{number:.0f} {_SIZES[power]}"
+    return size_in_short(value)
 
 
 def count(value: int | None) -> str:

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from agentpg.desk.finding import Contact, Finding, Level, Remedy
 from agentpg.errors import AgentpgError
 from agentpg.language import N_
+from agentpg.quantities import size_in_short
 
 T = TypeVar("T")
 
 _UNLOOKED = N_("it could not be looked at: {why}")
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +101,7 @@ def amount(value: timedelta | float) -> str:
 
 def size(value: float) -> str:
     """Bytes, in units of 1024: 17 MB."""
-    for unit in _SIZES[:-1]:
-        if value < 1024:
-            return f"{value:.3g} {unit}"
-        value /= 1024
-    return f"{value:.3g} {_SIZES[-1]}"
+    return size_in_short(value)
 
 
 def by(value: float, warning: float, critical: float) -> Level:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from agentpg.language import N_, Translate, untranslated
+from agentpg.quantities import size_in_short
 
 # Where there is nothing to say: no calls, so no tokens and no cost.
 NOTHING = "–"
-
-_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,7 @@ class Figures:
 
     def size(self, value: int | None) -> str:
         """Bytes, 1 kB being 1024: 1.5 MB."""
-        if value is None:
-            return self.unknown
-        number, power = float(value), 0
-        while number >= 1024 and power < len(_SIZES) - 1:
-            number, power = number / 1024, power + 1
-        return (
-            f"{number:.3g} {_SIZES[power]}" if number < 999.5 else f"{number:.0f} {_SIZES[power]}"
-        )
+        return self.unknown if value is None else size_in_short(value)
 
     def share(self, part: int, whole: int) -> str:
         """A part of a whole: 3.1%; unknown of nothing."""

@@ -36,8 +36,7 @@ class RepositoryTooSmall(RepositoryFull):
     """It has not as much room as a backup takes, by what the last one took."""
 
     sentence = N_(
-        "the backup repository {place} has {free_mb} MB left, and this backup takes about "
-        "{needed_mb} MB"
+        "the backup repository {place} has {free} left, and this backup takes about {needed}"
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from agentpg.language import Translate, untranslated
+from agentpg.quantities import size_in_short
 
 # The values that are words of ours, translated like the sentence around them.
 _IN_WORDS = ("reason", "source", "action", "work")
+# Those that are bytes, and are shown as people read them.
+_SIZES = ("free", "needed", "done")
 
 
 class AgentpgError(Exception):
@@ -31,4 +34,8 @@ class AgentpgError(Exception):
         return translate(self.hint).format_map(self.values) if self.hint else ""
 
     def _texts(self) -> list[tuple[str, str]]:
-        return [(name, str(value)) for name, value in self.values.items()]
+        return [(name, _text(name, value)) for name, value in self.values.items()]
+
+
+def _text(name: str, value: object) -> str:
+    return size_in_short(value) if name in _SIZES and isinstance(value, int) else str(value)

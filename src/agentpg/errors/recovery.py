@@ -121,7 +121,7 @@ class RecoveryRefused(BackupError):
 class RecoveryTooSmall(RecoveryRefused):
     """There is no room for the cluster."""
 
-    sentence = N_("{folder} has {free} bytes left, and the recovery takes about {needed}")
+    sentence = N_("{folder} has {free} left, and the recovery takes about {needed}")
     hint = N_("Make room, or name a folder on a larger disk with --into. Nothing was changed.")
 
 

@@ -15,7 +15,7 @@ class ScratchError(BackupError):
 class ScratchTooSmall(ScratchError):
     """There is no room for it."""
 
-    sentence = N_("{folder} has {free} bytes left, and a scratch restore takes up to {needed}")
+    sentence = N_("{folder} has {free} left, and a scratch restore takes up to {needed}")
     hint = N_("Make room, or give a folder on a larger disk.")
     exit_code = 6
 
@@ -99,7 +99,7 @@ class RestoreTooSmall(RestoreRefused):
     """The server's disk has no room."""
 
     sentence = N_(
-        "the disk of {target} has {free} bytes left, and the restore takes about {needed}"
+        "the disk of {target} has {free} left, and the restore takes about {needed}"
     )
     hint = N_("Make room first. Nothing was changed.")
 
@@ -115,8 +115,7 @@ class RestoreDiskFull(RestoreFailed):
     """A disk of the server became full meanwhile."""
 
     sentence = N_(
-        "a disk of {target} became full after {done} of about {needed} bytes were restored: "
-        "{reason}"
+        "a disk of {target} became full after {done} of about {needed} were restored: {reason}"
     )
     hint = N_("What had been restored was dropped, and nothing else was changed. Make room first.")
 

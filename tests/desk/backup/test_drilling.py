@@ -171,4 +171,4 @@ def test_a_disk_too_small_is_no_pass(
     complete(folder, replace(backup, source_bytes=1 << 60))
     found = drill(backup.name)
     assert found.outcome == "unknown"
-    assert "bytes left" in found.checks[-1].reason
+    assert "B left, and" in found.checks[-1].reason

@@ -401,7 +401,7 @@ def _make_unfinished(connection: Connection[Any]) -> None:
 
 def test_a_disk_too_small_is_refused(backup: Backup, restore: Restore, name: str) -> None:
 
-    with pytest.raises(RestoreTooSmall, match="bytes left"):
+    with pytest.raises(RestoreTooSmall, match="B left, and"):
         restore(replace(backup, source_bytes=1 << 60), name)
 
 

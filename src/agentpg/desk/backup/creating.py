@@ -49,7 +49,6 @@ MAKERS: dict[Kind, str] = {
 # best compression leaves a good part of a table.
 _RESERVE = 1.1
 _LEAST_SHARE = 0.05
-_MEGABYTE = 1024**2
 
 
 MAKING, STORING = N_("Making the backup"), N_("Storing the backup")
@@ -266,11 +265,7 @@ def _require_room(
     free = repository.free_bytes()
     needed = _needed_bytes(repository, source, source_bytes, options.kind)
     if free is not None and free < needed:
-        raise RepositoryTooSmall(
-            place=repository.place,
-            free_mb=f"{free / _MEGABYTE:,.0f}",
-            needed_mb=f"{needed / _MEGABYTE:,.0f}",
-        )
+        raise RepositoryTooSmall(place=repository.place, free=free, needed=needed)
 
 
 def _needed_bytes(repository: Repository, source: Source, source_bytes: int, kind: Kind) -> int:
