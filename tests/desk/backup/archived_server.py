@@ -34,10 +34,10 @@ needs_debian = pytest.mark.skipif(
 class ArchivedServer:
     """The server, its database as a superuser, and a repository that its account gets to."""
 
-    def __init__(self, root: Path, server: EmbeddedServer) -> None:
+    def __init__(self, root: Path, server: EmbeddedServer, repository: Path) -> None:
         self.root = root
         self.server = server
-        self.repository: Folder = open_folder(root / "repository")
+        self.repository: Folder = open_folder(repository)
         server.start()
         self.database = Database(server.dsn("postgres"), "agentic_ai")
         migrate(Database(server.dsn(), "agentic_ai"))
@@ -76,13 +76,15 @@ def _ignore(step: Step) -> None:
 
 
 @contextmanager
-def archived_server(servers: OwnServers) -> Iterator[ArchivedServer]:
+def archived_server(
+    servers: OwnServers, repository: Path | None = None
+) -> Iterator[ArchivedServer]:
     """One that archives; its folder is open to the account that runs the server."""
     root = Path(tempfile.mkdtemp(prefix="agentpg-test-"))
     root.chmod(0o711)
     try:
         server = servers(home=root / "home", pg_bin=str(DEBIAN))
-        archived = ArchivedServer(root, server)
+        archived = ArchivedServer(root, server, repository or root / "repository")
         archived.archive()
         yield archived
     finally:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from agentpg.errors import (
     PgbackrestOutOfReach,
     PgbackrestTooOld,
     PgbackrestTypeUnknown,
+    RecoveryDiskFull,
+    RepositoryFull,
     ToolFailed,
 )
 from tests.desk.backup.archived_server import (
@@ -42,10 +45,13 @@ from tests.desk.backup.archived_server import (
 )
 from tests.desk.backup.clusters import PATIENCE
 from tests.servers import OwnServers
+from tests.small_disk import as_root, fill_up, small_disk
 from tests.waiting import eventually
 
 # Its server is one of PostgreSQL 15 in every run.
 pytestmark = [needs_pgbackrest, needs_debian, pytest.mark.one_server]
+
+_MIB = 1024**2
 
 
 @pytest.fixture
@@ -221,6 +227,30 @@ def test_a_failing_archive_is_named_and_leaves_nothing(archived: ArchivedServer)
         archived.backup()
     assert len(stanza.kept()) == 1
     assert len(list_backups(archived.repository)) == 1
+
+
+@as_root
+def test_disks_that_become_full_are_named_and_leave_nothing(own_server: OwnServers) -> None:
+    with (
+        small_disk(64 * _MIB) as disk,
+        archived_server(own_server, disk / "repository") as archived,
+    ):
+        kept = archived.backup()
+        fill_up(disk, _MIB)
+        with pytest.raises(RepositoryFull, match=f"{disk}.*No space left on device"):
+            archived.backup()
+        assert list_backups(archived.repository) == [kept]
+        assert _labels(archived, kept) == [kept.details["label"]]
+        (disk / "ballast").unlink()
+        after = archived.backup("incr")
+        assert after.details["needs"] == [kept.name]
+        # As if the cluster had been smaller; else it is refused before.
+        little = replace(after, details={**after.details, "cluster_bytes": 0})
+        with small_disk(16 * _MIB) as narrow:
+            work = _home_work(archived, little, Target(by="backup"), narrow / "home")
+            with pytest.raises(RecoveryDiskFull, match=f"{narrow}.*No space left on device"):
+                recover_home(work)
+            assert list(narrow.iterdir()) == []
 
 
 def test_a_wrong_type_is_refused(archived: ArchivedServer) -> None:

@@ -12,10 +12,11 @@ process that was killed; the next run removes it.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC
 
@@ -23,7 +24,14 @@ from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.making.base import read_sequences, take_manifest_at
 from agentpg.desk.backup.making.dumping import keep_manifest, write_globals
 from agentpg.desk.backup.model import Backup, Check, Difference
-from agentpg.desk.backup.pgbackrest.stanza import Kept, Server, Stanza, find_stanza, make_stanza
+from agentpg.desk.backup.pgbackrest.stanza import (
+    Kept,
+    Server,
+    Stanza,
+    find_stanza,
+    make_stanza,
+)
+from agentpg.desk.backup.proof.blame import pgbackrest_without_room
 from agentpg.desk.backup.proof.holding import exact_moment
 from agentpg.desk.backup.recovery.wal import Segment, segment_named
 from agentpg.desk.backup.storage.records import find_backups
@@ -61,11 +69,13 @@ def make(job: Job, stage: Stage) -> Made:
         job.connection, stage.repository, job.source.system_identifier, job.source.target
     )
     _require_archiving(stanza, server)
-    stanza.run("stanza-create")
-    remove_left(stage.repository, stanza)
-    kept = _copy(job, stage, stanza, wanted)
+    with _refusing_no_room(stage):
+        stanza.run("stanza-create")
+        remove_left(stage.repository, stanza)
+        kept = _copy(job, stage, stanza, wanted)
     try:
-        made = _prove(job, stage, stanza, kept, server)
+        with _refusing_no_room(stage):
+            made = _prove(job, stage, stanza, kept, server)
     except BaseException:
         # Where that fails too, the next run removes it.
         with suppress(ToolFailed):
@@ -154,6 +164,17 @@ def _require_archiving(stanza: Stanza, server: Server) -> None:
     sql = f"ALTER SYSTEM SET archive_mode = on; ALTER SYSTEM SET archive_command = '{quoted}';"
     command = server.archive_library or server.archive_command
     raise PgbackrestNotArchiving(mode=server.archive_mode, command=command, sql=sql)
+
+
+@contextmanager
+def _refusing_no_room(stage: Stage) -> Iterator[None]:
+    """Raise the error of a full disk, where pgBackRest itself met one and not the server."""
+    try:
+        yield
+    except ToolFailed as error:
+        if reason := pgbackrest_without_room(error, stage.folder):
+            raise stage.error(OSError(errno.ENOSPC, reason)) from error
+        raise
 
 
 def _copy(job: Job, stage: Stage, stanza: Stanza, wanted: str) -> Kept:

@@ -18,6 +18,7 @@ from agentpg.desk.backup.pgbackrest.stanza import (
     require_known,
 )
 from agentpg.desk.backup.programs import Programs
+from agentpg.desk.backup.proof.blame import pgbackrest_without_room
 from agentpg.desk.backup.recovery.recovery_server import run_until_recovered
 from agentpg.desk.backup.recovery.unpacking import Place, forget_recovery
 from agentpg.desk.backup.scratch import ScratchOptions, ScratchServer
@@ -25,10 +26,13 @@ from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.account import Account
 from agentpg.embedded.binaries import Binaries
 from agentpg.errors import (
+    AgentpgError,
     FileNotWritten,
     PgbackrestBackupGone,
     PgbackrestOutOfReach,
     PointNotReached,
+    RecoveryDiskFull,
+    ToolFailed,
 )
 
 _STOPPED = "recovery stopping at restore point"
@@ -91,7 +95,8 @@ def restore_files(
 ) -> Stanza:
     """Restore the files of a backup into `folder`, with all tablespaces in another one.
 
-    Raises PgbackrestBackupGone, PgbackrestOutOfReach, ToolFailed and FileNotWritten.
+    Raises PgbackrestBackupGone, PgbackrestOutOfReach, ToolFailed, RecoveryDiskFull and
+    FileNotWritten.
     """
     stanza = find_stanza(repository, backup.source.system_identifier)
     require_known(stanza.version, backup.source.server_version // 10_000)
@@ -112,12 +117,21 @@ def restore_files(
             f"--tablespace-map-all={tablespaces}",
         )
     except BaseException as error:
+        # That looks at the disk, so it comes before what was made is removed.
+        said = _in_our_words(error, folder)
         for one in (folder, tablespaces):
             shutil.rmtree(one, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise FileNotWritten(error.strerror or str(error), path=folder) from error
+        if said is not None:
+            raise said from error
         raise
     return stanza
+
+
+def _in_our_words(error: BaseException, folder: Path) -> AgentpgError | None:
+    if isinstance(error, OSError):
+        return FileNotWritten(error.strerror or str(error), path=folder)
+    full = isinstance(error, ToolFailed) and pgbackrest_without_room(error, folder.parent)
+    return RecoveryDiskFull(full, folder=folder.parent) if full else None
 
 
 def recover_pgbackrest(

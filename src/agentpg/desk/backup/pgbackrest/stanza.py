@@ -53,13 +53,15 @@ _CONFIGURATION_FILE = "pgbackrest.conf"
 _NEWEST_OF_OLD = 15
 _KNOWS_NEWER_SINCE = (2, 46)
 
-# Backups go when `agentpg backup prune` says so, and never by themselves.
+# Backups go when `agentpg backup prune` says so, and never by themselves. What fails on a local
+# disk fails again: to try it once more takes 15 seconds, and hides what the system said.
 _CONFIGURATION = """\
 [global]
 repo1-path={folder}/repo
 repo1-bundle=y
 repo1-retention-full=9999999
 expire-auto=n
+job-retry=0
 compress-type=zst
 start-fast=y
 lock-path={folder}/lock

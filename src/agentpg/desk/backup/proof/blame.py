@@ -6,9 +6,20 @@ is restored: a drill that meets them does not know, and never says that the back
 
 from __future__ import annotations
 
-from agentpg.errors import AgentpgError, RecoveryEnded
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from agentpg.errors import AgentpgError, RecoveryEnded, ToolFailed
 
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
+
+# What pgBackRest passes on of the server has the server's own beginning of a line. Of a write that
+# was cut short it gives no reason; so little is left then.
+_SERVER_SAYS = "ERROR:"
+_WRITE_FAILED = "unable to write"
+_LEFT_BYTES = 1024**2
 
 # In the words of libpq, of the server, of the programs, and of `leash.py`.
 _OF_THE_PLACE = (
@@ -27,6 +38,17 @@ _OF_THE_PLACE = (
 def is_no_room(said: str) -> bool:
     """Whether somebody says that a disk is full."""
     return any(text in said for text in _NO_ROOM)
+
+
+def pgbackrest_without_room(error: ToolFailed, place: Path) -> str:
+    """What pgBackRest said of a full disk that it met itself at this place; empty for all else."""
+    reason = str(error.values["reason"])
+    if _SERVER_SAYS in reason:
+        return ""
+    if is_no_room(reason):
+        return reason
+    full = _WRITE_FAILED in reason and shutil.disk_usage(place).free < _LEFT_BYTES
+    return f"{reason}: {os.strerror(errno.ENOSPC)}" if full else ""
 
 
 def is_of_the_place(error: AgentpgError) -> bool:
