@@ -294,3 +294,79 @@ def test_a_killed_server_keeps_the_old_one_and_the_next_cleans_up(
     assert set(scene.restore_again(name)) == set(left)
     assert scene.staged(name) == []
     assert scene.tables(name) == {"notes"}
+
+
+# What a table that is there waits in, when rows come back into it.
+_GATE = """
+CREATE OR REPLACE FUNCTION {schema}.gate(number bigint) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(4711);
+    RETURN true;
+END $$;
+ALTER TABLE {schema}.notes DROP CONSTRAINT IF EXISTS gate;
+ALTER TABLE {schema}.notes ADD CONSTRAINT gate CHECK ({schema}.gate(id)) NOT VALID;
+"""
+
+
+@pytest.fixture
+def notes(scene: Scene) -> Iterator[Database]:
+    """The database that the backup is of, of whose ten notes five are lost."""
+    live = Database(scene.server.dsn("postgres"), SCHEMA)
+    with connect(live) as connection:
+        connection.execute(_GATE.format(schema=SCHEMA).encode())
+        connection.execute("DELETE FROM notes WHERE id > 5")
+    yield live
+    with connect(live) as connection:
+        connection.execute("ALTER TABLE notes DROP CONSTRAINT gate")
+
+
+def _bring_back(scene: Scene, live: Database) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "agentpg", "backup", "restore", "--table", "notes", "--yes"],
+        env={
+            **os.environ,
+            "AGENTPG_DSN": live.dsn,
+            "AGENTPG_HOME": str(scene.work),
+            "AGENTPG_BACKUP_REPOSITORY": str(scene.folder.root),
+            "AGENTPG_PG_BIN": PG_BIN,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("stage", ["restoring", "merging"])
+def test_rows_that_were_coming_back_come_all_or_none(
+    scene: Scene, notes: Database, stage: str
+) -> None:
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    scratch, undo = scene.work / "scratch", scene.work / "undo"
+    with connect(notes) as holder:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        with _bring_back(scene, notes) as process:
+
+            def is_there() -> bool:
+                if stage == "merging":
+                    return scene.count(waits) > 0
+                return any(scratch.glob("*/data/postmaster.pid"))
+
+            eventually(lambda: is_there() or process.poll() is not None)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    # The server goes on with what it was told last, and then finds nobody there.
+    merging = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    eventually(lambda: not scene.count(merging, "agentpg backup restore"))
+    with connect(notes) as connection:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+    assert list(undo.glob("*.sql")) == []
+    assert list(scratch.iterdir()) != []
+    with _bring_back(scene, notes) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    with connect(notes) as connection:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (10,)
+    assert list(scratch.iterdir()) == []
+    [file] = undo.iterdir()
+    file.unlink()

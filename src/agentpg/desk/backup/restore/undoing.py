@@ -8,13 +8,16 @@ and those that had been missing go, all of a table at once, since rows may name 
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentpg.db import Connection, Fragment, Statements, identifier, literal, render
+from agentpg.desk.backup.held import hold, make_held
 from agentpg.desk.backup.restore.tables import EVERYTHING, Table, parts_of
 from agentpg.desk.backup.restore.triggers import Trigger
 from agentpg.errors import FileNotWritten
@@ -32,6 +35,8 @@ SET LOCAL intervalstyle = 'postgres';
 SET LOCAL extra_float_digits = 1;
 SET LOCAL row_security = off;
 """
+# Folders of files that are being written.
+_DRAFTS = ".agentpg-undo-"
 _CHANGED = "rows of {table} have changed since they were merged; nothing was undone"
 
 
@@ -83,26 +88,37 @@ class UndoFile:
 def undo_file(path: Path, connection: Connection[Any], sql: Statements) -> Iterator[UndoFile]:
     """A new file that only its owner reads, whole and on the disk when this ends.
 
-    It is removed where this fails. Raises FileNotWritten.
+    Until then it has no name, so that nothing is left where this fails; what a process left that
+    was killed meanwhile is removed by the next one. Raises FileNotWritten.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with _removed_on_failure(path), os.fdopen(descriptor, "wb") as file:
-            file.write(_HEAD.encode())
-            yield UndoFile(file, connection, sql)
-            file.write(b"COMMIT;\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        _remove_left(path.parent)
+        with _draft_beside(path) as draft:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_HEAD.encode())
+                yield UndoFile(file, connection, sql)
+                file.write(b"COMMIT;\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=path) from error
 
 
 @contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    """Leave no file that undoes what was not done."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+def _draft_beside(path: Path) -> Iterator[Path]:
+    with make_held(path.parent, _DRAFTS) as folder:
+        try:
+            yield folder / path.name
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left(folder: Path) -> None:
+    for left in folder.glob(f"{_DRAFTS}*"):
+        with suppress(OSError), hold(left):
+            shutil.rmtree(left, ignore_errors=True)
