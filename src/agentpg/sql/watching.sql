@@ -43,3 +43,24 @@ FROM pg_stat_archiver;
 -- name: count_waiting
 -- The files of WAL that wait to be archived; for superusers and members of pg_monitor.
 SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%%.ready';
+
+-- name: list_unfilled
+-- Databases with the name of a restore's that no session is filling, and their sizes where the role
+-- may see them.
+SELECT
+    datname::text AS name,
+    CASE
+        WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid)
+    END AS size_bytes
+FROM pg_database
+WHERE
+    datname LIKE '%%\_restoring\_%%'
+    AND NOT EXISTS (
+        SELECT FROM pg_locks
+        WHERE
+            locktype = 'advisory'
+            AND objsubid = 1
+            AND (classid::bigint << 32) | objid::bigint
+            = hashtextextended('agentpg restore ' || datname::text, 0)
+    )
+ORDER BY datname;

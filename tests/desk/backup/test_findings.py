@@ -49,8 +49,8 @@ def _name(database: Database) -> str:
         return connection.info.dbname
 
 
-def test_there_are_eighteen_and_each_says_something(watched: Watched) -> None:
-    assert [check.code for check in CHECKS] == [f"B{number:02}" for number in range(1, 19)]
+def test_there_are_nineteen_and_each_says_something(watched: Watched) -> None:
+    assert [check.code for check in CHECKS] == [f"B{number:02}" for number in range(1, 20)]
     found = watched.findings()
     assert list(found) == [check.code for check in CHECKS]
     for check in CHECKS:
@@ -292,6 +292,23 @@ def test_the_work_that_would_be_lost(watched: Watched, rpo: str, level: str) -> 
     watched.settings["backup_rpo"] = rpo
     watched.backup(HOUR)
     assert watched.levels("B18") == {"B18": level}
+
+
+def test_a_database_that_a_killed_restore_has_left(watched: Watched) -> None:
+    name = f"left_{os.getpid()}_restoring_20261128_140355"
+    assert watched.levels("B19") == {"B19": "ok"}
+    watched.run(f"CREATE DATABASE {name}")
+    try:
+        found = watched.findings()["B19"]
+        assert (found.level, found.subject) == ("warning", name)
+        assert found.evidence["size_bytes"] > 1_000_000
+        assert found.remedies[0].sql == f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+        with connect(watched.database) as filling:
+            lock = "SELECT pg_advisory_lock(hashtextextended('agentpg restore ' || %s, 0))"
+            filling.execute(lock, [name])
+            assert watched.levels("B19") == {"B19": "ok"}
+    finally:
+        watched.run(f"DROP DATABASE {name}")
 
 
 def test_a_repository_that_is_away_is_unknown_and_not_well(watched: Watched) -> None:

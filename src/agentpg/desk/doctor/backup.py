@@ -1,4 +1,4 @@
-"""The doctor's room for backups: findings B01 to B18."""
+"""The doctor's room for backups: findings B01 to B19."""
 
 from __future__ import annotations
 

@@ -124,6 +124,14 @@ class Sealing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftDatabase:
+    """A database that a restore was filling which has ended; `size_bytes` None: not to be seen."""
+
+    name: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that was looked at, at one moment by this machine's clock."""
 
@@ -136,6 +144,7 @@ class Facts:
     wal: Wal | Unlooked
     place: Place | Unlooked
     sealing: Sealing | Unlooked
+    left: tuple[LeftDatabase, ...] | Unlooked
 
     @property
     def role(self) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with the backups of an installation, B01 to B18: decided on frozen facts.
+"""What is wrong with the backups of an installation, B01 to B19: decided on frozen facts.
 
 Each check says one thing, and ok where all is well, so that what was looked at is seen. The
 levels and thresholds are in the table at the end, and in `policy.py`.

@@ -1,8 +1,9 @@
-"""What is wrong with the pages, the disks and the keys, B10, B11 and B14 to B16."""
+"""What is wrong with the pages, the disks, the keys and databases, B10, B11, B14 to B16, B19."""
 
 from __future__ import annotations
 
-from agentpg.desk.backup.inspection.facts import Catalogue, Facts, Wal
+from agentpg.db import identifier
+from agentpg.desk.backup.inspection.facts import Catalogue, Facts, LeftDatabase, Wal
 from agentpg.desk.backup.inspection.policy import Policy
 from agentpg.desk.backup.inspection.saying import BackupCheck
 from agentpg.desk.check import Say, Unlooked, size
@@ -137,6 +138,33 @@ def _sealed(say: Say, facts: Facts, policy: Policy) -> Finding:
     return say("warning", text, facts.place_name, (key,))
 
 
+def _left(say: Say, facts: Facts, policy: Policy) -> Finding:
+    del policy
+    if isinstance(facts.left, Unlooked):
+        return say.unknown(facts.left)
+    if not facts.left:
+        return say("ok", N_("no restore has left a database behind"), databases=0)
+    sizes = [one.size_bytes for one in facts.left]
+    known = sum(number for number in sizes if number is not None)
+    return say(
+        "warning",
+        N_("restores that were killed have left {databases} databases, as {subject}: {size}"),
+        facts.left[0].name,
+        tuple(map(_drop, facts.left)),
+        databases=len(facts.left),
+        size="–" if None in sizes else size(known),
+        size_bytes=None if None in sizes else known,
+    )
+
+
+def _drop(left: LeftDatabase) -> Remedy:
+    return Remedy(
+        sentence=N_("Drop it, or let the next restore do so."),
+        sql=f"DROP DATABASE IF EXISTS {identifier(left.name)} WITH (FORCE)",
+        risk="destroys",
+    )
+
+
 def _next_bytes(catalogue: Catalogue) -> int:
     """About what the next one takes: the largest of each kind's newest."""
     newest = {one.backup.kind: one.backup for one in catalogue.known}
@@ -187,5 +215,15 @@ PLACE_CHECKS = (
         threshold="not sealed, or archived WAL is not, or the key beside the backups or in git / –",
         contact="dba",
         decide=_sealed,
+    ),
+    BackupCheck(
+        code="B19",
+        title=N_("Databases that killed restores have left"),
+        levels=("warning",),
+        threshold="> 0 / –",
+        contact="dba",
+        cause=N_("a restore was killed before its database got the name that it was for"),
+        proof=N_("`agentpg server psql -l`, or `psql -l`, lists no name with `_restoring_` in it."),
+        decide=_left,
     ),
 )

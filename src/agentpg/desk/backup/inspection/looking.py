@@ -24,6 +24,7 @@ from agentpg.desk.backup.inspection.facts import (
     Catalogue,
     Facts,
     Known,
+    LeftDatabase,
     Place,
     Sealing,
     Server,
@@ -33,6 +34,7 @@ from agentpg.desk.backup.model import UNKNOWN_SYSTEM, Backup, Source, last_telli
 from agentpg.desk.backup.pgbackrest.backups import missing_wal
 from agentpg.desk.backup.pgbackrest.stanza import find_stanza
 from agentpg.desk.backup.recovery.wal import read_archive
+from agentpg.desk.backup.restore.naming import is_staged
 from agentpg.desk.backup.storage.keys import seals
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.backup.storage.records import find_backups, key_of, read_drills
@@ -88,6 +90,7 @@ def _look(
         wal=_wal(repository, system, archiver, catalogue),
         place=_with(repository, lambda place: _place(place, asking, settings)),
         sealing=looked(lambda: _sealing(settings, repository)),
+        left=asking.left(),
     )
 
 
@@ -112,19 +115,29 @@ class _Asking:
     def value(self, statement: str) -> Any:
         return self._ask(statement, scalar_row)
 
+    def left(self) -> tuple[LeftDatabase, ...] | Unlooked:
+        found = self._rows("list_unfilled", class_row(LeftDatabase))
+        if isinstance(found, Unlooked):
+            return found
+        return tuple(one for one in found if is_staged(one.name, "restoring"))
+
     def system(self) -> str | Unlooked:
         found: str | Unlooked = self.value("read_system")
         return found
 
     def _ask(self, statement: str, form: Any) -> Any:
+        found = self._rows(statement, form)
+        return found if isinstance(found, Unlooked) else found[0]
+
+    def _rows(self, statement: str, form: Any) -> list[Any] | Unlooked:
         connection = self.connection
         if isinstance(connection, Unlooked):
             return Unlooked(connection.reason)
 
-        def ask() -> Any:
+        def ask() -> list[Any]:
             with driver_errors(self.database.target(), connection):
                 cursor = connection.cursor(row_factory=form)
-                return cursor.execute(_SQL[statement], {}).fetchall()[0]
+                return cursor.execute(_SQL[statement], {}).fetchall()
 
         return looked(ask)
 
