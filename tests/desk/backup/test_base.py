@@ -15,6 +15,7 @@ import pytest
 from agentpg.db import Database, connect, snapshot
 from agentpg.desk.backup.creating import CreateOptions, create_backup
 from agentpg.desk.backup.drilling import DrillOptions, run_drill
+from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.programs import find_programs
 from agentpg.desk.backup.proof.comparing import compare
 from agentpg.desk.backup.proof.holding import Patience, exact_moment
@@ -23,9 +24,18 @@ from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.desk.backup.recovery.preparing import prepare_base, scratch_options
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.scratch import SERVER, ScratchServer
+from agentpg.desk.backup.storage.bucket import Bucket
 from agentpg.desk.backup.storage.folder import Folder
 from agentpg.desk.backup.storage.records import find_backups
-from agentpg.errors import AgentpgError, CopyDamaged, ReplicationRefused, ToolFailed, WritesNotHeld
+from agentpg.errors import (
+    AgentpgError,
+    CopyDamaged,
+    ReplicationRefused,
+    RepositoryUnavailable,
+    ToolFailed,
+    WritesNotHeld,
+)
+from tests.cable import Cable
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.ledger import Ledger, rows_of
@@ -112,6 +122,24 @@ def test_a_role_without_the_right_is_told(cluster: Cluster) -> None:
     with pytest.raises(ReplicationRefused, match="admin"):
         create_backup(owner, cluster.folder, cluster.options(kind="base"), lambda step: None)
     assert not find_backups(cluster.folder).backups
+
+
+def test_a_storage_that_is_cut_off_midway_leaves_no_backup(
+    cluster: Cluster, far_bucket: Bucket, bucket: Bucket, cable: Cable, tmp_path: Path
+) -> None:
+    def back_up() -> Backup:
+        chosen = cluster.options(kind="base")
+        return create_backup(cluster.database, far_bucket, chosen, lambda step: None)
+
+    cable.cut_after, cable.cuts = 500_000, 1000
+    with pytest.raises(RepositoryUnavailable):
+        back_up()
+    assert cable.cut > 0
+    assert [stored.key for stored in bucket.objects("")] == []
+    assert list((tmp_path / "stages").iterdir()) == []
+    cable.cuts = 0
+    made = back_up()
+    assert find_backups(bucket).backups == (made,)
 
 
 def test_a_killed_pg_basebackup_leaves_no_backup(cluster: Cluster) -> None:

@@ -150,7 +150,9 @@ def test_a_server_that_becomes_full_loses_nothing(
         with pytest.raises(RestoreDiskFull, match="No space left on device") as full:
             restore(narrow)
         assert full.value.exit_code == 1
-        assert f"of about {size_in_short(backups['dump'].source_bytes * 1.1)} were" in str(full.value)
+        assert f"of about {size_in_short(backups['dump'].source_bytes * 1.1)} were" in str(
+            full.value
+        )
         after = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", [name])
         assert after.fetchall() == there
         names = connection.execute("SELECT datname FROM pg_database").fetchall()
@@ -158,6 +160,47 @@ def test_a_server_that_becomes_full_loses_nothing(
     # With room it goes on.
     restore(cluster.database)
     drop_databases(cluster.database, [name, *kept_databases(cluster.database, name)])
+
+
+@pytest.fixture
+def tight(cluster: Cluster) -> Iterator[Database]:
+    """A database whose table takes more than half of a disk of its own."""
+    with small_disk(8 * _MIB) as disk:
+        place = disk / "space"
+        place.mkdir(mode=0o700)
+        choose_account(cluster.server.status().data).own(place)
+        database = cluster.database.renamed("tight")
+        with connect(cluster.database) as connection:
+            connection.execute(f"CREATE TABLESPACE tight LOCATION '{place}'".encode())
+            connection.execute("CREATE DATABASE tight")
+            there = Database(f"{database.dsn} options='-c default_tablespace=tight'")
+            fill_with_noise(there, megabytes=5)
+            yield database
+            connection.execute("DROP DATABASE tight WITH (FORCE)")
+            connection.execute("DROP TABLESPACE tight")
+
+
+def test_a_plain_file_that_fills_the_disk_of_its_tablespace_leaves_nothing(
+    cluster: Cluster, tight: Database, tmp_path: Path
+) -> None:
+    folder = open_folder(tmp_path / "repository")
+    backup = create_backup(tight, folder, cluster.options(kind="sql"), _ignore)
+    options = RestoreOptions(into="tight_again", parent=tmp_path / "scratch", pg_bin=PG_BIN)
+
+    def restore() -> None:
+        with open_restore(cluster.database, backup, folder, None, options) as one:
+            one.run(one.plan(_ignore), _ignore)
+
+    with pytest.raises(RestoreDiskFull, match="No space left on device"):
+        restore()
+    with connect(cluster.database) as connection:
+        names = [name for (name,) in connection.execute("SELECT datname FROM pg_database")]
+    assert [name for name in names if name.startswith("tight")] == ["tight"]
+    # With room it goes on.
+    with connect(tight) as connection:
+        connection.execute("TRUNCATE noise1")
+    restore()
+    drop_databases(cluster.database, ["tight_again"])
 
 
 @pytest.mark.parametrize("kind", _KINDS)
