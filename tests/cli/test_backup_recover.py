@@ -207,7 +207,8 @@ def test_mistakes_are_told_and_change_nothing(
     before = sorted(path.name for path in archived.iterdir())
     for code, said, arguments in [
         (2, "one target", ("recover", "--to-latest", "--to-name", "here")),
-        (2, "not a position", ("recover", "--to-lsn", "nowhere")),
+        (2, "--timeline goes with", ("recover", "--timeline", "9")),
+        (2, "a position in the WAL", ("recover", "--to-lsn", "nowhere")),
         (4, "cannot be recovered to", ("recover", "--to-time", "2020-01-01T00:00:00Z")),
         (1, "no mark nowhere", ("recover", "--to-name", "nowhere")),
         (2, "no base backup", ("recover", dump)),

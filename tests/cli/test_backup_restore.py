@@ -109,6 +109,25 @@ def test_options_that_exclude_each_other(call: Call, options: tuple[str, ...]) -
     assert (called.code, "--" in called.err) == (2, True), called
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("restore", ""),
+        ("restore", "--table", "tasks", "--where", " "),
+        ("restore", "--table", ""),
+        ("restore", "--into", ""),
+        ("restore", "--to-name", ""),
+        ("recover", "--to-name", ""),
+        ("recover", "--to-lsn", ""),
+        ("recover", ""),
+        ("drill", ""),
+    ],
+)
+def test_what_a_script_has_not_set_is_refused(call: Call, options: tuple[str, ...]) -> None:
+    called = call("backup", *options)
+    assert (called.code, "cannot be '" in called.err) == (2, True), called
+
+
 def test_rows_come_back_with_a_file_that_undoes_it(
     call: Call, made: str, server: Database, tmp_path: Path
 ) -> None:
@@ -117,6 +136,8 @@ def test_rows_come_back_with_a_file_that_undoes_it(
     undo = tmp_path / "undo.sql"
     arguments = ("--dsn", server.dsn, "backup", "restore", made, "--undo-file", str(undo))
     assert call(*arguments).code == 2
+    wrong = call(*arguments, "--table", "schema_migrations", "--where", "version <", "--yes")
+    assert (wrong.code, "can't be chosen by version <: " in wrong.err) == (2, True), wrong
     called = call(*arguments, "--table", "schema_migrations", "--where", "version < 9", "--yes")
     assert called.code == 0, called.err
     assert str(undo) in called.out

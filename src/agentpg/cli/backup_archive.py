@@ -219,7 +219,7 @@ def _show(session: Session, found: ArchiveStatus) -> None:
         (N_("last file"), archiver.last_archived),
         (N_("archived"), archiver.last_archived_at),
         (N_("failing since"), archiver.failing_since or False),
-        (N_("waiting"), found.waiting),
+        (N_("files waiting"), found.waiting),
         (N_("waiting since"), found.waiting_since or False),
         (N_("files"), figures.count(found.segments)),
         (N_("sealed"), _share(session, found)),

@@ -11,6 +11,7 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option, plain
 from agentpg.cli.session import Session
+from agentpg.cli.values import GIVEN
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ _EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
         agentpg backup drill --json | jq -r .outcome
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest of this database.")
+@click.argument(
+    "name",
+    type=GIVEN,
+    required=False,
+    help="The backup; by default the newest of this database.",
+)
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many connections restore it.")
 @click.option("--fast", is_flag=True, help="At the usual priority instead of a low one.")
 @json_option

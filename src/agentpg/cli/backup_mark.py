@@ -7,6 +7,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
+from agentpg.cli.values import GIVEN
 from agentpg.language import N_
 
 
@@ -19,7 +20,7 @@ from agentpg.language import N_
         agentpg backup restore --to-name before-import
     """,
 )
-@click.argument("name", help="What the moment is called.")
+@click.argument("name", type=GIVEN, help="What the moment is called.")
 @json_option
 @click.pass_obj
 def mark(session: Session, name: str, as_json: bool) -> None:

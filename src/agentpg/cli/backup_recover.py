@@ -15,7 +15,7 @@ from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import ANY_PATH, MOMENT
+from agentpg.cli.values import ANY_PATH, GIVEN, MOMENT, MOVED, POSITION
 from agentpg.errors import AgentpgError, ArchivingFailed, ClusterInUse, UsageError
 from agentpg.language import N_
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from agentpg.desk.backup.recovery.recovering import Recovered
     from agentpg.desk.backup.recovery.targets import Target
     from agentpg.desk.backup.restore.unfinished import Unfinished
+
+# Targets that nobody has named.
+_TARGETS = {"backup": N_("the backup's own moment"), "latest": N_("the end of the WAL")}
 
 
 @click.command(
@@ -38,10 +41,16 @@ if TYPE_CHECKING:
         agentpg backup recover --undo FOLDER
     """,
 )
-@click.argument("name", required=False, help="The base backup; by default the last that fits.")
+@click.argument(
+    "name", type=GIVEN, required=False, help="The base backup; by default the last that fits."
+)
 @click.option("--to-time", type=MOMENT, help="After the last commit up to this moment.")
-@click.option("--to-lsn", metavar="LSN", help="Before what is written at this position.")
-@click.option("--to-name", metavar="NAME", help="At this mark, or at another backup's moment.")
+@click.option(
+    "--to-lsn", type=POSITION, metavar="LSN", help="Before what is written at this position."
+)
+@click.option(
+    "--to-name", type=GIVEN, metavar="NAME", help="At this mark, or at another backup's moment."
+)
 @click.option("--to-latest", is_flag=True, help="At the end of all WAL that there is.")
 @click.option("--timeline", type=click.IntRange(1), help="The timeline to follow.")
 @click.option(
@@ -52,6 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tablespace",
     "tablespaces",
+    type=MOVED,
     metavar="OLD=NEW",
     multiple=True,
     help="The new folder of a tablespace.",
@@ -78,7 +88,7 @@ def recover(
     to_latest: bool,
     timeline: int | None,
     into: Path | None,
-    tablespaces: tuple[str, ...],
+    tablespaces: tuple[tuple[str, Path], ...],
     unfinished: Unfinished,
     replace: bool,
     force: bool,
@@ -112,7 +122,7 @@ def recover(
             _show_plan(session, aim, home, unfinished)
         if replace and not yes:
             _ask(session, N_("Replace the present cluster once it is recovered?"))
-        recovered = _recover(session, aim, home, _mapped(tablespaces), unfinished)
+        recovered = _recover(session, aim, home, dict(tablespaces), unfinished)
         if as_json:
             session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
         else:
@@ -143,12 +153,12 @@ def _target(
     *,
     latest: bool,
 ) -> Target:
-    from agentpg.desk.backup.recovery.targets import Target, is_lsn
+    from agentpg.desk.backup.recovery.targets import Target
 
     if sum(map(bool, (to_time, to_lsn, to_name, latest))) > 1:
         raise UsageError(N_("give one target alone"), hint=N_("--to-time, for example."))
-    if to_lsn and not is_lsn(to_lsn):
-        raise UsageError(N_("{value} is not a position in the WAL").format(value=to_lsn))
+    if timeline and not (to_time or to_lsn or to_name or latest):
+        raise UsageError(N_("--timeline goes with a target"), hint=N_("--to-latest, for example."))
     if to_time:
         return Target(by="time", at=to_time, timeline=timeline)
     if to_lsn:
@@ -156,20 +166,6 @@ def _target(
     if to_name:
         return Target(by="name", value=to_name, timeline=timeline)
     return Target(by="latest" if latest else "backup", timeline=timeline)
-
-
-def _mapped(tablespaces: tuple[str, ...]) -> dict[str, Path]:
-    mapped = {}
-    for text in tablespaces:
-        old, _, new = text.partition("=")
-        if not old or not new:
-            raise UsageError(
-                N_(
-                    "--tablespace takes the old folder and the new one as OLD=NEW, not {value}"
-                ).format(value=text)
-            )
-        mapped[old] = Path(new).absolute()
-    return mapped
 
 
 def _recover(
@@ -348,7 +344,7 @@ def _show_plan(session: Session, aim: Aim, home: Path, unfinished: Unfinished) -
     session.out.facts(
         (
             (N_("backup"), aim.backup.name),
-            (N_("target"), str(aim.target)),
+            (N_("target"), session.translate(_TARGETS.get(aim.target.by, str(aim.target)))),
             (N_("timeline"), str(aim.plan.timeline)),
             (N_("possible from"), reach.from_at),
             (N_("possible to"), reach.to_at),

@@ -15,7 +15,7 @@ from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option, plain
 from agentpg.cli.session import Session
-from agentpg.cli.values import MOMENT
+from agentpg.cli.values import FILE_PATH, GIVEN, MOMENT, POSITION
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
@@ -47,8 +47,18 @@ _TARGETS = ("to_time", "to_lsn", "to_name")
         agentpg --dsn postgresql://postgres@db2/postgres backup restore --into copy
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest of this database.")
-@click.option("--into", metavar="DATABASE", help="The new database; with --replace, the old one.")
+@click.argument(
+    "name",
+    type=GIVEN,
+    required=False,
+    help="The backup; by default the newest of this database.",
+)
+@click.option(
+    "--into",
+    type=GIVEN,
+    metavar="DATABASE",
+    help="The new database; with --replace, the old one.",
+)
 @click.option("--replace", is_flag=True, help="Swap it with the database that is there.")
 @click.option(
     "--unfinished",
@@ -64,17 +74,29 @@ _TARGETS = ("to_time", "to_lsn", "to_name")
 @click.option("--with-workers", is_flag=True, help="The same, those of workers included.")
 @click.option("--undo", is_flag=True, help="Put back what the last --replace replaced.")
 @click.option("--forget-old", is_flag=True, help="Drop the databases that were kept.")
-@click.option("--table", "tables", metavar="TABLE", multiple=True, help="Only this table's rows.")
-@click.option("--where", metavar="SQL", help="Of these tables, rows for which this is true.")
+@click.option(
+    "--table",
+    "tables",
+    type=GIVEN,
+    metavar="TABLE",
+    multiple=True,
+    help="Only this table's rows.",
+)
+@click.option(
+    "--where",
+    type=GIVEN,
+    metavar="SQL",
+    help="Of these tables, rows for which this is true.",
+)
 @click.option("--overwrite", is_flag=True, help="Changed rows too become what they were.")
 @click.option(
     "--undo-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_PATH,
     help="The SQL file that undoes it; by default below undo/ in the home.",
 )
 @click.option("--to-time", type=MOMENT, help="As `agentpg backup recover` does.")
-@click.option("--to-lsn", metavar="LSN", help="The same.")
-@click.option("--to-name", metavar="NAME", help="The same.")
+@click.option("--to-lsn", type=POSITION, metavar="LSN", help="The same.")
+@click.option("--to-name", type=GIVEN, metavar="NAME", help="The same.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context

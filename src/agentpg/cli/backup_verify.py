@@ -10,6 +10,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
+from agentpg.cli.values import GIVEN
 from agentpg.errors import (
     AgentpgError,
     NoBackups,
@@ -36,7 +37,12 @@ _EXIT_CODES: dict[Outcome, int] = {"failed": 1, "unknown": 6}
         agentpg backup verify 20260301T120000Z-dump --json
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest of this database.")
+@click.argument(
+    "name",
+    type=GIVEN,
+    required=False,
+    help="The backup; by default the newest of this database.",
+)
 @click.option("--all", "every", is_flag=True, help="All backups.")
 @json_option
 @click.pass_obj

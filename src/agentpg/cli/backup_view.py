@@ -12,6 +12,7 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, json_option, plain
 from agentpg.cli.session import Session
+from agentpg.cli.values import GIVEN
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ def list_(session: Session, as_json: bool) -> None:
         agentpg backup show 20260301T120000Z-dump --files
     """,
 )
-@click.argument("name", required=False, help="The backup; by default the newest of this database.")
+@click.argument(
+    "name",
+    type=GIVEN,
+    required=False,
+    help="The backup; by default the newest of this database.",
+)
 @click.option("--files", is_flag=True, help="List its files with their checksums.")
 @json_option
 @click.pass_obj

@@ -148,13 +148,22 @@ def _name_of(error: click.BadParameter) -> str:
     if hint is None and error.param is not None:
         hint = error.param.get_error_hint(error.ctx)
     text = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "?")
-    return text.replace("'", "")
+    # One that may be left out stands in brackets.
+    return text.replace("'", "").strip("[]")
 
 
 # Click's own sentences, taken apart so that they can be said in the reader's language.
 _CLICK_SAYS: tuple[tuple[str, str], ...] = (
     (r"(?P<value>.+) is not a valid (?P<kind>.+)\.", N_("{name}: {value} is not a valid {kind}")),
     (r"(?P<value>.+) is not one of (?P<known>.+)\.", N_("{name}: {value} is not one of {known}")),
+    (
+        r"(?P<value>.+) is not in the range x>=(?P<least>\S+)\.",
+        N_("{name}: {value} is less than {least}"),
+    ),
+    (
+        r"(?P<value>.+) is not in the range (?P<least>\S+?)<=x<=(?P<most>\S+)\.",
+        N_("{name}: {value} is not from {least} to {most}"),
+    ),
     (r"(?P<value>.+) is not in the range (?P<range>.+)\.", N_("{name}: {value} is not in {range}")),
     (r"\S+ (?P<value>'.+') does not exist\.", N_("{name}: {value} does not exist")),
     (r"\S+ (?P<value>'.+') is a file\.", N_("{name}: {value} is a file")),

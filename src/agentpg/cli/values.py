@@ -10,6 +10,8 @@ import click
 
 from agentpg.language import N_
 
+EMPTY = N_("it is empty")
+
 
 class WrongValue(click.BadParameter):
     """What was given, and why it is none of its kind."""
@@ -48,9 +50,67 @@ class DurationType(click.ParamType[timedelta]):
 DURATION = DurationType()
 
 
+class GivenType(click.ParamType[str]):
+    """A text. An empty one is none: it comes of a script's variable that is not set, and would
+    mean what nobody has said, such as all rows or another moment."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is."""
+        text = str(value)
+        if not text.strip():
+            raise WrongValue(value, EMPTY, param, ctx)
+        # What is no UTF-8 on the command line comes as halves of surrogate pairs.
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise WrongValue(value, N_("it is not text in UTF-8"), param, ctx)
+        return text
+
+
+GIVEN = GivenType()
+
+
+class PositionType(click.ParamType[str]):
+    """A position in the WAL."""
+
+    name = "position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is."""
+        from agentpg.desk.backup.recovery.targets import is_lsn
+
+        if not is_lsn(value):
+            reason = N_("it must be a position in the WAL such as 0/1A2B3C8")
+            raise WrongValue(value, reason, param, ctx)
+        return str(value)
+
+
+POSITION = PositionType()
+
+
+class MovedType(click.ParamType[tuple[str, Path]]):
+    """An old folder and its new place, OLD=NEW."""
+
+    name = "folders"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """The old folder as it was written, and the new one."""
+        if isinstance(value, tuple):
+            return value
+        old, _, new = value.partition("=")
+        if not old or not new:
+            reason = N_("it must be the old folder and the new one as OLD=NEW")
+            raise WrongValue(value, reason, param, ctx)
+        return old, Path(new).absolute()
+
+
+MOVED = MovedType()
+
+
 class PathType(click.Path):
-    """A path. An empty text is none: it would mean the working folder, and comes of a script's
-    variable that is not set."""
+    """A path. An empty text is none, as of `GivenType`: it would mean the working folder."""
 
     def __init__(
         self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True
@@ -60,7 +120,7 @@ class PathType(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text as a Path."""
         if value == "":
-            raise WrongValue(value, N_("it is empty"), param, ctx)
+            raise WrongValue(value, EMPTY, param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -31,6 +31,7 @@ AgentpgError                    exit 1   failed
 │   ├── NotABaseBackup                   no backup of another kind gets to a later moment
 │   ├── MarkNameWrong                    a name that no mark can have
 │   ├── DatabaseNameUnusable             a name that nothing is restored under
+│   ├── ConditionWrong                   what chooses rows is no SQL
 │   ├── InvalidAgent                     a name that no agent can have
 │   ├── LimitNotFound                    there is no such limit to remove
 │   ├── NotPaused                        an agent that is to be resumed runs already
@@ -314,6 +315,7 @@ from agentpg.errors.refused import (
     WrongMajorVersion,
 )
 from agentpg.errors.restore import (
+    ConditionWrong,
     DatabaseNameUnusable,
     DependentsNotMade,
     NothingToUndo,
@@ -426,6 +428,7 @@ __all__ = [
     "ClusterInUse",
     "CompressionNotBuilt",
     "CompressionUnknown",
+    "ConditionWrong",
     "CopyDamaged",
     "CronNeverTrue",
     "CronWrong",

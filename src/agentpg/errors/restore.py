@@ -98,9 +98,7 @@ class WorkersConnected(RestoreRefused):
 class RestoreTooSmall(RestoreRefused):
     """The server's disk has no room."""
 
-    sentence = N_(
-        "the disk of {target} has {free} left, and the restore takes about {needed}"
-    )
+    sentence = N_("the disk of {target} has {free} left, and the restore takes about {needed}")
     hint = N_("Make room first. Nothing was changed.")
 
 
@@ -174,6 +172,13 @@ class DatabaseNameUnusable(UsageError):
 
     sentence = N_("{name} can't be the name of a database for a backup: {reason}")
     hint = N_("Give another one with --into. Nothing was changed.")
+
+
+class ConditionWrong(UsageError):
+    """The server does not take the condition by which rows are chosen."""
+
+    sentence = N_("rows can't be chosen by {where}: {reason}")
+    hint = N_("Give --where what stands behind WHERE in SQL. Nothing was changed.")
 
 
 class TableNotInBackup(BackupError):

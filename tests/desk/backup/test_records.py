@@ -90,6 +90,12 @@ def test_what_has_no_record_is_no_backup(folder: Folder) -> None:
         read_backup(folder, begun.name)
 
 
+@pytest.mark.parametrize("name", ["", "..", "../../etc", "a/b", "x" * 300, "a\x1b[2J", "\udcff"])
+def test_no_backup_has_a_name_that_is_none(folder: Folder, name: str) -> None:
+    with pytest.raises(BackupNotFound):
+        read_backup(folder, name)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -7,8 +7,8 @@ Triggers that people have made do not fire meanwhile.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from agentpg.db import (
     Connection,
     Database,
     Fragment,
+    ServerError,
     Statements,
     connect,
     driver_errors,
     identifier,
     render,
+    server_message,
 )
 from agentpg.desk.backup.restore.outline import Outline, open_outline
 from agentpg.desk.backup.restore.remaking import (
@@ -36,9 +38,13 @@ from agentpg.desk.backup.restore.tables import EVERYTHING, Source, Table, parts_
 from agentpg.desk.backup.restore.triggers import Trigger, triggers_of
 from agentpg.desk.backup.restore.undoing import UndoFile, undo_file
 from agentpg.desk.backup.restore.unfinished import Unfinished, reason_of
-from agentpg.errors import AgentpgError
+from agentpg.errors import AgentpgError, ConditionWrong
 
 _TASKS = "tasks"
+
+# Syntax, names, types, values; what a role may not do is among them, and no such mistake.
+_WRONG_SQL = ("42", "22")
+_NO_RIGHT = "42501"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +239,7 @@ def _compare(
     parts = parts_of(table, staging, f"({options.where})" if options.where else EVERYTHING)
     connection.execute(sql.compose("make_staging", **parts), {})
     with (
+        _condition_told(options.where),
         restored.cursor().copy(render(restored, sql.compose("copy_out", **parts)).encode()) as read,
         connection.cursor().copy(
             render(restored, sql.compose("copy_in", **parts)).encode()
@@ -242,6 +249,18 @@ def _compare(
             write.write(piece)
     [row] = connection.execute(sql.compose("difference", **parts), {}).fetchall()
     return TableDifference(table=str(table), missing=row[0], changed=row[1], only_live=row[2])
+
+
+@contextmanager
+def _condition_told(where: str) -> Iterator[None]:
+    """Say of a condition that the server does not take that it is that."""
+    try:
+        yield
+    except ServerError as error:
+        said = error.sqlstate or ""
+        if where and said.startswith(_WRONG_SQL) and said != _NO_RIGHT:
+            raise ConditionWrong(server_message(error), where=where) from None
+        raise
 
 
 def _merge(

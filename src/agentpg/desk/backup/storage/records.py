@@ -32,7 +32,7 @@ from agentpg.desk.backup.model import (
     Source,
     StoredFile,
 )
-from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository, Stored
+from agentpg.desk.backup.storage.repository import BEGUN, RECORD, Repository, Stored, is_step
 from agentpg.errors import BackupNotFound, ObjectMissing, RecordDamaged, RecordTooNew
 from agentpg.language import N_
 
@@ -143,6 +143,8 @@ def list_backups(repository: Repository) -> list[Backup]:
 
 def read_backup(repository: Repository, name: str) -> Backup:
     """The record of one backup. Raises BackupNotFound, RecordDamaged and RecordTooNew."""
+    if not is_step(name):
+        raise BackupNotFound(name=name, place=repository.place)
     try:
         content = repository.read(key_of(name, RECORD))
     except ObjectMissing:

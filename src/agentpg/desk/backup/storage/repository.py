@@ -40,6 +40,9 @@ KEY = "key.age"
 WAL_KEY = "key-"
 SEALED = ".age"
 
+# What a file's name may have, on all usual file systems.
+_LONGEST_STEP = 255
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
@@ -111,3 +114,9 @@ class Repository(Protocol):
     def free_bytes(self) -> int | None:
         """The room that is left; None where that is unknown."""
         ...
+
+
+def is_step(name: str) -> bool:
+    """Whether a name can be one step of a key: no path of its own, text, and not too long."""
+    one = "/" not in name and name not in ("", ".", "..")
+    return one and name.isprintable() and len(name.encode()) <= _LONGEST_STEP
