@@ -68,6 +68,10 @@ class Database:
         """Another database of the same server."""
         return Database(make_conninfo(self.dsn, dbname=name), self.schema)
 
+    def as_role(self, name: str) -> Database:
+        """The same as another role, which needs no password."""
+        return Database(make_conninfo(self.dsn, user=name), self.schema)
+
     def with_settings(self, **settings: str) -> Database:
         """The same with these settings for the session, whatever role and database prefer."""
         said = str(_parse(completed(self.dsn)).get("options") or "")

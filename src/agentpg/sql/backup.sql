@@ -12,20 +12,18 @@ SELECT
 -- The cluster's identifier, which all of its physical copies share.
 SELECT system_identifier::text FROM pg_control_system();
 
+-- name: find_only_own
+-- Let this session find nothing but what is the server's own. Nothing is looked up for this.
+SET search_path = '';
+
 -- name: be_undisturbed
--- Let no time limit of the server end this session while a program works for it, and let it
--- find nothing but what is the server's own.
-SELECT set_config(s.name, s.value, false)
-FROM (
-    SELECT 'search_path' AS name, '' AS value
-    UNION ALL
-    SELECT p.name, '0'
-    FROM pg_settings AS p
-    WHERE p.name IN (
-        'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
-        'idle_session_timeout'
-    )
-) AS s;
+-- Let no time limit of the server end this session while a program works for it.
+SELECT set_config(p.name, '0', false)
+FROM pg_settings AS p
+WHERE p.name IN (
+    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
+    'idle_session_timeout'
+);
 
 -- name: wait_for_locks
 -- How long to wait for a lock.

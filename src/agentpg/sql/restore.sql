@@ -17,8 +17,8 @@ ALTER DATABASE {database} OWNER TO {owner};
 SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = %(schema)s;
 
 -- name: size
--- How large the database is.
-SELECT pg_database_size(current_database());
+-- How large the database is, whatever its names mean.
+SELECT pg_catalog.pg_database_size(pg_catalog.current_database());
 
 -- name: server_facts
 -- The server's version, and whether the role may make databases.
@@ -124,6 +124,81 @@ GROUP BY n.nspname
 HAVING count(*) = 5
 ORDER BY n.nspname;
 
+-- name: find_only_own
+-- For this transaction, names mean the server's own alone. Nothing is looked up for this.
+SET LOCAL search_path = pg_catalog;
+
+-- name: find_as_usual
+-- For the rest of it, what they mean to whoever works in this database.
+SET LOCAL search_path = DEFAULT;
+
+-- name: is_superuser
+-- Whether the role may do anything.
+SELECT rolsuper FROM pg_roles WHERE rolname = current_user;
+
+-- name: leave_triggers
+-- For this transaction, no trigger and no rule fires but those that always do.
+SET LOCAL session_replication_role = replica;
+
+-- name: make_stand_in
+-- A role for one transaction, from which no policy hides rows, and which may do nothing.
+CREATE ROLE {stand_in} NOLOGIN BYPASSRLS;
+
+-- name: let_change
+-- The rows that it changes.
+GRANT SELECT, UPDATE
+ON {schema}.tasks, {schema}.agent_executions, {schema}.llm_requests, {schema}.workers,
+{schema}.schedules
+TO {stand_in};
+
+-- name: make_place
+-- Where its work is, for the same transaction.
+CREATE SCHEMA {place};
+
+-- name: make_work
+-- What it does.
+CREATE FUNCTION {place}.work() RETURNS boolean LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS {body};
+
+-- name: make_confined
+-- What the server does as the one to whom it belongs, and lets do nothing else.
+CREATE MATERIALIZED VIEW {place}.confined AS
+SELECT ({counted}) AS number, {place}.work() AS done
+WITH NO DATA;
+
+-- name: let_in
+-- It gets there.
+GRANT USAGE ON SCHEMA {schema}, {place} TO {stand_in};
+
+-- name: let_work
+-- It may call that, whatever is usual here.
+GRANT EXECUTE ON FUNCTION {place}.work() TO {stand_in};
+
+-- name: give_confined
+-- As whom it is done.
+ALTER MATERIALIZED VIEW {place}.confined OWNER TO {stand_in};
+
+-- name: run_confined
+-- Do it.
+REFRESH MATERIALIZED VIEW {place}.confined;
+
+-- name: number_confined
+-- How many there were.
+SELECT number FROM {place}.confined;
+
+-- name: remove_place
+-- Nothing of it stays.
+DROP SCHEMA {place} CASCADE;
+
+-- name: take_back
+-- Nor what the role was given here.
+DROP OWNED BY {stand_in};
+
+-- name: remove_stand_in
+-- Nor the role.
+DROP ROLE {stand_in};
+
 -- name: close_executions
 -- The executions that were under way, and their calls, are lost: their workers are of another time.
 WITH lost AS (
@@ -163,10 +238,6 @@ WHERE status IN ('pending', 'running', 'waiting');
 UPDATE {schema}.schedules SET next_at = NULL
 WHERE next_at < now();
 
--- name: say_names_in_full
--- Names are said with their schemas.
-SELECT set_config('search_path', '', false);
-
 -- name: owned_sequences
 -- The sequences that give a column its numbers.
 SELECT s.oid::regclass::text, c.oid::regclass::text, quote_ident(a.attname)
@@ -202,16 +273,22 @@ ORDER BY 1;
 SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1;
 
 -- name: foreign_keys
--- Every foreign key, with what is needed to look for rows that break it.
+-- Every foreign key, with what is needed to look for rows that break it; its own operators, as a
+-- type of an extension may have others than the server's.
 SELECT
     conname::text,
     conrelid::regclass::text,
     confrelid::regclass::text,
     (
-        SELECT string_agg(format('f.%%I = p.%%I', a.attname, b.attname), ' AND ')
-        FROM unnest(conkey, confkey) AS k (mine, theirs)
+        SELECT string_agg(
+            format('p.%%I OPERATOR(%%I.%%s) f.%%I', b.attname, n.nspname, o.oprname, a.attname),
+            ' AND '
+        )
+        FROM unnest(conkey, confkey, conpfeqop) AS k (mine, theirs, equals)
         JOIN pg_attribute AS a ON a.attrelid = conrelid AND a.attnum = k.mine
         JOIN pg_attribute AS b ON b.attrelid = confrelid AND b.attnum = k.theirs
+        JOIN pg_operator AS o ON o.oid = k.equals
+        JOIN pg_namespace AS n ON n.oid = o.oprnamespace
     ),
     (
         SELECT string_agg(format('f.%%I IS NOT NULL', a.attname), ' AND ')
@@ -283,6 +360,18 @@ SELECT
 FROM pg_tables
 WHERE schemaname = %(schema)s
 ORDER BY pg_total_relation_size(schemaname||'.'||tablename) DESC;
+
+-- name: make_reader
+-- A role of a server that is thrown away, which may read everything and change nothing.
+CREATE ROLE {reader} LOGIN BYPASSRLS IN ROLE pg_read_all_data, pg_read_all_stats;
+
+-- name: let_reader_in
+-- It may make a schema of its own.
+GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {reader};
+
+-- name: unlimit
+-- Whoever is no superuser gets in too.
+ALTER DATABASE {database} CONNECTION LIMIT -1;
 
 -- name: has_amcheck
 -- Whether the extension that looks into indexes can be made.

@@ -27,5 +27,6 @@ FROM (VALUES
 SELECT set_config('lock_timeout', {milliseconds}, {only_now});
 
 -- name: backend
--- The process of the server that answers.
-SELECT pg_backend_pid();
+-- The process of the server that answers. Every connection begins with it, a superuser's too, in
+-- databases whose owners may have put a function of that name before the server's own.
+SELECT pg_catalog.pg_backend_pid();

@@ -110,6 +110,27 @@ def test_rows_that_break_a_foreign_key_are_found(
     assert "parts_note_fkey" in _named(found)["restore"].reason
 
 
+def test_foreign_keys_are_compared_by_their_own_operators(
+    filled: Database, superuser_dsn: Callable[..., str]
+) -> None:
+    server = Database(superuser_dsn(filled.name()), filled.schema)
+    with connect(server) as connection:
+        connection.execute("CREATE EXTENSION citext")
+        connection.execute("CREATE TABLE kinds (name citext PRIMARY KEY)")
+        connection.execute("CREATE TABLE things (kind citext REFERENCES kinds)")
+        connection.execute("INSERT INTO kinds VALUES ('Large')")
+        connection.execute("INSERT INTO things VALUES ('large')")
+        assert _keys(server).outcome == "passed"
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("INSERT INTO things VALUES ('small')")
+    assert [one.found for one in _keys(server).differences] == ["1"]
+
+
+def _keys(database: Database) -> Check:
+    checks = Proof(a_backup(), database, find_programs(PG_BIN, 0)).checks()
+    return next(check for check in checks if check.name == "foreign keys")
+
+
 def test_a_sequence_that_was_behind_at_the_source_is_named_and_no_failure(
     filled: Database, folder: Folder, options: Options, drill: Callable[..., Drill]
 ) -> None:

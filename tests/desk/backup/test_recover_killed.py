@@ -106,6 +106,7 @@ def scene(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         connection.execute(
             "CREATE TRIGGER wait BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION wait()"
         )
+        connection.execute("ALTER TABLE tasks ENABLE ALWAYS TRIGGER wait")
     backup = cluster.back_up()
     cluster.end_segment()
     yield Scene(cluster, backup)

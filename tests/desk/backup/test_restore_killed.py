@@ -46,6 +46,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER held BEFORE UPDATE ON {schema}.tasks EXECUTE FUNCTION {schema}.held();
+ALTER TABLE {schema}.tasks ENABLE ALWAYS TRIGGER held;
 CREATE TABLE {schema}.slow (n int CHECK ({schema}.held('loading', n) > 0));
 INSERT INTO {schema}.slow VALUES (1);
 CREATE INDEX ON {schema}.slow ({schema}.held('indexing', {schema}.held('analyzing', n)));

@@ -19,4 +19,5 @@ def be_undisturbed(connection: Connection[Any]) -> None:
 
     It is for connections without a pooler, in no transaction that may be rolled back.
     """
+    connection.execute(_SQL["find_only_own"])
     connection.execute(_SQL["be_undisturbed"])

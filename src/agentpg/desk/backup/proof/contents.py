@@ -44,6 +44,7 @@ from agentpg.db import (
     snapshot,
 )
 from agentpg.desk.backup.proof.manifest import NOTHING, Contents, Sums
+from agentpg.desk.backup.sessions import be_undisturbed
 
 # Pages of a piece, 64 MB of them: less than a second's work, and hundreds in a large table.
 _PAGES = 8192
@@ -95,7 +96,7 @@ class Read:
 @contextmanager
 def join_moment(database: Database, snapshot_name: str) -> Iterator[Connection[Any]]:
     """Another session that sees what the one sees that exported this snapshot."""
-    with snapshot(database, "agentpg backup") as connection:
+    with snapshot(database, "agentpg backup", be_undisturbed) as connection:
         sql = Statements("manifest", database.schema)
         name = Fragment(literal(snapshot_name))
         connection.execute(sql.compose("import_snapshot", snapshot=name), {})

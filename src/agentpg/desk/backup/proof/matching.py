@@ -13,6 +13,7 @@ from agentpg.desk.backup.proof.comparing import compare
 from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.reading import Progress
 from agentpg.desk.backup.proof.taking import take_manifest
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.desk.backup.storage.bringing import Brought
 from agentpg.errors import RecordDamaged
 from agentpg.language import N_
@@ -40,7 +41,7 @@ def compare_contents(
     if brought.manifest is None:
         return (Check(name="contents", outcome="unknown", reason=_NO_MANIFEST),)
     expected = read_manifest(brought.manifest, backup.name)
-    with snapshot(database, "agentpg backup drill") as connection:
+    with snapshot(database, "agentpg backup drill", be_undisturbed) as connection:
         found = take_manifest(
             connection, expected.schema, progress=progress, unlogged=expected.unlogged
         )

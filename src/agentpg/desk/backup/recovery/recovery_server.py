@@ -32,8 +32,10 @@ PRIVATE = "agentpg-recovery-"
 
 _REJECT = "local all all reject\n"
 
-# What the source has set must neither let a session hang nor run code that is not there.
+# What the source has set must neither let a session hang nor run code that is not there, nor may
+# names mean what the owner of a database has put before the server's own, or triggers fire.
 _SESSION = (
+    "-c search_path=pg_catalog -c session_replication_role=replica "
     "-c default_transaction_read_only=off -c synchronous_commit=local -c lock_timeout=1min "
     "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
     "-c session_preload_libraries= -c local_preload_libraries="

@@ -27,6 +27,7 @@ from agentpg.desk.backup.restore.naming import (
     role_statements,
 )
 from agentpg.desk.backup.scratch import gently
+from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.desk.backup.storage.bringing import Brought
 from agentpg.errors import AgentpgError, FileNotWritten
 
@@ -108,6 +109,7 @@ class Loader:
             driver_errors(database.target()),
             connect(database, "agentpg backup restore") as connection,
         ):
+            be_undisturbed(connection)
             found = connection.execute(sql["schema_owner"], {"schema": database.schema}).fetchall()
             for (owner,) in found:
                 connection.execute(sql.compose("give_database", database=name, owner=owner))

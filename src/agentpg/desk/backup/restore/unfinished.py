@@ -13,6 +13,7 @@ from typing import Literal
 from agentpg.db import Database, Statements, connect, driver_errors
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.restore.confined import change_confined
 
 # Why a task is held in what stood still while another took its place.
 PUT_BACK = "it may have run in what was in the place of this cluster or database"
@@ -21,8 +22,9 @@ Unfinished = Literal["keep", "hold", "fail"]
 UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
 
 _REASON = "restored from the backup {name} of {moment:%Y-%m-%d %H:%M:%S %Z}"
-_RECOVERED = "recovered from the backup {name} to {target}"
 _CLUSTER = Statements("restore", "")
+_STEPS = ("close_executions", "end_workers", "leave_out_ticks")
+_RECOVERED = "recovered from the backup {name} to {target}"
 
 
 def reason_of(backup: Backup) -> str:
@@ -65,7 +67,8 @@ def settle_unfinished(database: Database, reason: str, choice: Unfinished) -> in
     """Hold, fail or keep the unfinished tasks of a restored database; how many there are.
 
     But for `keep`, executions that were under way end as lost, workers of that time are over,
-    and ticks that schedules have missed since are left out.
+    and ticks that schedules have missed since are left out. Nothing that belongs to others runs as
+    a superuser meanwhile (`confined.py`).
     """
     sql = Statements("restore", database.schema)
     with (
@@ -73,12 +76,9 @@ def settle_unfinished(database: Database, reason: str, choice: Unfinished) -> in
         connect(database, "agentpg backup restore") as connection,
         connection.transaction(),
     ):
+        connection.execute(sql["find_only_own"])
         [(there,)] = connection.execute(sql["has_tasks"], {"schema": database.schema}).fetchall()
         if not there:
             return 0
-        [(number,)] = connection.execute(sql["count_unfinished"]).fetchall()
-        if choice != "keep":
-            for step in ("close_executions", "end_workers", "leave_out_ticks"):
-                connection.execute(sql[step])
-            connection.execute(sql[f"{choice}_unfinished"], {"reason": reason})
-    return int(number)
+        steps = () if choice == "keep" else (*_STEPS, f"{choice}_unfinished")
+        return change_confined(connection, sql, "count_unfinished", steps, {"reason": reason})
