@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
+from agentpg.cli.backup_recovered import (
+    document,
+    say_how_to_start,
+    say_settled,
+    show_recovered,
+)
+from agentpg.cli.backup_words import UNFINISHED, UNFINISHED_WORDS
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
@@ -99,7 +105,8 @@ def recover(
     """Recover a whole cluster from a base backup, or pgBackRest's, to its moment or a later one.
 
     It becomes a private server in a new home, beside the present one, and archives nothing. Tasks
-    that had not ended are held before anybody can connect, so that nothing runs twice.
+    that had not ended are held before anybody can connect, so that nothing runs twice, and
+    subscriptions are disabled, so that it takes no changes that are for the other one.
     With --replace the two change places in one moment; the old cluster is then in the new home,
     and --undo changes them back: what had not ended in that is held too, since it may have run in
     the other one. What is possible, and what is missing, is said before anything is done.
@@ -124,13 +131,13 @@ def recover(
             _ask(session, N_("Replace the present cluster once it is recovered?"))
         recovered = _recover(session, aim, home, dict(tablespaces), unfinished)
         if as_json:
-            session.out.json({**_document(recovered), "backup": aim.backup.name, "home": home})
+            session.out.json({**document(recovered), "backup": aim.backup.name, "home": home})
         else:
-            _show_recovered(session, recovered, unfinished)
+            show_recovered(session, recovered, unfinished)
         if replace:
             _take_place(session, home, force=force)
         elif not as_json:
-            _say_how_to_start(session, aim, home, recovered.timeline)
+            say_how_to_start(session, aim, home, recovered.timeline)
 
 
 @contextmanager
@@ -268,14 +275,13 @@ def _exchange(
         _require_unused(session, force=force)
     if not yes:
         _ask(session, N_("Let the two clusters change places?"))
-    number = settle_home(home, unfinished, find_binaries(session.settings.pg_bin))
+    settled = settle_home(home, unfinished, find_binaries(session.settings.pg_bin))
     _change_places(session, home)
     text = session.translate(N_("They have changed places; the other one is in {home}."))
     session.out.line(text.format(home=home))
-    if number:
-        session.out.facts([(N_("unfinished tasks"), number)])
-    if number and unfinished == "hold":
-        session.out.line(session.translate(HELD))
+    if settled.unfinished:
+        session.out.facts([(N_("unfinished tasks"), settled.unfinished)])
+    say_settled(session, settled, unfinished)
 
 
 def _change_places(session: Session, home: Path) -> None:
@@ -353,44 +359,3 @@ def _show_plan(session: Session, aim: Aim, home: Path, unfinished: Unfinished) -
             (N_("unfinished tasks"), session.translate(UNFINISHED_WORDS[unfinished])),
         )
     )
-
-
-def _show_recovered(session: Session, recovered: Recovered, choice: Unfinished) -> None:
-    number = recovered.unfinished
-    session.out.facts(
-        (
-            (N_("stopped"), recovered.stopped or session.translate(N_("at the end of the WAL"))),
-            (N_("last commit"), recovered.last_commit or None),
-            (N_("position"), recovered.lsn),
-            (N_("new timeline"), str(recovered.timeline)),
-            (N_("recovered in"), recovered.took),
-            *([] if number is None else [(N_("unfinished tasks"), number)]),
-        )
-    )
-    if number and choice == "hold":
-        session.out.line(session.translate(HELD))
-
-
-def _say_how_to_start(session: Session, aim: Aim, home: Path, timeline: int) -> None:
-    from agentpg.desk.backup.recovery.homes import steps_to_replace
-
-    session.out.line()
-    if (home / "postgresql" / "data" / "postgresql.conf").is_file():
-        session.out.line(session.translate(N_("Start it, beside the present one:")))
-        session.out.line(f"  agentpg --home {home} server start")
-        return
-    session.out.line(session.translate(N_("Put it in the place of the server that was:")))
-    for step in steps_to_replace(aim.backup, home, timeline):
-        session.out.line(f"  {step}")
-
-
-def _document(recovered: Recovered) -> dict[str, object]:
-    return {
-        "folder": recovered.folder,
-        "timeline": recovered.timeline,
-        "lsn": recovered.lsn,
-        "stopped": recovered.stopped,
-        "last_commit": recovered.last_commit,
-        "recovery_seconds": recovered.took,
-        "unfinished": recovered.unfinished,
-    }

@@ -19,3 +19,7 @@ HELD = N_(
     "They are held: `agentpg task list --held` shows them, `agentpg task release --held` lets them "
     "run."
 )
+SUBSCRIPTIONS_OFF = N_(
+    "Its subscriptions are off, since they would take changes that are for the other cluster. To "
+    "let one take them here: ALTER SUBSCRIPTION … ENABLE, in its database."
+)

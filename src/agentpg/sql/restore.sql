@@ -124,6 +124,16 @@ GROUP BY n.nspname
 HAVING count(*) = 5
 ORDER BY n.nspname;
 
+-- name: subscriptions_on
+-- The subscriptions of this database that would go on taking changes.
+SELECT subname::text FROM pg_subscription
+WHERE subenabled AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY subname;
+
+-- name: disable_subscription
+-- Let one take no changes until somebody lets it again.
+ALTER SUBSCRIPTION {subscription} DISABLE;
+
 -- name: find_only_own
 -- For this transaction, names mean the server's own alone. Nothing is looked up for this.
 SET LOCAL search_path = pg_catalog;

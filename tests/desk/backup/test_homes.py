@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from agentpg.db import Database, connect, literal
 from agentpg.desk.backup.creating import CreateOptions
+from agentpg.desk.backup.drilling import DrillOptions, run_drill
 from agentpg.desk.backup.model import Backup
 from agentpg.desk.backup.recovery.homes import (
     HomeWork,
@@ -41,6 +43,7 @@ from agentpg.schema import migrate
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
 from tests.servers import PG_BIN, SCHEMA, OwnServers
+from tests.waiting import eventually
 
 _PLACES = ("/dev/shm", "/tmp", "/var/tmp", "/run")
 _COUNT = "SELECT count(*) FROM notes"
@@ -301,6 +304,49 @@ def test_they_are_kept_or_ended_where_that_is_said(
         assert connection.execute(_STATES).fetchall() == [(status, None)]
 
 
+def test_no_copy_takes_the_changes_of_a_subscription(cluster: Cluster, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as publisher:
+        publisher.setblocking(False)
+        with connect(cluster.database) as connection:
+            connection.execute(
+                "CREATE SUBSCRIPTION orders"
+                f" CONNECTION 'host=127.0.0.1 port={publisher.getsockname()[1]}'"
+                " PUBLICATION orders WITH (connect = false, slot_name = 'orders')".encode()
+            )
+            connection.execute("ALTER SUBSCRIPTION orders ENABLE")
+        backup = cluster.back_up()
+        # The source itself goes there.
+        eventually(lambda: _calls(publisher))
+        cluster.server.stop("immediate")
+        while _calls(publisher):
+            pass
+        drill = run_drill(
+            cluster.folder,
+            backup.name,
+            DrillOptions(parent=tmp_path / "scratch", pg_bin=PG_BIN),
+            lambda _: None,
+        )
+        assert drill.outcome == "passed"
+        beside = tmp_path / "beside"
+        recovered = recover_home(_work(cluster, backup, beside, "keep"))
+        assert recovered.subscriptions == (f"{cluster.database.name()}.orders",)
+        started = cluster.servers(home=beside)
+        started.start()
+        with connect(Database(started.dsn("postgres"))) as connection:
+            enabled = "SELECT subname, subenabled FROM pg_subscription"
+            assert connection.execute(enabled).fetchall() == [("orders", False)]
+        assert not _calls(publisher)
+
+
+def _calls(publisher: socket.socket) -> bool:
+    """Whether somebody has connected, who is turned away."""
+    try:
+        publisher.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
 def test_what_can_not_be_held_is_said(cluster: Cluster, tmp_path: Path) -> None:
     with connect(cluster.database) as connection:
         connection.execute(
@@ -310,10 +356,10 @@ def test_what_can_not_be_held_is_said(cluster: Cluster, tmp_path: Path) -> None:
         connection.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION refuse()"
         )
+        # Any other does not fire for what no application does.
+        connection.execute("ALTER TABLE tasks ENABLE ALWAYS TRIGGER refuse")
     backup = cluster.back_up()
     with pytest.raises(UnfinishedNotSettled, match="nobody changes a task"):
         recover_home(_work(cluster, backup, tmp_path / "beside"))
     kept = recover_home(_work(cluster, backup, tmp_path / "again", "keep"))
     assert kept.unfinished is None
-        # Any other does not fire for what no application does.
-        connection.execute("ALTER TABLE tasks ENABLE ALWAYS TRIGGER refuse")

@@ -72,6 +72,8 @@ _SETTINGS = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    # A subscription of the source would take changes that are not for a copy of it.
+    "max_logical_replication_workers": "0",
     "archive_mode": "off",
     "autovacuum": "off",
     "shared_buffers": "128MB",

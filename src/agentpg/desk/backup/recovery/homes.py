@@ -1,8 +1,8 @@
 """A recovered cluster becomes a private server of its own, or takes the place of the one that is.
 
 It is recovered into a home of its own, beside the present one, and its unfinished tasks are held
-while nobody but us can connect to it. There it can be started and looked
-at. To replace the present one, the two data folders change places in one moment; the old
+and its subscriptions disabled while nobody but us can connect to it. There it can be started and
+looked at. To replace the present one, the two data folders change places in one moment; the old
 one is then in the other home, to be looked at, or changed back. What is changed back has stood
 still meanwhile, and its tasks may have run in the cluster that was in its place: they are held
 before as well.
@@ -31,6 +31,7 @@ from agentpg.desk.backup.recovery.recovering import (
     refuse_other_major,
 )
 from agentpg.desk.backup.recovery.recovery_server import running_privately
+from agentpg.desk.backup.recovery.settling import Settled, settle_cluster
 from agentpg.desk.backup.recovery.staging import (
     OpenSeal,
     leave_to_archive,
@@ -51,7 +52,6 @@ from agentpg.desk.backup.restore.unfinished import (
     PUT_BACK,
     Unfinished,
     reason_of_recovery,
-    settle_cluster,
 )
 from agentpg.desk.backup.storage.repository import Repository
 from agentpg.embedded.account import Account, choose_account
@@ -148,8 +148,10 @@ def _recover_there(work: HomeWork, folder: Folder, prepared: Prepared) -> Recove
     taken = timelines_in(work.repository, work.backup.source.system_identifier)
     reserve_timelines(prepared.place, prepared.plan.timeline, taken)
     recovered = recover(prepared, work.binaries, folder.home / _LOG)
-    if work.unfinished != "keep":
-        recovered = replace(recovered, unfinished=_settle(work, prepared, folder.home / _LOG))
+    settled = _settle(work, prepared, folder.home / _LOG)
+    recovered = replace(
+        recovered, unfinished=settled.unfinished, subscriptions=settled.subscriptions
+    )
     # A cluster whose settings lie elsewhere is not one that we start.
     if (place.folder / "postgresql.conf").is_file():
         runnable = binaries_for(place.account, work.binaries)
@@ -204,8 +206,9 @@ def _account_for(work: HomeWork, folder: Folder) -> Account:
     return choose_account(folder.data)
 
 
-def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
-    """Hold or fail what had not ended, before the cluster is anybody's; how many tasks."""
+def _settle(work: HomeWork, prepared: Prepared, log: Path) -> Settled:
+    """Hold or fail what had not ended, before the cluster is anybody's, and let nothing of it
+    take what is for the one that it came from."""
     copy = Copy.of(work.backup)
     reason = reason_of_recovery(work.backup, work.target)
     try:
@@ -219,14 +222,13 @@ def _settle(work: HomeWork, prepared: Prepared, log: Path) -> int:
         raise UnfinishedNotSettled(str(error), folder=work.home.absolute(), log=log) from error
 
 
-def settle_home(home: Path, unfinished: Unfinished, binaries: Binaries) -> int | None:
-    """Hold or fail what has not ended in the cluster of a home that stands still; how many tasks.
+def settle_home(home: Path, unfinished: Unfinished, binaries: Binaries) -> Settled:
+    """Hold or fail what has not ended in the cluster of a home that stands still.
 
-    None where they are kept. Raises NoClusterThere, ServerStillRuns, UnfinishedNotSettled.
+    Its subscriptions are disabled as well: the other cluster may have taken their changes.
+    Raises NoClusterThere, ServerStillRuns, UnfinishedNotSettled.
     """
     require_stopped_cluster(home)
-    if unfinished == "keep":
-        return None
     folder = Folder(home.absolute())
     place = Place(folder=folder.data, account=choose_account(folder.data))
     log = folder.home / _LOG

@@ -83,7 +83,7 @@ class Recovered:
     `stopped` is what the server said of where it stopped, `last_commit` of the last transaction
     that it has; `lsn` is where the new `timeline` begins. `took` is the time of the recovery
     itself, without the unpacking. `unfinished` is how many tasks were held or ended afterwards;
-    None where nobody looked.
+    None where nobody looked. `subscriptions` were disabled, as DATABASE.SUBSCRIPTION.
     """
 
     folder: Path
@@ -93,6 +93,7 @@ class Recovered:
     last_commit: str
     took: timedelta
     unfinished: int | None = None
+    subscriptions: tuple[str, ...] = ()
 
 
 def prepare_recovery(

@@ -22,7 +22,6 @@ Unfinished = Literal["keep", "hold", "fail"]
 UNFINISHED: tuple[Unfinished, ...] = ("hold", "keep", "fail")
 
 _REASON = "restored from the backup {name} of {moment:%Y-%m-%d %H:%M:%S %Z}"
-_CLUSTER = Statements("restore", "")
 _STEPS = ("close_executions", "end_workers", "leave_out_ticks")
 _RECOVERED = "recovered from the backup {name} to {target}"
 
@@ -35,32 +34,6 @@ def reason_of(backup: Backup) -> str:
 def reason_of_recovery(backup: Backup, target: Target) -> str:
     """Why a task of a cluster that was recovered to this target is held or has failed."""
     return _RECOVERED.format(name=backup.name, target=target)
-
-
-def settle_cluster(server: Database, reason: str, choice: Unfinished) -> int:
-    """The same for every installation in every database of a cluster; how many tasks in all.
-
-    `server` is one of its databases, as a superuser.
-    """
-    with (
-        driver_errors(server.target()),
-        connect(server, "agentpg backup recover") as connection,
-    ):
-        names = [str(name) for (name,) in connection.execute(_CLUSTER["open_databases"])]
-    return sum(
-        settle_unfinished(installation, reason, choice)
-        for name in names
-        for installation in _installations(server.renamed(name))
-    )
-
-
-def _installations(database: Database) -> list[Database]:
-    with (
-        driver_errors(database.target()),
-        connect(database, "agentpg backup recover") as connection,
-    ):
-        rows = connection.execute(_CLUSTER["installations"]).fetchall()
-    return [Database(database.dsn, str(schema)) for (schema,) in rows]
 
 
 def settle_unfinished(database: Database, reason: str, choice: Unfinished) -> int:
