@@ -20,7 +20,7 @@ from agentpg.settings.environment import (
 from agentpg.settings.loading import load_settings
 from agentpg.settings.names import known_variables, variable_of
 from agentpg.settings.options import ENV_FILE, PREFIX, Settings
-from agentpg.settings.showing import Option, describe, hide_password
+from agentpg.settings.showing import Option, describe, hide_password, hide_secrets
 
 __all__ = [
     "ENV_FILE",
@@ -31,6 +31,7 @@ __all__ = [
     "drop_libpq_variables",
     "environment_with",
     "hide_password",
+    "hide_secrets",
     "known_variables",
     "libpq_variables",
     "load_settings",

@@ -44,6 +44,39 @@ def hide_password(dsn: str) -> str:
     return re.sub(r"(?i)(passw\w{0,30}\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", r"\1***", hidden)
 
 
+# What its name calls a secret: PGPASSWORD=…, --secret-key …, "token": …, a query's sig=….
+_NAMED_SO = r"[\w-]{0,40}?(?:pass|pwd|secret|token|key|credential|auth|sig(?:nature)?)[\w-]{0,40}"
+_HIDDEN = r"""(?:'[^']*'|"[^"]*"|[^\s'"&;|,)])+"""
+_SECRETS = (
+    (re.compile(r"(?i)\b(Bearer|Basic)\s+[^\s'\"]+"), r"\1 ***"),
+    (
+        re.compile(rf"(?i)(?<![\w-])({_NAMED_SO}['\"]?\s?[=:]\s?)(?!Bearer|Basic){_HIDDEN}"),
+        r"\1***",
+    ),
+    (re.compile(rf"(?i)(?<!\S)(--?{_NAMED_SO}\s+)(?!-){_HIDDEN}"), r"\1***"),
+    (re.compile(r"(?<!\S)((?:-u|--user)[\s=]*[^\s:'\"]+):[^\s'\"]+"), r"\1:***"),
+    (re.compile(r"\b(sshpass\s+-p)\s*\S+"), r"\1 ***"),
+)
+
+
+def hide_secrets(command: str) -> str:
+    """A shell command without the passwords, keys and tokens that are in it.
+
+    What a secret is, its name says; better too much is hidden than too little.
+
+    >>> hide_secrets("PGPASSWORD=s3cret aws s3 cp %p s3://wal/%f --sse-c-key 'a b'")
+    'PGPASSWORD=*** aws s3 cp %p s3://wal/%f --sse-c-key ***'
+    >>> hide_secrets("curl -u me:s3cret -H 'Authorization: Bearer abc' -T %p https://a:b@wal/%f")
+    "curl -u me:*** -H 'Authorization: Bearer ***' -T %p https://a:***@wal/%f"
+    >>> hide_secrets('test ! -f /wal/%f && cp "%p" /wal/%f')
+    'test ! -f /wal/%f && cp "%p" /wal/%f'
+    """
+    hidden = hide_password(command)
+    for pattern, shown in _SECRETS:
+        hidden = pattern.sub(shown, hidden)
+    return hidden
+
+
 def _hidden_dsn(dsn: str) -> str:
     """What is neither a URI nor name=value may be anything, a password too."""
     return hide_password(dsn) if "://" in dsn or "=" in dsn else "***"

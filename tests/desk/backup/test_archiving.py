@@ -117,10 +117,12 @@ def test_a_killed_try_is_written_over(script: Path, tmp_path: Path) -> None:
 def test_another_archive_command_is_left_alone(
     own_server: OwnServers, tmp_path: Path, folder: Folder, options: Callable[..., CreateOptions]
 ) -> None:
-    settings = {"archive_mode": "on", "archive_command": "cp %p /elsewhere/%f"}
+    settings = {"archive_mode": "on", "archive_command": "KEY=s3cret cp %p /elsewhere/%f"}
     made = make_cluster(own_server, tmp_path / "cluster", folder, options, **settings)
-    with connect(made.database) as connection, pytest.raises(ArchivingNotOurs, match="elsewhere"):
-        turn_on(connection, folder)
+    with connect(made.database) as connection:
+        with pytest.raises(ArchivingNotOurs, match=r": KEY=\*\*\* cp %p /elsewhere/%f"):
+            turn_on(connection, folder)
+        assert "s3cret" not in look_at_archiving(connection, folder).archiver.command
 
 
 def test_a_full_archive_is_told_and_goes_on_when_there_is_room(

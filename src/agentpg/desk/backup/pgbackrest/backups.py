@@ -45,6 +45,7 @@ from agentpg.errors import (
     ToolFailed,
 )
 from agentpg.language import N_
+from agentpg.settings import hide_secrets
 
 # full: the whole cluster; diff: what changed since the last full; incr: since the last of all.
 TYPES = ("full", "diff", "incr")
@@ -162,7 +163,7 @@ def _require_archiving(stanza: Stanza, server: Server) -> None:
         return
     quoted = stanza.archive_command.replace("'", "''")
     sql = f"ALTER SYSTEM SET archive_mode = on; ALTER SYSTEM SET archive_command = '{quoted}';"
-    command = server.archive_library or server.archive_command
+    command = server.archive_library or hide_secrets(server.archive_command)
     raise PgbackrestNotArchiving(mode=server.archive_mode, command=command, sql=sql)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ from agentpg.errors import (
     RepositoryUnavailable,
 )
 from agentpg.language import N_
-from agentpg.settings import Settings
+from agentpg.settings import Settings, hide_secrets
 
 SCRIPT = "archive_wal.sh"
 
@@ -147,8 +147,12 @@ class ArchiveStatus:
 
 
 def look_at_archiving(connection: Connection[Any], repository: Repository) -> ArchiveStatus:
-    """How archiving goes. Raises RepositoryError where the archive can't be looked at."""
+    """How archiving goes, as it may be shown: secrets in another's command are hidden.
+
+    Raises RepositoryError where the archive can't be looked at.
+    """
     archiver = read_archiver(connection)
+    archiver = replace(archiver, command=hide_secrets(archiver.command))
     look = read_kept_archive if archiver.uses_pgbackrest else read_archive
     archive = look(repository, archiver.system, archiver.segment_bytes)
     waiting, since = _waiting(connection)
@@ -200,7 +204,7 @@ def turn_on(
     """
     archiver = read_archiver(connection)
     if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
-        raise ArchivingNotOurs(command=archiver.library or archiver.command)
+        raise ArchivingNotOurs(command=archiver.library or hide_secrets(archiver.command))
     if pgbackrest:
         command = _pgbackrest_command(connection, repository, archiver.system, settings)
     else:
