@@ -77,6 +77,7 @@ def archive() -> None:
     "default the one that runs this.",
 )
 @click.option("--restart", is_flag=True, help="Restart the private server where it is needed.")
+@click.option("--force", is_flag=True, help="Even where it archives elsewhere already.")
 @click.pass_obj
 def on(
     session: Session,
@@ -85,12 +86,14 @@ def on(
     compression: str | None,
     python: Path | None,
     restart: bool,
+    force: bool,
 ) -> None:
     """Let the server archive its WAL, and prove that it does.
 
-    Needs a superuser, and a restart where it was off. Where the repository is a bucket, or
-    backups are sealed, it runs on the server's machine, and again when keys or credentials are
-    changed: the server's account gets them in a file of its own.
+    A server that archives elsewhere already, into another repository or by another tool, is left
+    alone unless --force is said. Needs a superuser, and a restart where it was off. Where the
+    repository is a bucket, or backups are sealed, it runs on the server's machine, and again when
+    keys or credentials are changed: the server's account gets them in a file of its own.
     """
     from agentpg.db import connect, driver_errors
     from agentpg.desk.backup.recovery.archiving import turn_on
@@ -105,6 +108,7 @@ def on(
             settings=session.settings,
             python=python,
             pgbackrest=kind == "pgbackrest",
+            force=force,
         )
     if _restarted(session, archiver, restart):
         _prove(session)

@@ -92,7 +92,7 @@ AgentpgError                    exit 1   failed
 │   ├── ClusterInUse                     others are connected to what is to be replaced
 │   ├── MarkExists                       recovery would stop at the first of the name
 │   ├── ReplicationRefused               the role may not make a base backup
-│   ├── ArchivingNotOurs                 the server archives in another way
+│   ├── ArchivingNotOurs                 the server archives elsewhere
 │   ├── ArchiveOutOfReach                its account can't write there
 │   ├── ArchiveNotHere                   its settings lie on the server's machine
 │   ├── ArchiveCommandFails              its account can't run it, or is not let in

@@ -237,10 +237,13 @@ class ReplicationRefused(Refused):
 
 
 class ArchivingNotOurs(Refused):
-    """The server archives its WAL in another way already."""
+    """The server archives its WAL elsewhere, or by another tool."""
 
-    sentence = N_("the server archives its WAL in another way already: {command}")
-    hint = N_("Turn that off first, or keep it and make backups with its own tool.")
+    sentence = N_("the server archives its WAL elsewhere already: {owner}")
+    hint = N_(
+        "Keep that and make backups with its own tool, or say --force: from then on nothing gets "
+        "there any more, and its backups can be recovered to moments before that only."
+    )
 
 
 class ArchiveNotHere(Refused):

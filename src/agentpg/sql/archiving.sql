@@ -33,6 +33,10 @@ FROM pg_ls_archive_statusdir() WHERE name LIKE '%%.ready';
 -- How a file of WAL is archived.
 ALTER SYSTEM SET archive_command = %(command)s;
 
+-- name: set_archive_library
+-- What archives instead of a command; with both, the server archives nothing.
+ALTER SYSTEM SET archive_library = %(library)s;
+
 -- name: set_archive_timeout
 -- How long WAL may wait for its file to be full.
 ALTER SYSTEM SET archive_timeout = %(seconds)s;

@@ -18,6 +18,7 @@ from agentpg.desk.backup.creating import CreateOptions
 from agentpg.desk.backup.recovery.archiving import (
     look_at_archiving,
     prove_archiving,
+    read_archiver,
     turn_off,
     turn_on,
 )
@@ -114,15 +115,24 @@ def test_a_killed_try_is_written_over(script: Path, tmp_path: Path) -> None:
     assert not (script.parent / f".{_NAME}.new").exists()
 
 
-def test_another_archive_command_is_left_alone(
-    own_server: OwnServers, tmp_path: Path, folder: Folder, options: Callable[..., CreateOptions]
+def test_the_archive_of_another_is_taken_over_only_by_force(
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    settings = {"archive_mode": "on", "archive_command": "KEY=s3cret cp %p /elsewhere/%f"}
-    made = make_cluster(own_server, tmp_path / "cluster", folder, options, **settings)
-    with connect(made.database) as connection:
-        with pytest.raises(ArchivingNotOurs, match=r": KEY=\*\*\* cp %p /elsewhere/%f"):
-            turn_on(connection, folder)
-        assert "s3cret" not in look_at_archiving(connection, folder).archiver.command
+    with connect(cluster.database) as connection:
+        with pytest.raises(ArchivingNotOurs, match=cluster.folder.place):
+            turn_on(connection, open_folder(tmp_path / "another"))
+        command = "PGPASSWORD=s3cret cp %p /elsewhere/%f"
+        connection.execute(f"ALTER SYSTEM SET archive_command = '{command}'".encode())
+        connection.execute("SELECT pg_reload_conf()")
+        eventually(lambda: read_archiver(connection).command == command)
+        with pytest.raises(ArchivingNotOurs, match=r"PGPASSWORD=\*\*\* cp %p /elsewhere/%f"):
+            turn_on(connection, cluster.folder)
+        shown = look_at_archiving(connection, cluster.folder).archiver.command
+        assert "s3cret" not in shown
+        assert read_archiver(connection).command == command
+        turn_on(connection, cluster.folder, force=True)
+        cluster.end_segment()
+        turn_on(connection, cluster.folder)
 
 
 def test_a_full_archive_is_told_and_goes_on_when_there_is_room(
@@ -130,7 +140,7 @@ def test_a_full_archive_is_told_and_goes_on_when_there_is_room(
 ) -> None:
     place = open_folder(small_disk / "repository")
     with connect(cluster.database) as connection:
-        turn_on(connection, place)
+        turn_on(connection, place, force=True)
         _fill_up(small_disk / "filler")
         with pytest.raises(ArchivingFailed):
             prove_archiving(connection, place, timedelta(seconds=3))

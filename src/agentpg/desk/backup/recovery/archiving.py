@@ -40,6 +40,7 @@ from agentpg.desk.backup.recovery.wal import (
     read_archive,
     segment_named,
 )
+from agentpg.desk.backup.recovery.whose import SCRIPT, Archive, other_owner
 from agentpg.desk.backup.storage.keys import recipients_of_wal, seals
 from agentpg.desk.backup.storage.repository import SEALED, Repository
 from agentpg.embedded.postmaster import wait_for
@@ -52,8 +53,6 @@ from agentpg.errors import (
 )
 from agentpg.language import N_
 from agentpg.settings import Settings, hide_secrets
-
-SCRIPT = "archive_wal.sh"
 
 _ON = ("on", "always")
 # Commands that say yes and keep nothing.
@@ -190,6 +189,7 @@ def turn_on(
     settings: Settings | None = None,
     python: Path | None = None,
     pgbackrest: bool = False,
+    force: bool = False,
 ) -> Archiver:
     """Let the server archive its WAL into the repository; needs a superuser.
 
@@ -197,19 +197,22 @@ def turn_on(
     account has the program, which takes a fifth of the time. `settings` say how a bucket is
     reached, and for whom WAL is sealed: for those for whom backups are; None: a plain folder.
     `python` is what the account runs then, where it can't run the one that runs this. With
-    `pgbackrest` it is that which archives, for its own backups. What the answer says of
-    `restart_needed` must be done for it to begin. Raises ArchivingNotOurs where it archives
-    elsewhere already, ArchiveOutOfReach, ArchiveNotHere, ArchiveCommandFails, RepositoryError, what
-    is wrong with a key, and what pgBackRest raises.
+    `pgbackrest` it is that which archives, for its own backups. With `force` it takes the place of
+    what archives elsewhere. What the answer says of `restart_needed` must be done for it to begin.
+    Raises ArchivingNotOurs where it archives elsewhere already, ArchiveOutOfReach, ArchiveNotHere,
+    ArchiveCommandFails, RepositoryError, what is wrong with a key, and what pgBackRest raises.
     """
     archiver = read_archiver(connection)
-    if archiver.is_on and not archiver.is_ours and not archiver.keeps_nothing:
-        raise ArchivingNotOurs(command=archiver.library or hide_secrets(archiver.command))
+    keeper = server_of(connection)
+    if not force:
+        data = None if keeper is None else keeper.data
+        _require_ours(archiver, Archive(repository, archiver.system, settings, data))
     if pgbackrest:
         command = _pgbackrest_command(connection, repository, archiver.system, settings)
     else:
-        keeper = server_of(connection)
         command = _command(repository, archiver.system, keeper, form, settings, python)
+    if archiver.library:
+        _set(connection, "set_archive_library", library="")
     _set(connection, "set_archive_command", command=command)
     _set(connection, "set_archive_timeout", seconds=f"{int(at_least_every.total_seconds())}s")
     if not archiver.is_on:
@@ -224,6 +227,15 @@ def turn_on(
             found.timeout_seconds == seconds and (not found.is_on or found.command == command)
         ),
     )
+
+
+def _require_ours(archiver: Archiver, archive: Archive) -> None:
+    """Raise ArchivingNotOurs where the server archives, and not into this archive."""
+    if not archiver.is_on or archiver.keeps_nothing:
+        return
+    owner = archiver.library or other_owner(archiver.command, archive)
+    if owner is not None:
+        raise ArchivingNotOurs(owner=owner)
 
 
 def turn_off(connection: Connection[Any]) -> Archiver:

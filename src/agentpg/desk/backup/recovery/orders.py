@@ -47,8 +47,8 @@ from agentpg.errors import (
 from agentpg.settings import Settings, storage_variables, take_variables
 
 PUSH_SCRIPT = "push_wal.sh"
+ORDERS = "orders.json"
 
-_ORDERS = "orders.json"
 _DONE = "done"
 # From where the server calls its command.
 _IN_DATA = 'cd "$1" && shift && exec "$@"'
@@ -93,7 +93,7 @@ def give_orders(
         write_script(home / PUSH_SCRIPT)
         path = hand_over(home, server)
         text = f"{json.dumps(asdict(orders), indent=2)}\n"
-        replace_file(home / _ORDERS, text, 0o600, server.account)
+        replace_file(home / ORDERS, text, 0o600, server.account)
     except PermissionError:
         raise ArchiveOutOfReach(account=name_of(server.account), folder=home) from None
     except OSError as error:
@@ -157,7 +157,7 @@ def _try_out(path: str, python: str, server: LocalServer) -> None:
         raise ArchiveOutOfReach(account=name, folder=path)
     push = (python, "-I", "-m", "agentpg", "backup", "archive", "push", "--check")
     with account.reach(server.data) as (place, fds):
-        command = ("sh", "-c", _IN_DATA, "sh", place, *push, f"{path}/{_ORDERS}")
+        command = ("sh", "-c", _IN_DATA, "sh", place, *push, f"{path}/{ORDERS}")
         tried = account.run(command, fds=fds)
     if tried.returncode:
         said = [line for line in tried.stderr.splitlines() if line.strip()]
