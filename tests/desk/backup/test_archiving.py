@@ -25,6 +25,7 @@ from agentpg.desk.backup.recovery.archiving import (
 from agentpg.desk.backup.recovery.homes import exchange_clusters
 from agentpg.desk.backup.recovery.recovering import recover
 from agentpg.desk.backup.recovery.targets import Target
+from agentpg.desk.backup.recovery.wal import unpacking
 from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import (
@@ -104,15 +105,42 @@ def test_an_equal_file_is_a_success_and_another_one_is_not(
     assert refused.returncode == 1
     assert "not replaced" in refused.stderr
     assert kept.read_bytes() == before
-    assert sorted(path.name for path in script.parent.iterdir()) == [kept.name, script.name]
+    there = sorted(path.name for path in script.parent.rglob("*"))
+    assert there == [".passing", kept.name, script.name]
 
 
-def test_a_killed_try_is_written_over(script: Path, tmp_path: Path) -> None:
+def test_what_a_kill_left_goes_and_what_another_writes_stays(script: Path, tmp_path: Path) -> None:
     segment = tmp_path / "segment"
     segment.write_bytes(os.urandom(4096) * 64)
-    (script.parent / f".{_NAME}.new").write_bytes(b"half of it")
+    passing = script.parent / ".passing"
+    passing.mkdir()
+    left, others = passing / f".{_NAME}.aaaaaaaa", passing / f".{_NAME}.bbbbbbbb"
+    for path in (left, others):
+        path.write_bytes(b"half of it")
+    os.utime(left, (0, 0))
     assert _call(script, "gz", segment).returncode == 0
-    assert not (script.parent / f".{_NAME}.new").exists()
+    assert list(passing.iterdir()) == [others]
+
+
+@pytest.mark.parametrize("form", ["gz", "zst"])
+def test_two_clusters_of_one_origin_do_not_mix_their_files(
+    script: Path, tmp_path: Path, form: str
+) -> None:
+    slow, segment = tmp_path / "slow", tmp_path / "segment"
+    os.mkfifo(slow)
+    segment.write_bytes(os.urandom(4096) * 64)
+    with slow.open("r+b", buffering=0) as feed:
+        command = ["sh", str(script), "gz", str(slow), _NAME]
+        other = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        eventually(lambda: [one for one in script.parent.rglob(".*") if one.is_file()])
+        assert _call(script, form, segment).returncode == 0
+        feed.write(b"what the other one has")
+    _, said = other.communicate()
+    assert other.returncode == 1, said
+    [kept] = script.parent.glob(f"{_NAME}*")
+    with kept.open("rb") as stored:
+        assert unpacking(stored, kept.name).read() == segment.read_bytes()
+    assert not list((script.parent / ".passing").iterdir())
 
 
 def test_the_archive_of_another_is_taken_over_only_by_force(

@@ -9,10 +9,11 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentpg.desk.backup.recovery.archived import archived_as
+from agentpg.desk.backup.recovery.archived import Archived, archived_as
 from agentpg.desk.backup.recovery.orders import take_orders
 from agentpg.desk.backup.recovery.pushing import Archive, push, push_ahead
 from agentpg.desk.backup.recovery.server_side import replace_file, write_script
@@ -107,6 +108,30 @@ def test_another_file_of_the_name_is_refused_and_nothing_changes(
         push(archive, path)
     assert _keys(archive.repository) == [key]
     assert archive.repository.read(key) == before
+
+
+class _Crowded:
+    """A repository in which another cluster of the same origin stores a file in between."""
+
+    def __init__(self, repository: Repository, key: str) -> None:
+        self._repository, self._key = repository, key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._repository, name)
+
+    def create(self, key: str, content: bytes) -> bool:
+        self._repository.create(self._key, b"the other's")
+        return self._repository.create(key, content)
+
+
+def test_who_finds_another_file_in_between_takes_his_own_back(
+    archive: Archive, pg_wal: Path
+) -> None:
+    others = Archived(name=_NAME, form=".zst", written_at=_WRITTEN, sha256="0" * 64).stored_name
+    crowded = _Crowded(archive.repository, others)
+    with pytest.raises(WalDiffers, match="not replaced"):
+        push(Archive(crowded, archive.seal), pg_wal / _NAME)
+    assert _keys(archive.repository) == [others]
 
 
 def test_what_the_shell_script_has_stored_is_known_again(

@@ -9,7 +9,7 @@ folder=${0%/*} python=$1 path=$2 name=$3
 mark=$folder/done/$name
 
 orders=$folder/orders.json
-if [ -e "$mark" ] && [ "$(cat "$mark")" = "$(stat -c '%s %Y %i' "$path" "$orders")" ]; then
+if [ -e "$mark" ] && [ "$(cat "$mark")" = "$(stat -c '%s %Y %i %d' "$path" "$orders")" ]; then
     rm -f "$mark"
     exit 0
 fi

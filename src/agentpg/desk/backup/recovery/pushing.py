@@ -62,6 +62,19 @@ def push(archive: Archive, path: Path) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="agentpg-wal-") as near:
         _store(archive, found, path, Path(near))
+    _yield_to_others(archive.repository, found, path)
+
+
+def _yield_to_others(repository: Repository, found: Archived, path: Path) -> None:
+    """Take a file back where another of its name came in between; its server tries again.
+
+    A copy of a cluster may archive into the same place. What it was told is stored stays, so
+    whoever finds two gives way. Raises WalDiffers.
+    """
+    for there, key in _of_this_name(repository, found.name):
+        if (there.sha256 or _sha256_in(repository, key)) != found.sha256:
+            repository.remove([found.stored_name])
+            raise WalDiffers(path=path, key=key, place=repository.place)
 
 
 def push_ahead(archive: Archive, path: Path, home: Path) -> int:
@@ -144,7 +157,7 @@ def _store(archive: Archive, found: Archived, path: Path, near: Path) -> None:
 
 def known_by(found: os.stat_result) -> str:
     """What tells a file from another and from a later one, as the shell script asks for it."""
-    return f"{found.st_size} {int(found.st_mtime)} {found.st_ino}"
+    return f"{found.st_size} {int(found.st_mtime)} {found.st_ino} {found.st_dev}"
 
 
 def _mark(mark: Path, path: Path, orders: str) -> None:
