@@ -644,6 +644,42 @@ WHERE
         WHERE d.classid = o.classid AND d.objid = o.oid AND d.deptype IN ('e', 'i')
     );
 
+-- name: user_mappings
+-- As whom foreign servers are used: the names of the options, and of each value, which may be a
+-- password, a hash that differs from server to server and from role to role. What this role may
+-- not see, by the same rule as the view has, is said to be hidden.
+SELECT
+    'user mapping',
+    concat(
+        CASE m.umuser WHEN 0 THEN 'public' ELSE m.umuser::regrole::text END, ' on ',
+        quote_ident(m.srvname)
+    ),
+    'server ' || quote_ident(m.srvname),
+    CASE WHEN v.is_seen THEN coalesce(o.facts, jsonb_build_object())
+        ELSE jsonb_build_object('options', 'hidden')
+    END
+FROM pg_user_mappings AS m
+JOIN pg_foreign_server AS s ON s.oid = m.srvid
+CROSS JOIN LATERAL (
+    SELECT r.rolsuper OR CASE m.umuser
+            WHEN 0 THEN pg_has_role(s.srvowner, 'USAGE')
+            WHEN r.oid
+                THEN pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')
+            ELSE false
+        END AS is_seen
+    FROM pg_roles AS r
+    WHERE r.rolname = current_user
+) AS v
+CROSS JOIN LATERAL (
+    SELECT jsonb_object_agg(
+        'option ' || split_part(p.option, '=', 1),
+        'sha256 ' || encode(
+            sha256(convert_to(concat_ws(' ', m.srvname, m.usename, p.option), 'UTF8')), 'hex'
+        )
+    ) AS facts
+    FROM unnest(m.umoptions) AS p (option)
+) AS o;
+
 -- name: subscriptions
 -- Subscriptions by name; where they connect to may hold a secret, and a restore disables them.
 SELECT

@@ -145,6 +145,16 @@ CHANGES = {
         "catalogue",
         "constraint later on plain.referring",
     ),
+    "the password of a user mapping": (
+        "ALTER USER MAPPING FOR PUBLIC SERVER \"far away\" OPTIONS (SET password 'other')",
+        "catalogue",
+        'user mapping public on "far away"',
+    ),
+    "a user mapping removed": (
+        'DROP USER MAPPING FOR "nasty reader" SERVER "far away"',
+        "catalogue",
+        'user mapping "nasty reader" on "far away"',
+    ),
     "a foreign key": (
         "ALTER TABLE plain.referring DROP CONSTRAINT referring_value_fkey",
         "catalogue",

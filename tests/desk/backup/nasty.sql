@@ -201,4 +201,6 @@ CREATE PUBLICATION nasty_news FOR TABLE plain.referring (id, n) WHERE (n > 3);
 CREATE TEXT SEARCH CONFIGURATION plain.words (COPY = pg_catalog.simple);
 CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER "far away" FOREIGN DATA WRAPPER nowhere OPTIONS (place 'x');
+CREATE USER MAPPING FOR PUBLIC SERVER "far away" OPTIONS ("user" 'me', password 's3cret=1');
+CREATE USER MAPPING FOR "nasty reader" SERVER "far away";
 CREATE FOREIGN TABLE plain.abroad (a int) SERVER "far away" OPTIONS (name 'y');

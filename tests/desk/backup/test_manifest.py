@@ -373,6 +373,23 @@ def test_what_is_not_compared_is_said_where_all_else_is_equal(nasty_manifest: Ma
     assert "3 others are not compared: foreign plain.abroad" in contents.reason
 
 
+def test_passwords_of_user_mappings_are_not_in_it(
+    nasty: Database, nasty_manifest: Manifest
+) -> None:
+    mapping = nasty_manifest.structure['user mapping public on "far away"']
+    assert set(mapping.facts) == {"option user", "option password"}
+    assert "s3cret" not in json.dumps(nasty_manifest.document())
+    # Who may not see them says so, and is told no difference.
+    with changing(nasty) as connection:
+        connection.execute('GRANT pg_read_all_data TO "nasty reader"')
+        connection.execute('ALTER ROLE "nasty reader" BYPASSRLS')
+        connection.execute('SET LOCAL ROLE "nasty reader"')
+        found = take_manifest(connection, SCHEMA)
+    assert f"options of {mapping.key}" in found.not_proved
+    [catalogue] = [one for one in compare(nasty_manifest, found) if one.name == "catalogue"]
+    assert mapping.key not in [one.subject for one in catalogue.differences]
+
+
 @pytest.mark.parametrize("document", [[], None, "manifest", 1])
 def test_what_is_no_document_is_refused(document: object) -> None:
     with pytest.raises(RecordDamaged, match="lacks format"):

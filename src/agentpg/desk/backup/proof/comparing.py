@@ -12,7 +12,16 @@ from itertools import chain
 from typing import Any
 
 from agentpg.desk.backup.model import Check, Difference
-from agentpg.desk.backup.proof.manifest import NOTHING, Contents, Manifest, Position, Sums, Thing
+from agentpg.desk.backup.proof.manifest import (
+    NOTHING,
+    USER_MAPPING,
+    Contents,
+    Manifest,
+    Position,
+    Sums,
+    Thing,
+    is_hidden,
+)
 from agentpg.language import N_
 
 # Facts that the server writes in its own words, or that are the installation's own.
@@ -35,7 +44,7 @@ _DIFFERENT = N_("what was restored differs from the manifest")
 _IN_OTHER_WORDS = N_("a server of another major version writes these in words of its own")
 _HASHES_DIFFER = N_("this server computes other hashes or has another encoding than the source")
 _NOT_READ = N_("rows could not be read: {reason}")
-_LEFT_OUT = N_("the rows of {number} others are not compared: {names}")
+_LEFT_OUT = N_("{number} others are not compared: {names}")
 _MOST_NAMES = 5
 
 # Those that are stored with their values in them.
@@ -228,7 +237,13 @@ def _compare_structure(expected: Manifest, found: Manifest) -> Check:
     """All objects, but for tables and sequences that are there or not: others tell that."""
     told = {f"table {name}" for name in {*expected.tables, *found.tables}}
     told |= {f"sequence {name}" for name in expected.sequences}
-    one, other = expected.structure, found.structure
+    one = expected.structure
+    # A manifest of before they were in it says nothing of them, and no restore invents one.
+    other = {
+        key: thing
+        for key, thing in found.structure.items()
+        if thing.kind != USER_MAPPING or key in one
+    }
     return _compare_things("catalogue", one, other, expected, found, told)
 
 
@@ -273,6 +288,9 @@ def _goes_with_another(thing: Thing, one: Mapping[str, Thing], other: Mapping[st
 
 
 def _facts_that_differ(one: Thing, other: Thing, majors_differ: bool) -> dict[str, tuple[Any, Any]]:
+    if is_hidden(one) or is_hidden(other):
+        # That is told with what is not proved.
+        return {}
     if one.kind == "columns of" and _names(one) != _names(other):
         # Which ones differ is told column by column.
         return {}

@@ -5,8 +5,9 @@ each sequence stands; the same sums over large objects; every object's definitio
 grants by name (`structure`); the database's own settings, and the cluster's roles.
 
 It says nothing about foreign tables, about what materialized views hold, about tablespaces and
-passwords, and about rows of extensions that no dump takes along; `not_proved` names those that
-there are.
+passwords of roles, and about rows of extensions that no dump takes along; `not_proved` names those
+that there are, and user mappings whose options the role could not see. Of those that it could see,
+it has the options' names and a hash of each value.
 """
 
 from __future__ import annotations
@@ -98,6 +99,15 @@ class Thing:
     def key(self) -> str:
         """What it is called in the manifest."""
         return f"{self.kind} {self.name}"
+
+
+# How a server's roles are others on foreign servers.
+USER_MAPPING = "user mapping"
+
+
+def is_hidden(thing: Thing) -> bool:
+    """Whether its options were not to be seen by the role that looked."""
+    return thing.kind == USER_MAPPING and thing.facts.get("options") == "hidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,15 @@ from typing import Any
 
 from agentpg.db import Connection, Fragment, Statements
 from agentpg.desk.backup.proof.contents import Listed, Read, list_tables
-from agentpg.desk.backup.proof.manifest import NOTHING, Manifest, Position, Sums, Thing, by_key
+from agentpg.desk.backup.proof.manifest import (
+    NOTHING,
+    Manifest,
+    Position,
+    Sums,
+    Thing,
+    by_key,
+    is_hidden,
+)
 from agentpg.desk.backup.proof.reading import Pace, Progress, read_contents
 from agentpg.desk.backup.proof.wording import in_one_form
 
@@ -35,6 +43,7 @@ _STRUCTURE = (
     "statistics",
     "event_triggers",
     "others",
+    "user_mappings",
     "subscriptions",
     "default_privileges",
     "grants",
@@ -85,6 +94,7 @@ def take_outline(connection: Connection[Any], schema: str, *, unlogged: bool = T
     sequences = _positions(connection, sql)
     [(around,)] = connection.execute(sql["surroundings"]).fetchall()
     listed = list_tables(connection, sql, schema)
+    structure = by_key(list(_structure(connection, schema)))
     manifest = Manifest(
         schema=schema,
         server_version=around["server_version"],
@@ -97,10 +107,13 @@ def take_outline(connection: Connection[Any], schema: str, *, unlogged: bool = T
         sequences=sequences,
         large_objects=NOTHING,
         large_pages=NOTHING,
-        structure=by_key(list(_structure(connection, schema))),
+        structure=structure,
         database=by_key(list(_read(connection, sql, "database"))),
         roles=by_key(list(_read(connection, sql, "roles"))),
-        not_proved=tuple(_not_proved(connection, sql, listed, unlogged)),
+        not_proved=(
+            *_not_proved(connection, sql, listed, unlogged),
+            *(f"options of {one.key}" for one in structure.values() if is_hidden(one)),
+        ),
     )
     return Outline(manifest, [t for t in listed if unlogged or not t.unlogged])
 
