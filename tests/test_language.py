@@ -118,8 +118,9 @@ def _below(path: str, command: click.Command | None) -> Iterator[tuple[str, Taug
     assert isinstance(command, Taught), f"{path}: use cls=Command or cls=Group"
     yield path, command
     if isinstance(command, click.Group):
-        for name, verb in command.commands.items():
-            yield from _below(f"{path} {name}", verb)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from _below(f"{path} {name}", command.get_command(context, name))
 
 
 def _help_texts(command: Taught) -> Iterator[str]:

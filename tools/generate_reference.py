@@ -15,7 +15,8 @@ from agentpg import errors
 from agentpg.cli.command import Group, help_page
 from agentpg.cli.root import root
 from agentpg.desk import markdown
-from agentpg.desk.backup.inspection.findings import CHECKS
+from agentpg.desk.check import Check
+from agentpg.desk.doctor.rooms import ROOMS, checks_of
 from agentpg.desk.meanings import Meanings, our_meanings
 from agentpg.quantities import format_duration, format_size
 from agentpg.settings import Settings, variable_of
@@ -47,6 +48,7 @@ def generate() -> dict[str, str]:
         "tables.md": _page("Tables", _tables()),
         "errors.md": _page("Errors", _errors()),
         "findings.md": _page("Findings", _findings()),
+        **{f"findings/{name}.md": _page(f"Findings: {name}", _room(name)) for name in ROOMS},
     }
 
 
@@ -198,30 +200,58 @@ def _errors() -> Iterator[str]:
     yield markdown.block(drawing, "text")
 
 
+# Findings
+
+
 def _findings() -> Iterator[str]:
     yield (
         "What `agentpg doctor` and `agentpg status` say, by code. Each check says ok where all "
         "is well, and unknown where it could not look, with the reason; unknown is never ok. "
         "[Exit codes](exit-codes.md) of `agentpg doctor`: 5 for findings, else 6 for unknown ones."
     )
-    yield "## Backups"
-    rows = [
-        (
-            check.code,
-            _prose(check.title),
-            ", ".join(check.levels),
-            _prose(check.threshold),
-            check.contact,
-        )
-        for check in CHECKS
-    ]
-    yield markdown.table(
-        ("Code", "What is looked at", "Levels", "Threshold, warning / critical", "Ask"), rows
-    )
+    for name, room in ROOMS.items():
+        page = f"findings/{name}.md"
+        yield f"## `agentpg doctor {name}`"
+        yield f"{_prose(room.summary)} [All of them]({page})."
+        rows = [
+            (
+                f"[{check.code}]({page}#{check.code.lower()})",
+                _prose(check.title),
+                ", ".join(check.levels),
+                check.contact,
+            )
+            for check in checks_of(name)
+        ]
+        yield markdown.table(("Code", "What it is about", "Levels", "Ask"), rows)
     yield (
-        "Names in parentheses are [settings](settings.md). With each finding come its numbers, and "
-        "the command or the SQL that helps: `agentpg doctor backup --json` has them all."
+        "With each finding come its numbers, and the command or the SQL that helps: "
+        "`agentpg doctor --json` has them all."
     )
+
+
+def _room(name: str) -> Iterator[str]:
+    yield (
+        f"What `agentpg doctor {name}` says, by code; [all findings](../findings.md). Names in "
+        "parentheses are [settings](../settings.md)."
+    )
+    for check in checks_of(name):
+        yield f"## {check.code}"
+        yield f"**{_prose(check.title)}.**"
+        if check.meaning:
+            yield check.meaning
+        yield "\n".join(f"- {fact}" for fact in _facts_of(check))
+
+
+def _facts_of(check: Check) -> Iterator[str]:
+    yield f"Levels: {', '.join(check.levels)}; ask the {check.contact}."
+    if check.threshold:
+        yield f"Threshold, warning / critical: {_prose(check.threshold)}."
+    if check.cause:
+        yield f"Likely cause: {_prose(check.cause)}."
+    if check.idea:
+        yield f"What helps: {_prose(check.idea)}"
+    if check.proof:
+        yield f"It has worked when {_prose(check.proof)}"
 
 
 def _kinds(kind: type[errors.AgentpgError]) -> Iterator[type[errors.AgentpgError]]:
@@ -241,6 +271,7 @@ def main() -> None:
     wanted = generate()
     if "--check" not in sys.argv:
         for name, text in wanted.items():
+            (FOLDER / name).parent.mkdir(exist_ok=True)
             (FOLDER / name).write_text(text, encoding="utf-8")
         return
     present = {n: (FOLDER / n).read_text(encoding="utf-8") for n in wanted if (FOLDER / n).exists()}

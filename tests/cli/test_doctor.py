@@ -11,7 +11,9 @@ import pytest
 from agentpg.cli.doctor import exit_code
 from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database
+from agentpg.desk.backup.inspection.findings import CHECKS
 from agentpg.desk.finding import Finding, Level
+from agentpg.errors import ServerBusy
 from tests.cli.conftest import Call
 from tests.desk.backup.watched import Watched
 
@@ -80,6 +82,35 @@ def test_it_fits_the_terminal(
     if lang == "ko":
         assert "백업" in called.out
         assert "B01 critical" in called.out
+
+
+def test_what_stands_before_the_room_holds_for_it(call: Call, watched: Watched) -> None:
+    watched.backup(60 * HOUR)
+    called = call("doctor", "--json", "--fail-on", "critical", "backup")
+    assert list(json.loads(called.out)["rooms"]) == ["backup"]
+    assert called.code == 5
+
+
+def test_where_the_server_is_away_rooms_say_unknown(
+    call: Call, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTPG_DSN", "host=127.0.0.1 port=1 user=admin dbname=agentic_ai")
+    called = call("doctor")
+    assert called.code == 5, "there is no backup"
+    assert called.err == ""
+    assert "B05 unknown: it could not be looked at" in called.out
+
+
+def test_a_room_that_fails_says_unknown_of_everything(
+    call: Call, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*said: object) -> None:
+        raise ServerBusy("there is no memory left", target="here")
+
+    monkeypatch.setattr("agentpg.desk.doctor.backup.examine", fail)
+    called = call("doctor", "backup")
+    assert called.code == 6
+    assert called.out.count("no memory left") == len(CHECKS)
 
 
 def test_a_room_that_is_none_is_wrong_usage(call: Call) -> None:

@@ -1,37 +1,72 @@
-"""`agentpg doctor`: what is wrong, how sure that is, what to type, whom to call."""
+"""`agentpg doctor`: what is wrong, how sure that is, what to type, whom to call.
+
+Each room is a verb. Most are made here, all alike; one with options or an output of its own has
+a file `doctor_….py`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from agentpg.cli.command import Command
-from agentpg.cli.output import Output, json_option, visible
+from agentpg.cli.command import Command, Group
+from agentpg.cli.doctor_view import (
+    FINDINGS,
+    UNCHECKED,
+    exit_code,
+    findings_options,
+    report,
+    show_finding,
+)
 from agentpg.cli.session import Session
-from agentpg.cli.wrapping import wrap
 from agentpg.desk.doctor.rooms import ROOMS
-from agentpg.desk.finding import LEVELS, Finding, at_or_above
-from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.finding import Level, Remedy
+    from agentpg.desk.finding import Level
 
-FINDINGS, UNCHECKED = 5, 6
+__all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
 
-_WIDEST = 100
-
-_RISKS = {
-    "careful": N_("with care: it locks, loads or restarts something"),
-    "destroys": N_("what it removes does not come back"),
-}
+# The rooms whose verb is not like the others'.
+_OWN: dict[str, str] = {}
 
 
-@click.command(
+class Rooms(Group):
+    """The group `agentpg doctor`; a room's verb is made when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The rooms, in the order of the table."""
+        del ctx
+        return list(ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of one room."""
+        del ctx
+        if cmd_name in _OWN:
+            return cast(click.Command, import_module(_OWN[cmd_name]).verb)
+        return _verb(cmd_name) if cmd_name in ROOMS else None
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """From the table, so that the help loads no room."""
+        return [(name, ROOMS[name].summary) for name in self.list_commands(ctx)]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, with the rooms as what may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=list(ROOMS), ctx=ctx
+            ) from None
+
+
+@click.group(
     "doctor",
-    cls=Command,
+    cls=Rooms,
+    invoke_without_command=True,
     examples="""
         agentpg doctor
         agentpg doctor backup
@@ -41,96 +76,39 @@ _RISKS = {
         agentpg doctor --fail-on critical --json > findings.json
     """,
 )
-@click.argument("rooms", nargs=-1, type=click.Choice(list(ROOMS)), help="What to look at.")
-@click.option("--all", "show_all", is_flag=True, help="Show what is well, too.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["info", "warning", "critical"]),
-    default="warning",
-    show_default=True,
-    help="The lowest level that counts as a finding.",
-)
-@json_option
-@click.pass_obj
-def doctor(
-    session: Session, rooms: tuple[str, ...], show_all: bool, fail_on: Level, as_json: bool
-) -> int:
+@findings_options
+@click.pass_context
+def doctor(ctx: click.Context, show_all: bool, fail_on: Level, as_json: bool) -> int:
     """Look for what is wrong, and say what to do about it.
 
-    Exits with 5 where there are findings of the level of --fail-on or above, and else with 6
-    where something could not be looked at: that is never taken for good news.
+    Without a room, all of them are looked at. Exits with 5 where there are findings of the level
+    of --fail-on or above, and else with 6 where something could not be looked at: that is never
+    taken for good news.
     """
+    if ctx.invoked_subcommand:
+        # What stands before the room's name holds for the room.
+        said = {"show_all": show_all, "fail_on": fail_on, "as_json": as_json}
+        ctx.default_map = {ctx.invoked_subcommand: said}
+        return 0
+    return _examine(ctx.ensure_object(Session), (), show_all, fail_on, as_json)
+
+
+def _verb(name: str) -> click.Command:
+    """The verb of a room that has no options of its own."""
+
+    @click.command(name, cls=Command, help=ROOMS[name].summary, examples=f"agentpg doctor {name}")
+    @findings_options
+    @click.pass_obj
+    def verb(session: Session, /, **said: Any) -> int:
+        return _examine(session, (name,), **said)
+
+    return verb
+
+
+def _examine(
+    session: Session, rooms: tuple[str, ...], show_all: bool, fail_on: Level, as_json: bool
+) -> int:
     from agentpg.desk.doctor.rooms import examine
 
-    found = examine(session.database, session.settings, rooms)
-    findings = [finding for room in found.values() for finding in room]
-    if as_json:
-        session.out.json(_document(session, found))
-    else:
-        _show(session.out, findings, show_all=show_all)
-    return exit_code(findings, fail_on)
-
-
-def exit_code(findings: Sequence[Finding], fail_on: Level) -> int:
-    """5 for findings at or above a level, else 6 where something is unknown, else 0."""
-    certain = [finding for finding in findings if finding.level != "unknown"]
-    if at_or_above(certain, fail_on):
-        return FINDINGS
-    return UNCHECKED if len(certain) < len(findings) else 0
-
-
-def _document(session: Session, found: dict[str, list[Finding]]) -> dict[str, object]:
-    return {
-        "target": session.database.target(),
-        "levels": _counts([finding for room in found.values() for finding in room]),
-        "rooms": {name: [one.document() for one in room] for name, room in found.items()},
-    }
-
-
-def _counts(findings: Sequence[Finding]) -> dict[str, int]:
-    counted = Counter(finding.level for finding in findings)
-    return {level: counted[level] for level in reversed(LEVELS) if counted[level]}
-
-
-def _show(out: Output, findings: Sequence[Finding], *, show_all: bool) -> None:
-    shown = at_or_above(findings, "ok" if show_all else "info")
-    for finding in shown:
-        show_finding(out, finding)
-    if shown:
-        out.line()
-    out.line(", ".join(f"{level} {number}" for level, number in _counts(findings).items()))
-
-
-def show_finding(out: Output, finding: Finding) -> None:
-    """One finding with its remedies, folded to the width of the terminal."""
-    width = min(out.width, _WIDEST)
-    out.stated(finding.code, finding.level, finding.message(out.translate), width=width)
-    if finding.level != "ok":
-        for line in _advice_lines(out, finding, width):
-            out.line(line)
-
-
-def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
-    """The likely cause, the remedies, how to know that they worked, and whom to ask."""
-    if finding.cause:
-        cause = f"{out.translate(N_('likely cause'))}: {visible(finding.reason(out.translate))}"
-        yield from wrap(cause, width, first="    ", rest="    ")
-    for remedy in finding.remedies:
-        yield from _remedy_lines(out, remedy, width)
-    if finding.proof:
-        yield from wrap(out.translate(finding.proof), width, first="  ✓ ", rest="    ")
-    said = [out.translate(N_("ask the {contact}")).format(contact=finding.contact)]
-    if finding.threshold:
-        said.insert(0, f"{out.translate(N_('threshold'))}: {finding.threshold}")
-    yield from wrap("; ".join(said), width, first="    ", rest="    ")
-
-
-def _remedy_lines(out: Output, remedy: Remedy, width: int) -> Iterator[str]:
-    sentence = out.translate(remedy.sentence)
-    if remedy.risk != "safe":
-        sentence = f"{sentence} ({out.translate(_RISKS[remedy.risk])})"
-    yield from wrap(sentence, width, first="  → ", rest="    ")
-    # To be copied: never folded.
-    for text in (remedy.command, remedy.sql):
-        if text:
-            yield f"      {text}"
+    found = examine(session.looked_at, session.settings, rooms)
+    return report(session, found, show_all=show_all, fail_on=fail_on, as_json=as_json)

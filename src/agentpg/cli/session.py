@@ -86,6 +86,19 @@ class Session:
         return Database(self.server.dsn(), self.settings.schema_name)
 
     @cached_property
+    def looked_at(self) -> Database:
+        """The same, for those who find out what is wrong: the private server may be stopped.
+
+        Raises NoDatabase where there is neither.
+        """
+        try:
+            return self.database
+        except ServerNotRunning:
+            from agentpg.db import Database
+
+            return Database(self.server.dsn(), self.settings.schema_name)
+
+    @cached_property
     def backup_database(self) -> Database:
         """The database as the role that makes backups."""
         from agentpg.db import Database

@@ -79,6 +79,12 @@ class Database:
         options = " ".join(filter(None, (said, *given)))
         return Database(make_conninfo(self.dsn, options=options), self.schema)
 
+    def with_patience(self, seconds: int) -> Database:
+        """The same, waiting so long for a connection unless something says how long."""
+        if "connect_timeout" in {**_environment_defaults(), **_parse(self.dsn)}:
+            return self
+        return Database(make_conninfo(self.dsn, connect_timeout=seconds), self.schema)
+
     def name(self) -> str:
         """What the database is called; empty where a service says it."""
         said = {**_environment_defaults(), **_parse(self.dsn)}

@@ -25,7 +25,8 @@ class Check:
 
     `levels` are those that it may give besides ok and unknown; `threshold` says when, and
     where that comes from. `cause` is what mostly lies behind a finding, `proof` how to know
-    that a remedy has helped.
+    that a remedy has helped. `meaning` and `idea` (of the remedies) are for the reference alone,
+    where the title and the findings' own remedies need more words.
     """
 
     code: str
@@ -35,6 +36,8 @@ class Check:
     contact: Contact
     cause: str = ""
     proof: str = ""
+    meaning: str = ""
+    idea: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Say:
         **evidence: Any,
     ) -> Finding:
         """A finding; `cause` says more of the cause than the check knows of itself."""
+        # What is well has no cause, and what could not be looked at another one.
+        amiss = level not in ("ok", "unknown")
         return Finding(
             code=self.check.code,
             level=level,
@@ -78,9 +83,9 @@ class Say:
             sentence=sentence,
             evidence=evidence,
             threshold=self.check.threshold,
-            cause=cause or self.check.cause,
+            cause=cause or (self.check.cause if amiss else ""),
             remedies=tuple(remedies),
-            proof=self.check.proof,
+            proof=self.check.proof if amiss else "",
             contact=self.check.contact,
         )
 

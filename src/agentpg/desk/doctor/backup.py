@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from agentpg.db import Database
 from agentpg.desk.backup.inspection.facts import Facts
-from agentpg.desk.backup.inspection.findings import find
+from agentpg.desk.backup.inspection.findings import CHECKS, find
 from agentpg.desk.backup.inspection.looking import look_at_backups
 from agentpg.desk.backup.inspection.policy import policy_of
 from agentpg.desk.finding import Finding
 from agentpg.settings import Settings
+
+__all__ = ["CHECKS", "examine", "look"]
 
 
 def examine(database: Database, settings: Settings) -> Sequence[Finding]:

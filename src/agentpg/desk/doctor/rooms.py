@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from agentpg.desk.check import Say, Unlooked, looked
+from agentpg.language import N_
+
 if TYPE_CHECKING:
     from agentpg.db import Database
+    from agentpg.desk.check import Check
     from agentpg.desk.finding import Finding
     from agentpg.settings import Settings
 
-# Each room's module, loaded when it is used.
-ROOMS = {"backup": "agentpg.desk.doctor.backup"}
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room that is not loaded yet: its module, and what it looks for."""
+
+    module: str
+    summary: str
+
+
+# A room after the other waits for a server that does not answer.
+_PATIENCE_SECONDS = 3
+
+# Each room's module is loaded when it is used.
+ROOMS = {
+    "backup": Room(
+        "agentpg.desk.doctor.backup", N_("Look for what makes the backups useless when needed.")
+    ),
+}
 
 
 class Examine(Protocol):
@@ -26,9 +47,25 @@ class Examine(Protocol):
 def examine(
     database: Database, settings: Settings, names: Sequence[str] = ()
 ) -> dict[str, list[Finding]]:
-    """What each of these rooms says, or all of them."""
-    return {name: list(_room(name)(database, settings)) for name in names or ROOMS}
+    """What each of these rooms says, or all of them.
+
+    A room that can't look at all, such as where no server answers, says unknown of everything.
+    """
+    patient = database.with_patience(_PATIENCE_SECONDS)
+    return {name: _said_in(name, patient, settings) for name in names or ROOMS}
+
+
+def _said_in(name: str, database: Database, settings: Settings) -> list[Finding]:
+    found = looked(lambda: _room(name)(database, settings))
+    if isinstance(found, Unlooked):
+        return [Say(check).unknown(found) for check in checks_of(name)]
+    return list(found)
+
+
+def checks_of(name: str) -> Sequence[Check]:
+    """All checks of a room, in the order of their codes."""
+    return cast("Sequence[Check]", import_module(ROOMS[name].module).CHECKS)
 
 
 def _room(name: str) -> Examine:
-    return cast(Examine, import_module(ROOMS[name]).examine)
+    return cast(Examine, import_module(ROOMS[name].module).examine)

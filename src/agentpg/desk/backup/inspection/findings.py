@@ -344,6 +344,8 @@ _BACKUP_CHECKS = (
         levels=("warning", "critical"),
         threshold="> 26 h / > 50 h (backup_age_warning, backup_age_critical)",
         contact="ops",
+        cause=N_("the schedule of BackupAgent does not run, or its task fails"),
+        proof=N_("`agentpg backup list` shows a new backup."),
         decide=_age,
     ),
     BackupCheck(
@@ -352,6 +354,8 @@ _BACKUP_CHECKS = (
         levels=("warning", "critical"),
         threshold="< 2 / 0",
         contact="dba",
+        cause=N_("backups were removed or damaged, or hardly any was made"),
+        proof=N_("`agentpg backup verify` finds nothing amiss in two of them."),
         decide=_restorable,
     ),
     BackupCheck(
@@ -360,6 +364,8 @@ _BACKUP_CHECKS = (
         levels=("warning", "critical"),
         threshold="> 8 d / > 31 d (backup_drill_warning, backup_drill_critical)",
         contact="dba",
+        cause=N_("the weekly drill has no schedule, or its task fails"),
+        proof=N_("`agentpg backup drill` passes."),
         decide=_drill_age,
     ),
     BackupCheck(
@@ -368,6 +374,8 @@ _BACKUP_CHECKS = (
         levels=("critical",),
         threshold="any difference / –",
         contact="dba",
+        cause=N_("a file of the backup is damaged, or it lacks something of its source"),
+        proof=N_("a drill of a new backup passes."),
         decide=_proof,
     ),
     BackupCheck(
@@ -376,6 +384,8 @@ _BACKUP_CHECKS = (
         levels=("critical",),
         threshold="– / any file amiss, or 50 % off the median",
         contact="dba",
+        cause=N_("files were removed, cut short or not copied to the end"),
+        proof=N_("`agentpg backup verify` finds nothing amiss."),
         decide=_whole,
     ),
     BackupCheck(
@@ -384,6 +394,8 @@ _BACKUP_CHECKS = (
         levels=("warning",),
         threshold="pg_dump newer than the server, or no globals / –",
         contact="dba",
+        cause=N_("another machine's programs made it, or a role that may not read all"),
+        proof=N_("the next dump says ok here."),
         decide=_fitting,
     ),
     BackupCheck(
@@ -392,6 +404,8 @@ _BACKUP_CHECKS = (
         levels=("warning",),
         threshold="0 / –",
         contact="dba",
+        cause=N_("nothing has been drilled since these backups were made"),
+        proof=N_("`agentpg backup drill` passes."),
         decide=_drilled_left,
     ),
     BackupCheck(
@@ -400,6 +414,8 @@ _BACKUP_CHECKS = (
         levels=("warning", "critical"),
         threshold="> 80 % / > 100 % (backup_rto, backup_rpo)",
         contact="dba",
+        cause=N_("there is more history than the target allows for, or WAL is archived too seldom"),
+        proof=N_("the next drill is within the target."),
         decide=_targets,
     ),
 )

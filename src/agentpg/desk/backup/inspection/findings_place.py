@@ -182,6 +182,8 @@ PLACE_CHECKS = (
         levels=("critical",),
         threshold="– / > 0",
         contact="dba",
+        cause=N_("a disk, a controller or memory gives back wrong bytes"),
+        proof=N_("`pg_amcheck` finds nothing, and no other page fails."),
         decide=_pages,
     ),
     BackupCheck(
@@ -190,6 +192,8 @@ PLACE_CHECKS = (
         levels=("warning",),
         threshold="off / –",
         contact="dba",
+        cause=N_("the cluster was made without them, as was usual before PostgreSQL 18"),
+        proof=N_("`SHOW data_checksums` says on."),
         decide=_checksums,
     ),
     BackupCheck(
@@ -198,6 +202,8 @@ PLACE_CHECKS = (
         levels=("warning", "critical"),
         threshold="< 2 / < 1.2 times its size",
         contact="ops",
+        cause=N_("backups are kept for longer than there is room, or the database has grown"),
+        proof=N_("the room is more than twice the last backup's size."),
         decide=_room,
     ),
     BackupCheck(
@@ -206,6 +212,8 @@ PLACE_CHECKS = (
         levels=("warning",),
         threshold="the same file system / –",
         contact="ops",
+        cause=N_("the repository was left where it is by default, beside the server"),
+        proof=N_("`agentpg config show` names another place, and a backup lies there."),
         decide=_disk,
     ),
     BackupCheck(
@@ -214,6 +222,8 @@ PLACE_CHECKS = (
         levels=("warning",),
         threshold="not sealed, or archived WAL is not, or the key beside the backups or in git / –",
         contact="dba",
+        cause=N_("no key was made, or it was put where it was at hand"),
+        proof=N_("the files of the next backup end in `.age`, and the key is elsewhere."),
         decide=_sealed,
     ),
     BackupCheck(

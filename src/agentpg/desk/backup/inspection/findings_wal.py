@@ -163,6 +163,8 @@ WAL_CHECKS = (
         levels=("warning", "critical"),
         threshold="the last try failed / for > 5 min",
         contact="ops",
+        cause=N_("the place for WAL is full, out of reach, or closed to the server's account"),
+        proof=N_("`last_archived_time` in `pg_stat_archiver` is later than `last_failed_time`."),
         decide=_failing,
     ),
     BackupCheck(
@@ -171,6 +173,8 @@ WAL_CHECKS = (
         levels=("warning", "critical"),
         threshold=">= 10 / >= 100 files",
         contact="ops",
+        cause=N_("archiving fails, or is slower than WAL is written"),
+        proof=N_("there are fewer at each look."),
         decide=_waiting,
     ),
     BackupCheck(
@@ -179,6 +183,8 @@ WAL_CHECKS = (
         levels=("warning", "critical"),
         threshold="> 5 min / > 15 min",
         contact="ops",
+        cause=N_("archiving fails, or `archive_timeout` is not set"),
+        proof=N_("`last_archived_time` in `pg_stat_archiver` moves on every minute."),
         decide=_behind,
     ),
     BackupCheck(
@@ -187,6 +193,8 @@ WAL_CHECKS = (
         levels=("critical",),
         threshold="– / any",
         contact="dba",
+        cause=N_("files were removed from the archive, or archiving was off for a while"),
+        proof=N_("a base backup that was made after the gap passes its drill."),
         decide=_gaps,
     ),
     BackupCheck(
@@ -195,6 +203,8 @@ WAL_CHECKS = (
         levels=("critical",),
         threshold="– / off with base backups, or a command that keeps nothing",
         contact="dba",
+        cause=N_("archiving was never turned on, or was turned off to save room"),
+        proof=N_("`agentpg backup archive status` says that WAL is archived."),
         decide=_keeps_nothing,
     ),
 )

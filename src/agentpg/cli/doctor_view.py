@@ -1,0 +1,130 @@
+"""How findings are shown, and the options and the ending that all rooms of the doctor share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from agentpg.cli.output import Output, json_option, visible
+from agentpg.cli.wrapping import wrap
+from agentpg.desk.finding import LEVELS, Finding, at_or_above
+from agentpg.language import N_
+
+if TYPE_CHECKING:
+    from agentpg.cli.session import Session
+    from agentpg.desk.finding import Level, Remedy
+
+FINDINGS, UNCHECKED = 5, 6
+
+_WIDEST = 100
+
+_RISKS = {
+    "careful": N_("with care: it locks, loads or restarts something"),
+    "destroys": N_("what it removes does not come back"),
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def findings_options(command: F) -> F:
+    """The options of every room: `show_all`, `fail_on` and `as_json`."""
+    for option in (
+        json_option,
+        click.option(
+            "--fail-on",
+            type=click.Choice(["info", "warning", "critical"]),
+            default="warning",
+            show_default=True,
+            help="The lowest level that counts as a finding.",
+        ),
+        click.option("--all", "show_all", is_flag=True, help="Show what is well, too."),
+    ):
+        command = option(command)
+    return command
+
+
+def report(
+    session: Session,
+    found: dict[str, list[Finding]],
+    *,
+    show_all: bool,
+    fail_on: Level,
+    as_json: bool,
+) -> int:
+    """Show what the rooms have said; the exit code."""
+    findings = [finding for room in found.values() for finding in room]
+    if as_json:
+        session.out.json(document(session.looked_at.target(), found))
+    else:
+        show_findings(session.out, findings, show_all=show_all)
+    return exit_code(findings, fail_on)
+
+
+def exit_code(findings: Sequence[Finding], fail_on: Level) -> int:
+    """5 for findings at or above a level, else 6 where something is unknown, else 0."""
+    certain = [finding for finding in findings if finding.level != "unknown"]
+    if at_or_above(certain, fail_on):
+        return FINDINGS
+    return UNCHECKED if len(certain) < len(findings) else 0
+
+
+def document(target: str, found: dict[str, list[Finding]]) -> dict[str, object]:
+    """What the rooms have said, as JSON has it."""
+    return {
+        "target": target,
+        "levels": _counts([finding for room in found.values() for finding in room]),
+        "rooms": {name: [one.document() for one in room] for name, room in found.items()},
+    }
+
+
+def show_findings(out: Output, findings: Sequence[Finding], *, show_all: bool) -> None:
+    """All that are worth saying, the worst first, and how many there are of each level."""
+    shown = at_or_above(findings, "ok" if show_all else "info")
+    for finding in shown:
+        show_finding(out, finding)
+    if shown:
+        out.line()
+    out.line(", ".join(f"{level} {number}" for level, number in _counts(findings).items()))
+
+
+def show_finding(out: Output, finding: Finding) -> None:
+    """One finding with its remedies, folded to the width of the terminal."""
+    width = min(out.width, _WIDEST)
+    out.stated(finding.code, finding.level, finding.message(out.translate), width=width)
+    if finding.level != "ok":
+        for line in _advice_lines(out, finding, width):
+            out.line(line)
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    counted = Counter(finding.level for finding in findings)
+    return {level: counted[level] for level in reversed(LEVELS) if counted[level]}
+
+
+def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
+    """The likely cause, the remedies, how to know that they worked, and whom to ask."""
+    if finding.cause:
+        cause = f"{out.translate(N_('likely cause'))}: {visible(finding.reason(out.translate))}"
+        yield from wrap(cause, width, first="    ", rest="    ")
+    for remedy in finding.remedies:
+        yield from _remedy_lines(out, remedy, width)
+    if finding.proof:
+        yield from wrap(out.translate(finding.proof), width, first="  ✓ ", rest="    ")
+    said = [out.translate(N_("ask the {contact}")).format(contact=finding.contact)]
+    if finding.threshold:
+        said.insert(0, f"{out.translate(N_('threshold'))}: {finding.threshold}")
+    yield from wrap("; ".join(said), width, first="    ", rest="    ")
+
+
+def _remedy_lines(out: Output, remedy: Remedy, width: int) -> Iterator[str]:
+    sentence = out.translate(remedy.sentence)
+    if remedy.risk != "safe":
+        sentence = f"{sentence} ({out.translate(_RISKS[remedy.risk])})"
+    yield from wrap(sentence, width, first="  → ", rest="    ")
+    # To be copied: never folded.
+    for text in (remedy.command, remedy.sql):
+        if text:
+            yield f"      {text}"
