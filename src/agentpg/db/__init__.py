@@ -19,6 +19,13 @@ from agentpg.db.connect import (
     scram_verifier,
     unaffected,
 )
+from agentpg.db.conninfo import (
+    Conninfo,
+    password_file,
+    password_for,
+    read_conninfo,
+    wrong_keys,
+)
 from agentpg.db.listen import channel_of, listen, next_notifications, work_channel_of
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.pooler import Lasting, lasting, pin_plans, work_on
@@ -40,6 +47,7 @@ __all__ = [
     "AsyncPool",
     "Composed",
     "Connection",
+    "Conninfo",
     "Cursor",
     "DataError",
     "Database",
@@ -74,7 +82,10 @@ __all__ = [
     "make_conninfo",
     "namedtuple_row",
     "next_notifications",
+    "password_file",
+    "password_for",
     "pin_plans",
+    "read_conninfo",
     "render",
     "scalar_row",
     "scram_verifier",
@@ -84,4 +95,5 @@ __all__ = [
     "unaffected",
     "work_channel_of",
     "work_on",
+    "wrong_keys",
 ]

@@ -1,0 +1,132 @@
+"""A connection string as libpq itself reads it, without going to the network.
+
+libpq fills in services, variables, defaults and the password file when a connection begins. A
+connection begun with a value that it knows to be none ends right after that, before any name
+is resolved, and can then be asked for what it would have used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+# The option and the value that end the beginning.
+_OPTION, _NONE = "gssencmode", "agentpg"
+
+# Given a password, libpq does not look into the password file, and so says nothing of its mode.
+_UNASKED = "unasked"
+
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'")
+_KEYS = (re.compile(r"(?:^|\s)([A-Za-z_]\w*)\s*="), re.compile(r"[?&]([A-Za-z_]\w*)="))
+_SECRETS = ("password", "sslpassword", "passfile", "oauth_client_secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Conninfo:
+    """What libpq would connect with.
+
+    `values` has every parameter that has a value, without secrets; `said` are the names of
+    those that the string itself gives. `folder` is where libpq looks for sockets by itself.
+    `complaint` is what libpq has against a value, in its own words. `service_found` is False
+    where a service is named that no file has. `dsn` is the string itself, with its secrets.
+    """
+
+    dsn: str = field(repr=False)
+    values: Mapping[str, str]
+    said: frozenset[str]
+    folder: str
+    complaint: str
+    service_found: bool
+    service: str
+    service_file: str
+
+    def for_place(self, **place: str) -> str:
+        """The connection string of one of its places, such as host and port; with its secrets."""
+        return make_conninfo(self.dsn, **place)
+
+
+def read_conninfo(dsn: str) -> Conninfo | None:
+    """Read it; None for what is no connection string."""
+    try:
+        said = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value}
+    except (psycopg.ProgrammingError, ValueError):
+        # Not even text, where it has half a character or a zero byte.
+        return None
+    begun = _begin(dsn, password=_UNASKED)
+    service_found = begun.values.get(_OPTION) == _NONE
+    own = "" if begun.complaint == _begin("host=/agentpg").complaint else begun.complaint
+    values = {n: v for n, v in begun.values.items() if n not in _SECRETS and n != _OPTION}
+    wanted = said.get(_OPTION)
+    return Conninfo(
+        dsn=dsn,
+        values={**values, **({_OPTION: wanted} if wanted else {})},
+        said=frozenset(said),
+        folder=begun.host,
+        complaint=own if service_found else "",
+        service_found=service_found,
+        service=said.get("service") or _default("service"),
+        service_file=said.get("servicefile") or "",
+    )
+
+
+def password_file(dsn: str) -> str:
+    """The password file that the string, its service or a variable names; empty for the usual."""
+    return _begin(dsn, password=_UNASKED).values.get("passfile", "")
+
+
+def password_for(dsn: str, *, passfile: str | None = None) -> str:
+    """The password that libpq would use for the first place of `dsn`; empty where it has none.
+
+    A `passfile` stands for the one that is configured.
+    """
+    replaced = {} if passfile is None else {"passfile": passfile}
+    return _begin(dsn, **replaced).password
+
+
+def _default(name: str) -> str:
+    """What libpq's variables say of a parameter."""
+    found = (o.val for o in pq.Conninfo.get_defaults() if o.keyword == name.encode())
+    return (next(found, None) or b"").decode(errors="replace")
+
+
+def wrong_keys(dsn: str) -> dict[str, str]:
+    """The names in it that are no parameters, each with the one that may be meant, or nothing."""
+    known = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    text = _QUOTED.sub("''", dsn)
+    form = _KEYS[1] if "://" in text else _KEYS[0]
+    found = [name for name in form.findall(text) if name not in known]
+    near = {name: difflib.get_close_matches(name, known, 1, 0.6) for name in found}
+    return {name: "".join(match) for name, match in near.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    values: dict[str, str]
+    complaint: str
+    host: str
+    password: str = field(repr=False)
+
+
+def _begin(dsn: str, **replaced: str) -> _Begun:
+    text = make_conninfo(dsn, **replaced, **{_OPTION: _NONE})
+    connection = pq.PGconn.connect_start(text.encode())
+    try:
+        values = {
+            option.keyword.decode(): option.val.decode(errors="replace")
+            for option in connection.info
+            if option.val
+        }
+        return _Begun(
+            values=values,
+            complaint=connection.error_message.decode(errors="replace").strip(),
+            host=connection.host.decode(errors="replace"),
+            password=connection.password.decode(errors="replace"),
+        )
+    finally:
+        connection.finish()
