@@ -217,7 +217,7 @@ def _findings() -> Iterator[str]:
             (
                 f"[{check.code}]({page}#{check.code.lower()})",
                 _prose(check.title),
-                ", ".join(check.levels),
+                ", ".join(check.levels) or "ok",
                 check.contact,
             )
             for check in checks_of(name)
@@ -243,7 +243,7 @@ def _room(name: str) -> Iterator[str]:
 
 
 def _facts_of(check: Check) -> Iterator[str]:
-    yield f"Levels: {', '.join(check.levels)}; ask the {check.contact}."
+    yield f"Levels: {', '.join(check.levels) or 'ok'}; ask the {check.contact}."
     if check.threshold:
         yield f"Threshold, warning / critical: {_prose(check.threshold)}."
     if check.cause:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
 
 # The rooms whose verb is not like the others'.
-_OWN: dict[str, str] = {}
+_OWN = {"connection": "agentpg.cli.doctor_connection"}
 
 
 class Rooms(Group):

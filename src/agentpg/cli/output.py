@@ -178,18 +178,22 @@ class Output:
 
         What does not fit into so many `lines` is left out.
         """
-        from rich.text import Text
-
         width = width or self.width
         said = wrap(f"{state}: {visible(text)}", width, first=f"{lead} ", rest="    ")
         if lines is not None and len(said) > lines:
             said = [*said[: lines - 1], f"{cut(said[lines - 1], width - 1)}…"]
-        for number, line in enumerate(said):
-            shown = Text(line)
-            if number == 0:
-                begin = len(lead) + 1
-                shown.stylize(_STATE_STYLES.get(state, ""), begin, begin + len(state))
-            self._console.print(shown)
+        begin = len(lead) + 1
+        self.marked(said[0], begin, begin + len(state), state)
+        for line in said[1:]:
+            self.line(line)
+
+    def marked(self, line: str, begin: int, end: int, state: str) -> None:
+        """A line of text, already translated, with a part of it in the colour of a state."""
+        from rich.text import Text
+
+        shown = Text(visible(line))
+        shown.stylize(_STATE_STYLES.get(state, ""), begin, end)
+        self._console.print(shown)
 
     def table(
         self, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str = ""

@@ -10,7 +10,7 @@ class DatabaseUnavailable(AgentpgError):
     """The server cannot be reached, or not now."""
 
     sentence = N_("cannot reach the database at {target}: {reason}")
-    hint = N_("Check that the server runs there and that the address is right.")
+    hint = N_("`agentpg doctor connection` says what stops, and what to do about it.")
     exit_code = 3
 
 
@@ -56,7 +56,10 @@ class LoginRefused(DatabaseUnavailable):
     """The server refused the role, its password or its address."""
 
     sentence = N_("the database at {target} refused the login: {reason}")
-    hint = N_("Check the role, its password (.pgpass, PGPASSWORD) and pg_hba.conf.")
+    hint = N_(
+        "Check the role, its password (.pgpass, PGPASSWORD) and pg_hba.conf; "
+        "`agentpg doctor connection` says which it is."
+    )
 
 
 class DatabaseMissing(DatabaseUnavailable):

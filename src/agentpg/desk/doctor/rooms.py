@@ -30,6 +30,10 @@ _PATIENCE_SECONDS = 3
 
 # Each room's module is loaded when it is used.
 ROOMS = {
+    "connection": Room(
+        "agentpg.desk.doctor.connection",
+        N_("Go to the server step by step, and say what stops and why."),
+    ),
     "backup": Room(
         "agentpg.desk.doctor.backup", N_("Look for what makes the backups useless when needed.")
     ),

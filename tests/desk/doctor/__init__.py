@@ -1,0 +1,1 @@
+"""Diagnosis: what a room of the doctor says of real faults."""
