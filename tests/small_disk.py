@@ -18,11 +18,11 @@ _PAGE = 4096
 
 
 @contextmanager
-def small_disk(size_bytes: int) -> Iterator[Path]:
-    """A file system of this size, which every account may pass through."""
+def small_disk(size_bytes: int, inodes: int = 0) -> Iterator[Path]:
+    """A file system of this size, and of so many inodes, which every account may pass through."""
     place = Path(tempfile.mkdtemp(prefix="agentpg-small-"))
     place.chmod(0o711)
-    options = f"size={size_bytes},mode=0711"
+    options = f"size={size_bytes},mode=0711" + (f",nr_inodes={inodes}" if inodes else "")
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
     try:
         yield place

@@ -72,7 +72,11 @@ class Finding:
         return {**dataclasses.asdict(self), **said}
 
     def _filled(self, text: str, translate: Translate) -> str:
-        return translate(text).format_map({"subject": self.subject, **self.evidence})
+        said = {"subject": self.subject, **self.evidence}
+        if isinstance(said.get("why"), str):
+            # A reason that is one of our sentences.
+            said["why"] = translate(said["why"])
+        return translate(text).format_map(said)
 
 
 def worst(findings: Sequence[Finding]) -> Level:

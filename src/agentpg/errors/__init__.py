@@ -65,6 +65,14 @@ AgentpgError                    exit 1   failed
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
 │   ├── WorkUnderWay                     only one may do this at a time
+│   ├── SlotActive                       a slot that is to be dropped has a reader
+│   ├── DataFolderUnknown                the server's files can't be seen from here
+│   ├── BallastTooLarge                  it would take the room that it is to save
+│   ├── BallastThere
+│   ├── RewriteRefused                   a table is not to be written anew now
+│   │   ├── RewriteTooLarge               there is no room for it
+│   │   ├── RoomUnknown
+│   │   └── TableInUse
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
 │   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
@@ -103,6 +111,8 @@ AgentpgError                    exit 1   failed
 ├── ArchiveNotWhole                      what was written does not read back
 ├── MigrationBlocked                     a migration did not get its locks
 ├── TableNotFound                        the schema has no such table or view
+├── TableLocked                          it was not to be had within the time
+├── SlotNotFound
 ├── TaskNotFound
 ├── ScheduleNotFound
 ├── TaskFailed                           a task that was waited for did not complete
@@ -220,6 +230,18 @@ from agentpg.errors.backup import (
     ToolFailed,
 )
 from agentpg.errors.base import AgentpgError
+from agentpg.errors.disk import (
+    BallastThere,
+    BallastTooLarge,
+    DataFolderUnknown,
+    RewriteRefused,
+    RewriteTooLarge,
+    RoomUnknown,
+    SlotActive,
+    SlotNotFound,
+    TableInUse,
+    TableLocked,
+)
 from agentpg.errors.embedded import (
     BinariesMissing,
     EmbeddedServerError,
@@ -419,6 +441,8 @@ __all__ = [
     "BackupError",
     "BackupNotFound",
     "BackupNotWhole",
+    "BallastThere",
+    "BallastTooLarge",
     "BinariesMissing",
     "BucketMissing",
     "BucketRefused",
@@ -432,6 +456,7 @@ __all__ = [
     "CopyDamaged",
     "CronNeverTrue",
     "CronWrong",
+    "DataFolderUnknown",
     "DatabaseError",
     "DatabaseMissing",
     "DatabaseNameUnusable",
@@ -536,7 +561,10 @@ __all__ = [
     "ResultTooLarge",
     "RetentionNotSet",
     "RetentionTooShort",
+    "RewriteRefused",
+    "RewriteTooLarge",
     "RolesMissing",
+    "RoomUnknown",
     "ScheduleExists",
     "ScheduleNotFound",
     "SchemaMismatch",
@@ -556,9 +584,13 @@ __all__ = [
     "ServerStarting",
     "ServerStillRuns",
     "SettingError",
+    "SlotActive",
+    "SlotNotFound",
     "SourceUnclear",
     "StandInNotStarted",
     "SwapNotDone",
+    "TableInUse",
+    "TableLocked",
     "TableNotFound",
     "TableNotInBackup",
     "TableWithoutKey",

@@ -278,6 +278,39 @@ class Settings(BaseSettings):
         "How much work may be lost with the server, as time. Empty: nobody has said.",
         "duration",
     )
+    data_folder: str = option(
+        "",
+        "The data folder of the server, where that is on this machine, does not run, and is not "
+        "the private one: `agentpg doctor disk` then looks at its files.",
+    )
+    disk_warning: int = Field(
+        80,
+        ge=1,
+        le=99,
+        description="From how many per cent of a file system on there is a warning: a fifth that "
+        "is left is days for most.",
+        json_schema_extra={"unit": "%", "secret": False},
+    )
+    disk_critical: int = Field(
+        90,
+        ge=1,
+        le=99,
+        description="From how many on it is critical: a large query takes a tenth at once.",
+        json_schema_extra={"unit": "%", "secret": False},
+    )
+    disk_left_warning: Duration = option(
+        timedelta(days=7),
+        "How long before a file system is full, as it grows, there is a warning: a weekend to act.",
+        "duration",
+    )
+    disk_left_critical: Duration = option(
+        timedelta(hours=24), "How long before that it is critical.", "duration"
+    )
+    server_log_keep: Duration = option(
+        timedelta(days=7),
+        "How long `agentpg doctor disk --fix` keeps the server's log files, when room is wanted.",
+        "duration",
+    )
     openai_base_url: str = foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

@@ -37,6 +37,9 @@ ROOMS = {
     "backup": Room(
         "agentpg.desk.doctor.backup", N_("Look for what makes the backups useless when needed.")
     ),
+    "disk": Room(
+        "agentpg.desk.doctor.disk", N_("Find what fills the disks, and show a plan against it.")
+    ),
 }
 
 
