@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
 
 # The rooms whose verb is not like the others'.
-_OWN = {"connection": "agentpg.cli.doctor_connection"}
+_OWN = {
+    "connection": "agentpg.cli.doctor_connection",
+    "disk": "agentpg.cli.doctor_disk",
+}
 
 
 class Rooms(Group):

@@ -11,6 +11,7 @@ import click
 from agentpg.language import N_
 
 EMPTY = N_("it is empty")
+_NOT_POSITIVE = N_("it must be greater than 0")
 
 
 class WrongValue(click.BadParameter):
@@ -107,6 +108,27 @@ class MovedType(click.ParamType[tuple[str, Path]]):
 
 
 MOVED = MovedType()
+
+
+class SizeType(click.ParamType[int]):
+    """A size as in the settings: 512kiB, 64MiB, 1GiB, or bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The text as bytes."""
+        from agentpg.quantities import parse_size
+
+        try:
+            parsed = parse_size(value)
+        except ValueError as error:
+            raise WrongValue(value, str(error), param, ctx) from None
+        if not isinstance(parsed, int) or parsed <= 0:
+            raise WrongValue(value, _NOT_POSITIVE, param, ctx)
+        return parsed
+
+
+SIZE = SizeType()
 
 
 class PathType(click.Path):

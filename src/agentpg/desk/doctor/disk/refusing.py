@@ -1,0 +1,53 @@
+"""What seems to help against a full disk, and does harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentpg.desk.check import size
+from agentpg.desk.doctor.disk.case import (
+    Case,
+    bloated,
+    missing_room,
+    rewrite_bytes,
+    urgent_slots,
+)
+from agentpg.desk.doctor.disk.facts import Kept
+from agentpg.desk.doctor.disk.steps import Refusal
+from agentpg.language import N_
+
+
+def refused(case: Case) -> Iterator[Refusal]:
+    """What is not done, with the reason."""
+    if case.wants("wal", "D03", "D04", "D05"):
+        yield Refusal(
+            sentence=N_("deleting files in pg_wal, or pg_resetwal"),
+            reason=N_("the server then does not start, or has lost what was committed"),
+        )
+    kept = case.facts.kept
+    if isinstance(kept, Kept) and kept.proved and case.wants("backups", "D09"):
+        yield Refusal(
+            sentence=N_("removing the backup {backup}"),
+            reason=N_("it is the last that a drill has proved"),
+            values={"backup": kept.proved},
+        )
+    for slot in urgent_slots(case):
+        if slot.active:
+            yield Refusal(
+                sentence=N_("dropping the slot {slot}"),
+                reason=N_("process {process} reads from it: mend or stop that reader first"),
+                values={"slot": slot.name, "process": slot.process},
+            )
+    yield from _refused_rewrites(case)
+
+
+def _refused_rewrites(case: Case) -> Iterator[Refusal]:
+    for table in bloated(case):
+        free = missing_room(case, table)
+        if free is None:
+            continue
+        yield Refusal(
+            sentence=N_("VACUUM FULL of {table}"),
+            reason=N_("it needs {needed} before it gives anything back, and {free} are free"),
+            values={"table": table.name, "needed": size(rewrite_bytes(table)), "free": size(free)},
+        )
