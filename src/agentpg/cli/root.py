@@ -49,6 +49,11 @@ NOUNS = {
         "backup", "backup", N_("Make backups, prove them, restore them, remove old ones.")
     ),
     "doctor": Noun("doctor", "doctor", N_("Look for what is wrong, and say what to do about it.")),
+    "tune": Noun(
+        "tune",
+        "tune",
+        N_("Keep the database fast and small; each change is shown before it is made."),
+    ),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 

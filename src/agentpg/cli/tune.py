@@ -1,0 +1,24 @@
+"""`agentpg tune`: changes that keep a database fast and small."""
+
+from __future__ import annotations
+
+import click
+
+from agentpg.cli.command import Group
+from agentpg.cli.tune_vacuum import vacuum
+
+
+@click.group(
+    "tune",
+    cls=Group,
+    examples="""
+        agentpg tune vacuum tasks
+        agentpg tune vacuum --full tasks
+    """,
+)
+def tune() -> None:
+    """Keep the database fast and small; each change is shown before it is made."""
+
+
+for command in (vacuum,):
+    tune.add_command(command)

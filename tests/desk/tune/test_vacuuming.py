@@ -1,0 +1,178 @@
+"""VACUUM FULL where there is room and nobody in the way, and refused where there is not."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agentpg.db import Database, connect
+from agentpg.desk.tune.vacuuming import (
+    VacuumOptions,
+    plan_vacuum,
+    refuse,
+    run_vacuum,
+    statement_of,
+)
+from agentpg.desk.turn import UNDISTURBED, turn
+from agentpg.embedded.account import choose_account
+from agentpg.errors import (
+    PermissionDenied,
+    RewriteTooLarge,
+    RoomUnknown,
+    TableInUse,
+    TableLocked,
+    TableNotFound,
+    WorkUnderWay,
+)
+from agentpg.settings import Settings, load_settings
+from tests.desk.doctor.disk.test_looking import far
+from tests.servers import SharedServer
+from tests.small_disk import as_root, fill_up, small_disk
+
+_FULL = VacuumOptions(full=True, lock_timeout=timedelta(milliseconds=50))
+_NAME = '"Airy; table"'
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    home = tmp_path / "home"
+    home.mkdir()
+    return load_settings(home=str(home))
+
+
+def _fill(database: Database, where: str = "") -> None:
+    with connect(database) as connection:
+        connection.execute(
+            f"CREATE TABLE {_NAME} {where} AS "
+            "SELECT n, repeat('x', 200) AS text FROM generate_series(1, 20000) AS n".encode()
+        )
+        connection.execute(f"DELETE FROM {_NAME} WHERE n % 10 > 0".encode())
+
+
+@pytest.fixture
+def airy(database: Database) -> Database:
+    """A database with a table that is mostly dead."""
+    _fill(database)
+    return database
+
+
+def test_a_rewrite_gives_back_what_it_said(airy: Database, settings: Settings) -> None:
+    with connect(airy) as connection:
+        connection.execute(f"ANALYZE {_NAME}".encode())
+    plan = plan_vacuum(airy, settings, _NAME, full=True)
+    assert statement_of(plan) == f"VACUUM (FULL, ANALYZE) {_NAME}"
+    assert plan.users == ()
+    done = run_vacuum(airy, settings, _NAME, _FULL)
+    assert done.gained_bytes > 3 * 1024**2
+    assert done.gained_bytes == pytest.approx(plan.gain_bytes, rel=0.25)
+    with connect(airy) as connection:
+        rows = connection.execute(f"SELECT count(*) FROM {_NAME}".encode()).fetchall()
+    assert rows == [(2000,)]
+
+
+def test_a_plain_vacuum_needs_no_room_and_waits_for_nobody(
+    airy: Database, settings: Settings
+) -> None:
+    with connect(airy, autocommit=False) as reader:
+        reader.execute(f"SELECT count(*) FROM {_NAME}".encode())
+        done = run_vacuum(airy, settings, _NAME, VacuumOptions())
+        assert done.gained_bytes <= 0
+
+
+def test_it_is_refused_while_the_table_is_used(airy: Database, settings: Settings) -> None:
+    with connect(airy, "a reader", autocommit=False) as reader:
+        reader.execute(f"SELECT count(*) FROM {_NAME}".encode())
+        plan = plan_vacuum(airy, settings, _NAME, full=True)
+        assert [user.application for user in plan.users] == ["a reader"]
+        with pytest.raises(TableInUse) as refused:
+            run_vacuum(airy, settings, _NAME, _FULL)
+        assert refused.value.exit_code == 4
+        told = VacuumOptions(full=True, lock_timeout=_FULL.lock_timeout, while_in_use=True)
+        with pytest.raises(TableLocked, match=r"longer than 0\.05 s"):
+            run_vacuum(airy, settings, _NAME, told)
+
+
+def test_workers_use_every_table_of_ours(database: Database, settings: Settings) -> None:
+    with connect(database, "agentpg worker 0198"):
+        ours = plan_vacuum(database, settings, "tasks", full=True)
+        assert len(ours.users) == 1
+        with connect(database) as connection:
+            connection.execute(b"CREATE TABLE public.other (n int)")
+        assert plan_vacuum(database, settings, "public.other", full=True).users == ()
+
+
+def test_no_rewrite_runs_beside_a_backup(airy: Database, settings: Settings) -> None:
+    with (
+        connect(airy) as backup,
+        turn(backup, airy.schema, UNDISTURBED),
+        pytest.raises(WorkUnderWay),
+    ):
+        run_vacuum(airy, settings, _NAME, _FULL)
+
+
+def test_a_role_that_may_not_is_told_so(
+    airy: Database, settings: Settings, superuser_dsn: Callable[..., str]
+) -> None:
+    role = f"stranger_{secrets.token_hex(4)}"
+    with connect(Database(superuser_dsn(airy.name()))) as superuser:
+        superuser.execute(
+            f"CREATE ROLE {role}; GRANT {role} TO admin; "
+            f"GRANT USAGE ON SCHEMA {airy.schema} TO {role}".encode()
+        )
+        try:
+            with pytest.raises(PermissionDenied, match="Airy") as refused:
+                run_vacuum(airy.with_settings(role=role), settings, _NAME, _FULL)
+        finally:
+            superuser.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+    assert refused.value.exit_code == 4
+
+
+def test_a_table_that_is_none(database: Database, settings: Settings) -> None:
+    for name in ("no_such_table", "tasks_pkey"):
+        with pytest.raises(TableNotFound):
+            plan_vacuum(database, settings, name, full=True)
+
+
+def test_without_a_look_at_the_disk_it_is_refused(airy: Database, settings: Settings) -> None:
+    plan = plan_vacuum(far(airy), settings, _NAME, full=True)
+    assert plan.free_bytes is None
+    with pytest.raises(RoomUnknown):
+        refuse(plan, _FULL)
+    refuse(plan, VacuumOptions(full=True, assume_room=True))
+
+
+@pytest.fixture
+def narrow(
+    shared_server: SharedServer, database: Database, superuser_dsn: Callable[..., str]
+) -> Iterator[Path]:
+    """A disk with a table that is mostly dead."""
+    with small_disk(16 * 1024**2) as disk:
+        place = disk / "space"
+        place.mkdir(mode=0o700)
+        choose_account(shared_server.server.status().data).own(place)
+        superuser = Database(superuser_dsn(database.name()), database.schema)
+        with connect(superuser) as connection:
+            connection.execute(f"CREATE TABLESPACE slim LOCATION '{place}'".encode())
+            connection.execute(b"GRANT CREATE ON TABLESPACE slim TO admin")
+            _fill(database, "TABLESPACE slim")
+            yield disk
+            connection.execute(f"DROP TABLE {_NAME}".encode())
+            connection.execute(b"DROP TABLESPACE slim")
+
+
+@as_root
+def test_without_room_it_is_refused(database: Database, settings: Settings, narrow: Path) -> None:
+    with connect(database) as connection:
+        connection.execute(f"ANALYZE {_NAME}".encode())
+    plan = plan_vacuum(database, settings, _NAME, full=True)
+    assert plan.mount == str(narrow)
+    fill_up(narrow, plan.needed_bytes // 2)
+    with pytest.raises(RewriteTooLarge, match=str(narrow)) as refused:
+        run_vacuum(database, settings, _NAME, _FULL)
+    assert refused.value.exit_code == 4
+    (narrow / "ballast").unlink()
+    assert run_vacuum(database, settings, _NAME, _FULL).gained_bytes > 0
