@@ -16,13 +16,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.agents.standin import StandIn
 from agentpg.db import Database, connect
+from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import find_binaries
+from agentpg.schema import migrate
 from tests.cable import Cable
 from tests.desk.backup.archived_server import DEBIAN
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
 from tests.pgbouncer import PROGRAM, pgbouncer
-from tests.servers import PG_BIN, OwnServers, Reaper, remove_server
+from tests.servers import FAST, PG_BIN, OwnServers, Reaper, remove_server
+from tests.small_disk import fill_up, small_disk
 from tests.storage import Storage
 
 pytestmark = pytest.mark.one_server
@@ -42,6 +46,7 @@ _FIXTURES = {
     "a pooler": "with_pooler",
     "a bucket": "with_bucket",
     "the program age": "with_age",
+    "a full disk": "with_full_disk",
 }
 
 
@@ -178,6 +183,43 @@ def with_age() -> dict[str, str]:
     if shutil.which("age") is None:
         pytest.skip("the program age is not installed")
     return {}
+
+
+@pytest.fixture
+def with_full_disk(reaper: Reaper) -> Iterator[dict[str, str]]:
+    """The private server on a disk that is filled by a slot that nobody reads, and by old logs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    with small_disk(320 * 1024**2) as disk:
+        home = disk / "home"
+        reaper.watch(home)
+        small = {"max_wal_size": "48MB", "min_wal_size": "32MB"}
+        server = EmbeddedServer(home, PG_BIN, options={**FAST, **small})
+        server.start()
+        _fill_disk(server, disk, home)
+        yield {"AGENTPG_HOME": str(home)}
+        remove_server(home)
+
+
+def _fill_disk(server: EmbeddedServer, disk: Path, home: Path) -> None:
+    migrate(Database(server.dsn()))
+    with connect(Database(server.dsn("postgres"))) as connection:
+        connection.execute(
+            b"INSERT INTO agentic_ai.tasks (id, agent_name, task_type, status, created_at) "
+            b"SELECT gen_random_uuid(), 'Old', 'old', 'pending', now() "
+            b"FROM generate_series(1, 5000)"
+        )
+        connection.execute(b"DELETE FROM agentic_ai.tasks")
+        connection.execute(b"SELECT pg_create_physical_replication_slot('old_replica', true)")
+        for _ in range(6):
+            connection.execute(b"SELECT pg_logical_emit_message(true, 't', 'x')")
+            connection.execute(b"SELECT pg_switch_wal()")
+    for day in ("01", "02", "03"):
+        log = home / "postgresql" / "log" / f"postgresql-2026-01-{day}.log"
+        log.write_bytes(b"x" * 2 * 1024**2)
+        choose_account(server.status().data).own(log)
+        os.utime(log, (0, 0))
+    fill_up(disk, 20 * 1024**2)
 
 
 @pytest.mark.parametrize("page", [p for p in pages() if _is_played(p)], ids=lambda page: page.name)
