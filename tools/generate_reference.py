@@ -18,6 +18,7 @@ from agentpg.desk import markdown
 from agentpg.desk.check import Check
 from agentpg.desk.doctor.rooms import ROOMS, checks_of
 from agentpg.desk.meanings import Meanings, our_meanings
+from agentpg.desk.monitor.metrics import described
 from agentpg.quantities import format_duration, format_size
 from agentpg.settings import Settings, variable_of
 
@@ -49,6 +50,7 @@ def generate() -> dict[str, str]:
         "errors.md": _page("Errors", _errors()),
         "findings.md": _page("Findings", _findings()),
         **{f"findings/{name}.md": _page(f"Findings: {name}", _room(name)) for name in ROOMS},
+        "metrics.md": _page("Metrics", _metrics()),
     }
 
 
@@ -252,6 +254,32 @@ def _facts_of(check: Check) -> Iterator[str]:
         yield f"What helps: {_prose(check.idea)}"
     if check.proof:
         yield f"It has worked when {_prose(check.proof)}"
+
+
+def _metrics() -> Iterator[str]:
+    yield (
+        "What `agentpg monitor metrics` hands out. [How to](../howto/monitor.md#prometheus). Names "
+        "are those of Prometheus's exporter for PostgreSQL where that has the same; what only "
+        "counts up ends in `_total`."
+    )
+    for title, metrics in (
+        ("The metrics themselves", described.OF_THE_SCRAPE),
+        ("The server", described.OF_THE_SERVER),
+        ("The database", described.OF_THE_DATABASE),
+        ("Agents and their tasks", described.OF_THE_AGENTS),
+        ("Backups", described.OF_THE_BACKUPS),
+    ):
+        yield f"## {title}"
+        rows = [
+            (
+                markdown.code(metric.name),
+                metric.kind,
+                ", ".join(markdown.code(label) for label in metric.labels),
+                _prose(metric.meaning),
+            )
+            for metric in metrics
+        ]
+        yield markdown.table(("Name", "Kind", "Labels", "Meaning"), rows)
 
 
 def _kinds(kind: type[errors.AgentpgError]) -> Iterator[type[errors.AgentpgError]]:

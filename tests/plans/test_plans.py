@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -333,3 +333,29 @@ def test_news_find_their_executions_by_their_keys(used: Connection[Any], batch: 
     kept = plan_of(used, statement("journal", "keep_lines"), {**names, **lines})
     assert kept.indexes() == {"agent_executions_pkey"}
     assert not kept.scanned()
+
+
+def test_metrics_read_what_is_new_and_what_was_open(used: Connection[Any]) -> None:
+    held = running(used, 100)
+    # All calls of this history have begun just now.
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    times = {"since": now, "until": now + timedelta(seconds=15)}
+    executions = plan_of(
+        used,
+        statement("metrics", "executions"),
+        {**times, "ids": held, "attempts": [1] * len(held), "bounds": [-1.0, -0.1]},
+    )
+    assert executions.indexes() == {
+        "agent_executions_start_idx", "agent_executions_pkey", "tasks_pkey",
+    }  # fmt: skip
+    assert not executions.scanned()
+    calls = plan_of(used, statement("metrics", "calls"), {**times, "ids": held})
+    assert calls.indexes() == {"llm_requests_started_at_idx", "llm_requests_pkey"}
+    assert not calls.scanned()
+
+
+@pytest.mark.parametrize("name", ["queue", "nobody_knows", "open_executions", "open_calls"])
+def test_metrics_count_no_history(used: Connection[Any], name: str) -> None:
+    plan = plan_of(used, statement("metrics", name), {"before": datetime.now(UTC)})
+    assert not plan.scanned() - SMALL
+    assert "tasks_status_idx" in plan.indexes() or "tasks_ready_idx" in plan.indexes()

@@ -37,6 +37,7 @@ from agentpg.language import N_, Translate
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from agentpg.cli.progress import Gauge, Measure, NoGauge, NoMeasure
 
@@ -52,7 +53,7 @@ _DEEPEST = 200
 # What has to be looked at before it is written.
 _UNUSUAL = re.compile(r"[^ -~\n]")
 
-_STATE_STYLES = {
+STATE_STYLES = {
     "completed": "green",
     "ok": "green",
     "passed": "green",
@@ -70,8 +71,14 @@ _STATE_STYLES = {
     "timed_out": "red",
     "critical": "bold red",
     "unknown": "magenta",
+    "blocks": "bold red",
+    "blocked": "yellow",
+    "idle in tx": "yellow",
+    "failed in tx": "red",
     "cancelled": "dim",
     "released": "dim",
+    "idle": "dim",
+    "hidden": "dim",
 }
 
 
@@ -192,19 +199,31 @@ class Output:
         from rich.text import Text
 
         shown = Text(visible(line))
-        shown.stylize(_STATE_STYLES.get(state, ""), begin, end)
+        shown.stylize(STATE_STYLES.get(state, ""), begin, end)
         self._console.print(shown)
 
+    def styled(self, text: Text) -> None:
+        """A line of text that has its styles, already translated and cut."""
+        self._console.print(text, end="\n")
+
     def table(
-        self, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, empty: str = ""
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[object]],
+        *,
+        empty: str = "",
+        below: Sequence[str] = (),
     ) -> None:
-        """A table, or the sentence `empty` (translated) where there are no rows."""
+        """A table, or the sentence `empty` (translated) where there are no rows.
+
+        Where no column folds, each row may have a text `below` it, cut where the line ends.
+        """
         listed = [[self._cell(c, v) for c, v in zip(columns, r, strict=True)] for r in rows]
         if not listed and empty:
             self.line(self.translate(empty))
             return
         titles = [self.translate(column.title) for column in columns]
-        self._print(_layout(columns, titles, listed, self.width))
+        self._print(_layout(columns, titles, listed, self.width), below=("", *below))
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, indent: int = 0) -> None:
         """Names (translated) and values, one pair in a line."""
@@ -284,11 +303,21 @@ class Output:
         shown = column.show(value) if column.show and value is not None else self.text(value)
         return visible(shown if column.fold else in_a_line(shown))
 
-    def _print(self, table: Table, indent: int = 0) -> None:
+    def _print(self, table: Table, indent: int = 0, below: Sequence[str] = ()) -> None:
         with self._console.capture() as captured:
             self._console.print(table)
-        for line in captured.get().splitlines():
+        for number, line in enumerate(captured.get().splitlines()):
             click.echo(f"{' ' * indent}{line}".rstrip(), color=True)
+            if number < len(below) and below[number]:
+                self._print_below(below[number])
+
+    def _print_below(self, text: str) -> None:
+        from rich.text import Text
+
+        said = visible(in_a_line(text))
+        room = self.width - 4
+        shown = said if cell_width(said) <= room else f"{cut(said, room - 1)}…"
+        self._console.print(Text(f"    {shown}", style="dim"))
 
 
 def _layout(
@@ -337,7 +366,7 @@ def _line_width(text: str) -> int:
 def _styled(column: Column, text: str) -> Any:
     from rich.text import Text
 
-    style = _STATE_STYLES.get(text, "") if column.state else ""
+    style = STATE_STYLES.get(text, "") if column.state else ""
     return Text(text, style=style)
 
 

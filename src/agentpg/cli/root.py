@@ -54,6 +54,7 @@ NOUNS = {
         "tune",
         N_("Keep the database fast and small; each change is shown before it is made."),
     ),
+    "monitor": Noun("monitor", "monitor", N_("Look at the server and the agents while they work.")),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 

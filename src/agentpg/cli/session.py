@@ -99,6 +99,15 @@ class Session:
             return Database(self.server.dsn(), self.settings.schema_name)
 
     @cached_property
+    def monitor_database(self) -> Database:
+        """The database as the role that may read all statistics."""
+        from agentpg.db import Database
+
+        if self.settings.dsn_monitor and "dsn" not in self.overrides:
+            return Database(self.settings.dsn_monitor, self.settings.schema_name)
+        return self.database
+
+    @cached_property
     def backup_database(self) -> Database:
         """The database as the role that makes backups."""
         from agentpg.db import Database

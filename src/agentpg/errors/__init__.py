@@ -44,6 +44,8 @@ AgentpgError                    exit 1   failed
 │   ├── RetentionNotSet                  nothing says how long history is kept
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
+│   ├── SampleNotRead                    no sample of sizes to compare with
+│   ├── AddressWrong                     nothing can listen there
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -121,6 +123,8 @@ AgentpgError                    exit 1   failed
 ├── NotDrained                           a test's work was not done in time
 ├── ResultNotJson                        what a handler returned can't be stored
 ├── ResultTooLarge
+├── NotExplained                         a session's statement has no plan to show
+├── NotCancelled                         a session's statement goes on
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
 ├── EndpointError                        the endpoint of the language model
@@ -262,7 +266,9 @@ from agentpg.errors.failed import (
     FileNotWritten,
     HandlerStopped,
     MigrationBlocked,
+    NotCancelled,
     NotDrained,
+    NotExplained,
     OutputNotWritten,
     ResultNotJson,
     ResultTooLarge,
@@ -392,6 +398,7 @@ from agentpg.errors.unavailable import (
     TooManyConnections,
 )
 from agentpg.errors.usage import (
+    AddressWrong,
     AppNotFound,
     ArchiveNotRead,
     CallInLoop,
@@ -416,6 +423,7 @@ from agentpg.errors.usage import (
     PayloadTooLarge,
     RetentionNotSet,
     RetentionTooShort,
+    SampleNotRead,
     ScheduleExists,
     SettingError,
     UsageError,
@@ -427,6 +435,7 @@ from agentpg.errors.usage import (
 )
 
 __all__ = [
+    "AddressWrong",
     "AdoptionRefused",
     "AgentpgError",
     "AppNotFound",
@@ -506,7 +515,9 @@ __all__ = [
     "NoDatabase",
     "NotABaseBackup",
     "NotAnApp",
+    "NotCancelled",
     "NotDrained",
+    "NotExplained",
     "NotForTesting",
     "NotPaused",
     "NotSealed",
@@ -565,6 +576,7 @@ __all__ = [
     "RewriteTooLarge",
     "RolesMissing",
     "RoomUnknown",
+    "SampleNotRead",
     "ScheduleExists",
     "ScheduleNotFound",
     "SchemaMismatch",

@@ -152,3 +152,15 @@ class DatabaseError(AgentpgError):
     """Any other error of the database."""
 
     sentence = N_("the database said: {reason}")
+
+
+class NotExplained(AgentpgError):
+    """The statement of a session has no plan that can be shown."""
+
+    sentence = N_("the statement of process {pid} cannot be explained: {reason}")
+
+
+class NotCancelled(AgentpgError):
+    """The statement of a session was not cancelled."""
+
+    sentence = N_("the statement of process {pid} was not cancelled: {reason}")

@@ -255,3 +255,17 @@ class ArchiveNotRead(UsageError):
 
     sentence = N_("cannot read the archive {path}: {reason}")
     hint = N_("Take another copy of it; nothing was changed by this one.")
+
+
+class SampleNotRead(UsageError):
+    """A file is to be compared with, and is no sample of sizes."""
+
+    sentence = N_("cannot compare with {path}: {reason}")
+    hint = N_("Write one with `agentpg monitor sizes --json > FILE`.")
+
+
+class AddressWrong(UsageError):
+    """An address that nothing can listen on."""
+
+    sentence = N_("cannot listen on {address}: {reason}")
+    hint = N_("Give it as HOST:PORT, such as 127.0.0.1:9187, with a port that is free.")

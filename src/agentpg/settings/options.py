@@ -56,7 +56,10 @@ class Settings(BaseSettings):
         secret=True,
     )
     dsn_monitor: str = option(
-        "", "The database as a role that may read all statistics, for ReportAgent.", secret=True
+        "",
+        "The database as a role that may read all statistics, for ReportAgent and "
+        "`agentpg monitor`.",
+        secret=True,
     )
     home: Path = option(
         default_home, "The folder of the private server, of reports and of backups."

@@ -69,13 +69,7 @@ def _look(
     asking = _Asking(database, connection)
     server = asking.row("read_source", Server)
     system = asking.system()
-    source = Source(
-        system_identifier=system if isinstance(system, str) else UNKNOWN_SYSTEM,
-        database="" if isinstance(server, Unlooked) else server.database,
-        schema=database.schema,
-        server_version=0,
-        target=database.target(),
-    )
+    source = _source(database, server, system)
     archiver = asking.row("read_archiver", Archiver)
     catalogue = _with(repository, lambda place: _catalogue(place, source))
     return Facts(
@@ -91,6 +85,32 @@ def _look(
         place=_with(repository, lambda place: _place(place, asking, settings)),
         sealing=looked(lambda: _sealing(settings, repository)),
         left=asking.left(),
+    )
+
+
+def look_at_catalogue(database: Database, settings: Settings) -> Catalogue:
+    """The backups alone, with their drills. Raises RepositoryError and its kinds.
+
+    Without the server, all that is in the repository is looked at.
+    """
+    repository = open_repository(settings)
+    connection = looked(lambda: connect(database, "agentpg monitor"))
+    try:
+        asking = _Asking(database, connection)
+        source = _source(database, asking.row("read_source", Server), asking.system())
+    finally:
+        if not isinstance(connection, Unlooked):
+            connection.close()
+    return _catalogue(repository, source)
+
+
+def _source(database: Database, server: Server | Unlooked, system: str | Unlooked) -> Source:
+    return Source(
+        system_identifier=system if isinstance(system, str) else UNKNOWN_SYSTEM,
+        database="" if isinstance(server, Unlooked) else server.database,
+        schema=database.schema,
+        server_version=0,
+        target=database.target(),
     )
 
 

@@ -1,0 +1,1 @@
+"""Looking at a server and an installation while they work; nothing here changes anything."""

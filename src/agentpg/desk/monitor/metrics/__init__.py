@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: what is measured, how it is collected, and how it is handed out."""

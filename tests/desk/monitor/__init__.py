@@ -1,0 +1,1 @@
+"""Looking at a server while it works, on real servers."""
