@@ -52,5 +52,6 @@ def test_backups_are_made_drilled_and_pruned_by_the_clock() -> None:
     assert all(app.find(one.agent_name, one.task_type) for one in app.schedules)
 
 
-def test_without_report_agent_there_is_no_schedule() -> None:
-    assert built_in_app(load_settings(dsn_admin="host=h")).schedules == ()
+def test_samples_are_kept_every_five_minutes() -> None:
+    [schedule] = built_in_app(load_settings(dsn_admin="host=h")).schedules
+    assert (schedule.name, schedule.cron) == ("samples", "*/5 * * * *")

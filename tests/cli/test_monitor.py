@@ -13,6 +13,7 @@ import pytest
 
 from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database, connect
+from agentpg.desk.monitor.samples import keep_sample
 from tests.cli.conftest import Call, Running
 from tests.desk.monitor.quarrel import SECRET, quarrel
 from tests.guide.blocks import blocks
@@ -78,6 +79,24 @@ def test_sizes_fit_and_show_growth(
     assert max(map(cell_width, called.out.splitlines())) <= 80
     assert re.search(r"^tasks .*\+\d+ kB$", called.out, re.MULTILINE)
     assert json.loads(call("monitor", "sizes", "--json").out)["tables"][0]["name"] == "tasks"
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_what_has_changed_since_yesterday(call: Call, installed: Database, lang: str) -> None:
+    missing = call("monitor", "changes")
+    assert missing.code == 1
+    assert "no sample was kept yet" in missing.err
+    keep_sample(installed)
+    with connect(installed) as connection:
+        connection.execute("UPDATE samples SET taken_at = now() - interval '25 hours'")
+        connection.execute("CREATE TABLE fresh AS SELECT n FROM generate_series(1, 9000) AS n")
+    called = call("--lang", lang, "monitor", "changes")
+    assert called.code == 0
+    assert max(map(cell_width, called.out.splitlines())) <= 80
+    assert "agentic_ai.fresh" in called.out
+    found = json.loads(call("monitor", "changes", "--json").out)
+    assert {one["name"] for one in found["counted"]} >= {"commits", "wal_bytes"}
+    assert json.loads(call("monitor", "sizes", "--since", "1d", "--json").out)["since"] is not None
 
 
 def test_a_wrong_sample_is_wrong_usage(call: Call, installed: Database, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import click
 
 from agentpg.cli.command import Group
 from agentpg.cli.monitor_activity import activity
+from agentpg.cli.monitor_changes import changes
 from agentpg.cli.monitor_metrics import metrics
 from agentpg.cli.monitor_sizes import sizes
 from agentpg.cli.monitor_top import top
@@ -31,5 +32,5 @@ def monitor() -> None:
     """
 
 
-for command in (top, activity, sizes, metrics):
+for command in (top, activity, sizes, changes, metrics):
     monitor.add_command(command)

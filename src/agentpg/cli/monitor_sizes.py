@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,9 @@ import click
 
 from agentpg.cli import figures
 from agentpg.cli.command import Command
-from agentpg.cli.monitor_options import sql_option
+from agentpg.cli.monitor_options import SINCE, sql_option
 from agentpg.cli.output import Column, Output, json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import FILE_PATH
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ _MOST_TABLES = 20
     cls=Command,
     examples="""
         agentpg monitor sizes
-        # What has grown since then.
+        # What has grown since yesterday, by a sample that was kept.
+        agentpg monitor sizes --since 1d
+        # And since then.
         agentpg monitor sizes --json > monday.json
         agentpg monitor sizes --since monday.json
         # The ten largest tables of all.
@@ -38,15 +40,16 @@ _MOST_TABLES = 20
 @click.option("--all", "show_all", is_flag=True, help="Show all tables, not the largest only.")
 @click.option(
     "--since",
-    type=FILE_PATH,
-    metavar="FILE",
-    help="Show what has changed since a sample that --json has printed.",
+    type=SINCE,
+    metavar="TIME|FILE",
+    help="Show what has changed since then: a time ago, such as 1d, or a sample that --json has "
+    "printed.",
 )
 @sql_option
 @json_option
 @click.pass_obj
 def sizes(
-    session: Session, show_all: bool, since: Path | None, as_sql: bool, as_json: bool
+    session: Session, show_all: bool, since: timedelta | Path | None, as_sql: bool, as_json: bool
 ) -> None:
     """Show the size of the database and of its tables, with indexes and TOAST.
 
@@ -54,15 +57,18 @@ def sizes(
     size here: it would have to be waited for.
     """
     from agentpg.desk.monitor.reading import reading
+    from agentpg.desk.monitor.samples import read_near
     from agentpg.desk.monitor.sizes import compared, guide_queries, read_sample, read_sizes
 
-    earlier = read_sample(since) if since else None
+    earlier = read_sample(since) if isinstance(since, Path) else None
     with reading(session.monitor_database, "agentpg monitor sizes") as reader:
         if as_sql:
             name = read_sizes(reader).database
             session.out.line("\n\n".join(guide_queries(reader, name)))
             return
         found = read_sizes(reader)
+        if isinstance(since, timedelta):
+            earlier = read_near(reader, since).sizes
     if earlier is not None:
         found = compared(found, earlier)
     if as_json:

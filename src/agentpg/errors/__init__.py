@@ -125,6 +125,7 @@ AgentpgError                    exit 1   failed
 ├── ResultTooLarge
 ├── NotExplained                         a session's statement has no plan to show
 ├── NotCancelled                         a session's statement goes on
+├── NoSample                             nothing was kept to compare with
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
 ├── EndpointError                        the endpoint of the language model
@@ -266,6 +267,7 @@ from agentpg.errors.failed import (
     FileNotWritten,
     HandlerStopped,
     MigrationBlocked,
+    NoSample,
     NotCancelled,
     NotDrained,
     NotExplained,
@@ -513,6 +515,7 @@ __all__ = [
     "NoBaseBackups",
     "NoClusterThere",
     "NoDatabase",
+    "NoSample",
     "NotABaseBackup",
     "NotAnApp",
     "NotCancelled",

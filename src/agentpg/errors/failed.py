@@ -164,3 +164,13 @@ class NotCancelled(AgentpgError):
     """The statement of a session was not cancelled."""
 
     sentence = N_("the statement of process {pid} was not cancelled: {reason}")
+
+
+class NoSample(AgentpgError):
+    """Nothing was kept that the present could be compared with."""
+
+    sentence = N_("no sample was kept yet that the present could be compared with")
+    hint = N_(
+        "`agentpg up`, or a worker with --built-in and AGENTPG_DSN_ADMIN, keeps one every five "
+        "minutes."
+    )

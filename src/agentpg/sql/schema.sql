@@ -324,6 +324,13 @@ CREATE TABLE workers (
 
 CREATE INDEX workers_alive_idx ON workers (id) WHERE ended_at IS NULL;
 
+-- What the server and the tables were like, one row a moment: every five minutes of the last
+-- day, every hour of the last month, every day of the last year.
+CREATE TABLE samples (
+    taken_at       timestamptz PRIMARY KEY,
+    sample         jsonb NOT NULL                           -- sizes, rows, counters; sql/samples.sql
+);
+
 -- People and programs with an account.
 CREATE TABLE users (
     id             uuid PRIMARY KEY DEFAULT uuid7(),

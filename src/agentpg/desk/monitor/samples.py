@@ -1,0 +1,77 @@
+"""Samples of the server and the tables, kept in the database so that a later look can compare.
+
+What is kept are states and counters, of which any two have a difference. So a sample that is
+thinned out takes no sum with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from agentpg.db import Database, Jsonb, Statements, connect, driver_errors
+from agentpg.desk.monitor.reading import Reader
+from agentpg.desk.monitor.sizes import Earlier
+from agentpg.errors import NoSample
+
+# About eight kilobytes a sample, four when it is compressed: in a year some six megabytes.
+_MOST_TABLES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One sample; see `sql/samples.sql` for what it holds."""
+
+    taken_at: datetime
+    sample: Mapping[str, Any]
+
+    @property
+    def sizes(self) -> Earlier:
+        """Its sizes, to be compared with."""
+        tables = {(t[0], t[1]): (_whole(t[2]), _whole(t[3])) for t in self.sample["tables"] or ()}
+        return Earlier(self.taken_at, int(self.sample["bytes"]), tables)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the server had been started."""
+        return datetime.fromisoformat(self.sample["started_at"])
+
+    @property
+    def counters(self) -> Mapping[str, float | None]:
+        """What the server has counted since its statistics began."""
+        found: Mapping[str, float | None] = self.sample["counters"]
+        return found
+
+
+def read_present(reader: Reader) -> Kept:
+    """The present moment as it would be kept."""
+    statements = Statements("samples", reader.schema)
+    return reader.row(statements, "present", Kept, schema=reader.schema, most=_MOST_TABLES)
+
+
+def read_near(reader: Reader, ago: timedelta) -> Kept:
+    """The last sample that is at least so old, or else the oldest. Raises NoSample."""
+    found = reader.rows(Statements("samples", reader.schema), "near", Kept, ago=ago)
+    if not found:
+        raise NoSample
+    return found[0]
+
+
+def keep_sample(database: Database) -> Kept:
+    """Keep the present moment, and thin out what is older than a day."""
+    statements = Statements("samples", database.schema)
+    with (
+        connect(database, "agentpg monitor sample") as connection,
+        driver_errors(database.target(), connection),
+    ):
+        present = read_present(Reader(database, connection))
+        values = {"taken_at": present.taken_at, "sample": Jsonb(present.sample)}
+        connection.execute(statements["keep"], values)
+        connection.execute(statements["thin"])
+    return present
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
