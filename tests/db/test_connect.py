@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.db import Database, completed, configured, connect, environment_of, unaffected
+from agentpg.errors import SettingError
 from agentpg.settings import load_settings
 from tests.servers import SharedServer
 
@@ -127,3 +129,22 @@ def test_programs_go_to_the_database_that_is_said_beside_a_service(
         )  # fmt: skip
         assert found.stdout == "template1\n"
     assert environment_of(completed("service=there"))["PGDATABASE"] == "postgres"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://admin:S3cret/Xyz9@127.0.0.1:5432/agentic_ai",
+        "postgresql://admin:S3cret@Xyz9@127.0.0.1:5432/agentic_ai",
+        "postgresql://admin:S3cret\udcff@127.0.0.1",
+    ],
+)
+def test_a_password_that_was_not_encoded_is_not_shown(dsn: str) -> None:
+    """libpq takes the rest of it for a host or a database."""
+    with pytest.raises(SettingError) as raised:
+        Database(dsn).target()
+    assert not {"S3cret", "Xyz9"} & set(re.findall(r"\w+", f"{raised.value} {raised.value.values}"))
+
+
+def test_signs_that_are_encoded_are_read() -> None:
+    assert Database("postgresql://admin:a%40b%2Fc@h:1/d?options=-c%20a%3Db@c").target() == "h:1/d"

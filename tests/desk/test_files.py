@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,3 +52,19 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "reports")
     with pytest.raises(FileNotWritten, match="cannot write"):
         replace_file(tmp_path / "no" / "page.md", "")
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("old")
+    (tmp_path / "link.md").symlink_to("page.md")
+    replace_file(tmp_path / "link.md", "new")
+    assert (tmp_path / "page.md").read_text() == "new"
+    assert (tmp_path / "link.md").is_symlink()
+
+
+def test_what_is_no_file_stays(tmp_path: Path) -> None:
+    """As root, a device would be gone for all."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileNotWritten, match="something else than a file"):
+        replace_file(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()

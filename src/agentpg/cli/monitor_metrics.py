@@ -17,7 +17,7 @@ from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
 from agentpg.cli.values import DURATION, FILE_PATH
-from agentpg.errors import UsageError
+from agentpg.errors import ServerNotRunning, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -150,11 +150,16 @@ def _collecting(
     from agentpg.desk.monitor.metrics.backups import look_at_backups
     from agentpg.desk.monitor.metrics.collecting import Collecting
 
-    database, settings = session.database, session.settings
+    settings = session.settings
+    try:
+        monitored, database = session.monitor_database, session.database
+    except ServerNotRunning:
+        # That it is away is a measurement as well.
+        monitored = database = session.looked_at
     backups = Aside("backups", lambda: look_at_backups(database, settings))
     if patient:
         backups.found(_PATIENCE)
-    collecting = Collecting(session.monitor_database, reach=reach, aside=[backups])
+    collecting = Collecting(monitored, reach=reach, aside=[backups])
     try:
         yield collecting
     finally:

@@ -232,10 +232,27 @@ def _lacking(connection: Connection[Any] | AsyncConnection[Any]) -> Iterator[str
         yield "write_utf8"
 
 
+def bare_signs(dsn: str) -> bool:
+    """Whether a URI has a sign in its user or password that ends these, so that libpq takes the
+    rest of the password for a host, a port or a database, which messages would show."""
+    scheme, _, rest = dsn.strip().partition("://")
+    if scheme not in ("postgresql", "postgres"):
+        return False
+    authority, _, path = rest.partition("?")[0].partition("/")
+    return authority.count("@") > 1 or "@" in path
+
+
 def _parse(dsn: str) -> dict[str, Any]:
+    if bare_signs(dsn):
+        raise SettingError(
+            N_("a sign of its user, password or database is not encoded"),
+            hint=N_("In a URI, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."),
+            name="AGENTPG_DSN",
+            source=N_("the settings"),
+        )
     try:
         return dict(conninfo_to_dict(dsn))
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, ValueError):
         raise SettingError(
             N_("it is not a connection string"),
             hint=N_(

@@ -16,6 +16,8 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from agentpg.db.connect import bare_signs
+
 # The option and the value that end the beginning.
 _OPTION, _NONE = "gssencmode", "agentpg"
 
@@ -53,6 +55,8 @@ class Conninfo:
 
 def read_conninfo(dsn: str) -> Conninfo | None:
     """Read it; None for what is no connection string."""
+    if bare_signs(dsn):
+        return None
     try:
         said = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value}
     except (psycopg.ProgrammingError, ValueError):

@@ -10,15 +10,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agentpg.errors import FileNotWritten
+from agentpg.language import N_
+
+_NO_FILE = N_("something else than a file has this name")
 
 
 def replace_file(path: Path, text: str) -> None:
     """Write `text` to `path`; a reader sees the former text or this, never a part.
 
-    Raises FileNotWritten.
+    Where `path` is a link, what it leads to is replaced. Raises FileNotWritten, also for what is
+    there and is no file, such as a device.
     """
-    with _said(path), _beside(path, text) as whole:
-        whole.replace(path)
+    with _said(path):
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise FileNotWritten(_NO_FILE, path=path)
+        with _beside(target, text) as whole:
+            whole.replace(target)
 
 
 def create_files(folder: Path, stem: str, texts: Mapping[str, str]) -> list[Path]:
