@@ -12,13 +12,23 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, Output, json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION
+from agentpg.cli.values import DURATION, WrongValue
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
+_TOO_SHORT = N_("it must be at least 1ms")
+
 if TYPE_CHECKING:
     from agentpg.db import Database
+    from agentpg.desk.doctor.disk.rewriting import Room
     from agentpg.desk.tune.vacuuming import Vacuumed, VacuumPlan
+
+
+def _enough(context: click.Context, option: click.Parameter, value: timedelta) -> timedelta:
+    """PostgreSQL counts milliseconds, and takes 0 for no limit."""
+    if value < timedelta(milliseconds=1):
+        raise WrongValue(f"{value.total_seconds():g}s", _TOO_SHORT, option, context)
+    return value
 
 
 @click.command(
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     "--lock-timeout",
     type=DURATION,
     default="5s",
+    callback=_enough,
     show_default=True,
     help="How long to wait for the table.",
 )
@@ -114,8 +125,7 @@ def _show(out: Output, plan: VacuumPlan) -> None:
             (N_("takes"), figures.size(table.size_bytes)),
             (N_("its indexes"), figures.size(table.index_bytes)),
             (N_("gives back about"), gain),
-            (N_("needs meanwhile"), figures.size(plan.needed_bytes)),
-            (N_("there is room for"), figures.size(plan.free_bytes)),
+            *((N_("needs meanwhile"), _room(out, room)) for room in plan.rooms),
             (N_("would wait"), len(plan.users)),
         )
     )
@@ -133,6 +143,17 @@ def _show(out: Output, plan: VacuumPlan) -> None:
         out.table(columns, rows)
 
 
+def _room(out: Output, room: Room) -> str:
+    text = N_("{needed} in {place}; how much is free is not known")
+    if room.free_bytes is not None:
+        text = N_("{needed} in {place}, with {free} free")
+    return out.translate(text).format(
+        needed=figures.size(room.needed_bytes),
+        place=room.place,
+        free=figures.size(room.free_bytes),
+    )
+
+
 def _say(out: Output, done: Vacuumed, *, full: bool) -> None:
     text = N_("{table} was vacuumed in {time}; it takes {after}, {gained} less than before.")
     if full:
@@ -146,6 +167,8 @@ def _say(out: Output, done: Vacuumed, *, full: bool) -> None:
         gained=figures.size(max(done.gained_bytes, 0)),
     )
     out.line(said)
+    for warning in done.warnings:
+        out.note(warning)
 
 
 def _agreed(session: Session) -> bool:
@@ -166,7 +189,7 @@ def _document(plan: VacuumPlan, done: Vacuumed | None) -> dict[str, object]:
         "gain_bytes": plan.gain_bytes,
         "measured": plan.measured,
         "needed_bytes": plan.needed_bytes,
-        "free_bytes": plan.free_bytes,
+        "rooms": plan.rooms,
         "sessions": plan.users,
     }
     if done is not None:
@@ -175,5 +198,6 @@ def _document(plan: VacuumPlan, done: Vacuumed | None) -> dict[str, object]:
             "after_bytes": done.after_bytes,
             "gained_bytes": done.gained_bytes,
             "seconds": done.took,
+            "warnings": done.warnings,
         }
     return said

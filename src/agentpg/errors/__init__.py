@@ -75,6 +75,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── RewriteTooLarge               there is no room for it
 │   │   ├── RoomUnknown
 │   │   └── TableInUse
+│   ├── VacuumThroughPooler              it needs a session of its own
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
 │   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
@@ -92,7 +93,8 @@ AgentpgError                    exit 1   failed
 │   │   ├── TableWithoutKey               its rows can't be told apart
 │   │   └── NothingToUndo
 │   ├── PermissionDenied                 the role may not do this
-│   │   └── TablesNotReadable             a backup would lack them
+│   │   ├── TablesNotReadable             a backup would lack them
+│   │   └── VacuumNotAllowed              only who may maintain a table vacuums it
 │   ├── KeyBesideBackups                 the key lies in the repository
 │   ├── NotSealed                        nothing says for whom to seal a backup
 │   ├── FolderInTheWay                   a folder that is to be made is there
@@ -246,6 +248,8 @@ from agentpg.errors.disk import (
     SlotNotFound,
     TableInUse,
     TableLocked,
+    VacuumNotAllowed,
+    VacuumThroughPooler,
 )
 from agentpg.errors.embedded import (
     BinariesMissing,
@@ -624,6 +628,8 @@ __all__ = [
     "ToolFailed",
     "UnfinishedNotSettled",
     "UsageError",
+    "VacuumNotAllowed",
+    "VacuumThroughPooler",
     "VariableMissing",
     "WaitTimedOut",
     "WalDamaged",

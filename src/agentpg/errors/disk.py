@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentpg.errors.base import AgentpgError
-from agentpg.errors.refused import Refused
+from agentpg.errors.refused import PermissionDenied, Refused
 from agentpg.language import N_
 
 
@@ -55,7 +55,7 @@ class RewriteTooLarge(RewriteRefused):
 class RoomUnknown(RewriteRefused):
     """Nobody knows whether there is room for a rewrite."""
 
-    sentence = N_("whether there are {needed} free for writing {table} anew is not known")
+    sentence = N_("whether {place} has {needed} free for writing {table} anew is not known")
     hint = N_(
         "Run it on the server's machine as root or as the server's account; or say --assume-room "
         "if you have looked."
@@ -67,6 +67,20 @@ class TableInUse(RewriteRefused):
 
     sentence = N_("{sessions} sessions use {table}, and would wait until it is written anew")
     hint = N_("Stop the workers first, or say --while-in-use.")
+
+
+class VacuumThroughPooler(Refused):
+    """A vacuum needs a session of its own, and a pooler in between gives none."""
+
+    sentence = N_("there is a pooler before the database at {target}, and it keeps no session")
+    hint = N_("Set AGENTPG_DSN_ADMIN to the address of the server itself.")
+
+
+class VacuumNotAllowed(PermissionDenied):
+    """Only who owns a table, or may maintain it, vacuums it."""
+
+    sentence = N_("the database role may not vacuum {table}")
+    hint = N_("Set AGENTPG_DSN_ADMIN to the role that owns it.")
 
 
 class SlotNotFound(AgentpgError, LookupError):

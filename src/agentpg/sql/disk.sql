@@ -119,29 +119,70 @@ LIMIT 1;
 SELECT name, size AS size_bytes, modification AS written_at FROM pg_ls_logdir();
 
 -- name: read_tables
--- The largest tables of the database, with what the statistics know of their rows.
-WITH largest AS (
-    SELECT oid
+-- The largest tables of the database, or only one of them, with what the statistics know of
+-- their rows. A tablespace of 0 is the database's own. An index that is not valid may be
+-- smaller now than when it is built anew.
+WITH own AS (
+    SELECT dattablespace FROM pg_database WHERE datname = current_database()
+),
+
+largest AS (
+    SELECT oid, reltablespace, reloptions
     FROM pg_class
-    WHERE relkind IN ('r', 'm') AND relpersistence <> 't'
+    WHERE
+        oid = %(only)s::bigint
+        OR (%(only)s::bigint IS NULL AND relkind IN ('r', 'm') AND relpersistence <> 't')
     ORDER BY relpages DESC
     LIMIT 20
 )
+
 SELECT
     largest.oid::regclass::text AS name,
     pg_table_size(largest.oid) AS size_bytes,
+    pg_relation_size(largest.oid) AS heap_bytes,
     pg_indexes_size(largest.oid) AS index_bytes,
     coalesce(n_live_tup, 0) AS live_rows,
     coalesce(n_dead_tup, 0) AS dead_rows,
-    greatest(last_vacuum, last_autovacuum) AS vacuumed_at
+    greatest(last_vacuum, last_autovacuum) AS vacuumed_at,
+    coalesce(
+        (
+            SELECT option_value::int
+            FROM pg_options_to_table(largest.reloptions)
+            WHERE option_name = 'fillfactor'
+        ),
+        100
+    ) AS fill_factor,
+    pg_tablespace_location(coalesce(nullif(largest.reltablespace, 0), own.dattablespace))
+        AS folder,
+    coalesce(indexes.placed, '{{}}') AS indexes_in,
+    pg_tablespace_location(own.dattablespace) AS sort_folder
 FROM largest
+CROSS JOIN own
 LEFT JOIN pg_stat_all_tables AS told ON told.relid = largest.oid
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(placed.folder, placed.size_bytes) AS placed
+    FROM (
+        SELECT
+            pg_tablespace_location(coalesce(nullif(one.reltablespace, 0), own.dattablespace))
+                AS folder,
+            sum(
+                CASE
+                    WHEN indisvalid THEN pg_total_relation_size(indexrelid)
+                    ELSE pg_total_relation_size(indexrelid) + pg_relation_size(largest.oid)
+                END
+            )::bigint AS size_bytes
+        FROM pg_index
+        JOIN pg_class AS one ON one.oid = indexrelid
+        WHERE indrelid = largest.oid
+        GROUP BY 1
+    ) AS placed
+) AS indexes ON true
 ORDER BY 2 DESC;
 
 -- name: measure_table
--- The share of a table that is free or dead, read from the pages that vacuum has not seen as
--- whole; for superusers and members of pg_stat_scan_tables.
-SELECT (dead_tuple_percent + approx_free_percent) / 100.0
+-- The shares of a table's own pages that are free, and that dead rows take, read from the pages
+-- that vacuum has not seen as whole; for superusers and members of pg_stat_scan_tables.
+SELECT approx_free_percent / 100.0, dead_tuple_percent / 100.0
 FROM {extension}.pgstattuple_approx(%(table)s::regclass);
 
 -- name: extension_schema

@@ -4,19 +4,21 @@
 -- A table by its name as SQL has it; NULL where there is none.
 SELECT to_regclass(%(table)s)::oid::bigint;
 
--- name: read_table
--- A table with what it takes, and what the statistics know of its rows.
+-- name: name_table
+-- What kind of table it is, its whole name as SQL takes it whatever the search_path, and whether
+-- the role may vacuum it: vacuum itself only warns, and leaves it out.
 SELECT
-    pg_class.oid::regclass::text AS name,
     relkind::text AS kind,
-    pg_table_size(pg_class.oid) AS size_bytes,
-    pg_indexes_size(pg_class.oid) AS index_bytes,
-    coalesce(n_live_tup, 0) AS live_rows,
-    coalesce(n_dead_tup, 0) AS dead_rows,
-    greatest(last_vacuum, last_autovacuum) AS vacuumed_at,
-    coalesce(pg_tablespace_location(nullif(reltablespace, 0)), '') AS folder
+    format('%%I.%%I', nspname, relname) AS name,
+    CASE
+        WHEN current_setting('server_version_num')::int >= 170000
+            THEN has_table_privilege(pg_class.oid, 'MAINTAIN')
+        ELSE pg_has_role(relowner, 'USAGE')
+    END
+    OR (NOT relisshared AND pg_has_role(datdba, 'USAGE')) AS allowed
 FROM pg_class
-LEFT JOIN pg_stat_all_tables AS told ON told.relid = pg_class.oid
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+JOIN pg_database ON datname = current_database()
 WHERE pg_class.oid = %(oid)s::oid;
 
 -- name: read_users_of
@@ -50,13 +52,21 @@ WHERE pg_class.oid = %(oid)s::oid;
 -- How long this session waits for a lock.
 SELECT set_config('lock_timeout', %(limit)s::text, false);
 
+-- name: sort_beside
+-- Let this session sort in the tablespace of the database, whose room is looked at.
+SELECT set_config('temp_tablespaces', '', false);
+
 -- name: vacuum
--- Make the room of dead rows usable, and count anew what the planner reckons with.
-VACUUM (ANALYZE) {table};
+-- Make the room of dead rows usable.
+VACUUM {table};
 
 -- name: vacuum_full
 -- Write a table and its indexes anew, without what is dead; nobody else uses it meanwhile.
-VACUUM (FULL, ANALYZE) {table};
+VACUUM (FULL) {table};
+
+-- name: analyze
+-- Count anew what the planner reckons with; by itself, since its failing undoes no vacuum.
+ANALYZE {table};
 
 -- name: size_of
 -- What a table takes with its indexes.

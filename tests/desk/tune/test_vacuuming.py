@@ -20,21 +20,24 @@ from agentpg.desk.tune.vacuuming import (
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.embedded.account import choose_account
 from agentpg.errors import (
-    PermissionDenied,
     RewriteTooLarge,
     RoomUnknown,
     TableInUse,
     TableLocked,
     TableNotFound,
+    VacuumNotAllowed,
+    VacuumThroughPooler,
     WorkUnderWay,
 )
 from agentpg.settings import Settings, load_settings
 from tests.desk.doctor.disk.test_looking import far
+from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import SharedServer
 from tests.small_disk import as_root, fill_up, small_disk
 
 _FULL = VacuumOptions(full=True, lock_timeout=timedelta(milliseconds=50))
-_NAME = '"Airy; table"'
+# As awkward as a name may be.
+_NAME = '"Airy; 9%s%% table"'
 
 
 @pytest.fixture
@@ -64,9 +67,11 @@ def test_a_rewrite_gives_back_what_it_said(airy: Database, settings: Settings) -
     with connect(airy) as connection:
         connection.execute(f"ANALYZE {_NAME}".encode())
     plan = plan_vacuum(airy, settings, _NAME, full=True)
-    assert statement_of(plan) == f"VACUUM (FULL, ANALYZE) {_NAME}"
+    whole = f"{airy.schema}.{_NAME}"
+    assert statement_of(plan) == f"VACUUM (FULL) {whole}; ANALYZE {whole}"
     assert plan.users == ()
     done = run_vacuum(airy, settings, _NAME, _FULL)
+    assert done.warnings == ()
     assert done.gained_bytes > 3 * 1024**2
     assert done.gained_bytes == pytest.approx(plan.gain_bytes, rel=0.25)
     with connect(airy) as connection:
@@ -124,11 +129,56 @@ def test_a_role_that_may_not_is_told_so(
             f"GRANT USAGE ON SCHEMA {airy.schema} TO {role}".encode()
         )
         try:
-            with pytest.raises(PermissionDenied, match="Airy") as refused:
+            with pytest.raises(VacuumNotAllowed, match="Airy") as refused:
                 run_vacuum(airy.with_settings(role=role), settings, _NAME, _FULL)
         finally:
             superuser.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
     assert refused.value.exit_code == 4
+
+
+def test_what_the_server_warns_of_is_told_and_undoes_nothing(
+    airy: Database, settings: Settings
+) -> None:
+    with connect(airy) as connection:
+        connection.execute(
+            b"CREATE FUNCTION wary(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS "
+            b"$$ BEGIN RAISE WARNING 'mind the gap'; RETURN n; END $$"
+        )
+        connection.execute(f"CREATE INDEX ON {_NAME} (wary(n))".encode())
+    done = run_vacuum(airy, settings, _NAME, _FULL)
+    assert done.gained_bytes > 0
+    assert "mind the gap" in done.warnings
+
+
+def test_statistics_that_fail_undo_nothing(airy: Database, settings: Settings) -> None:
+    with connect(airy) as connection:
+        connection.execute(
+            b"CREATE FUNCTION shy(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS "
+            b"$$ BEGIN IF pg_catalog.current_query() LIKE '%ANALYZE%' "
+            b"THEN RAISE lock_not_available; END IF; RETURN n; END $$"
+        )
+        connection.execute(f"CREATE INDEX ON {_NAME} (shy(n))".encode())
+    done = run_vacuum(airy, settings, _NAME, _FULL)
+    assert done.gained_bytes > 0
+    [warning] = done.warnings
+    assert warning.startswith("ANALYZE: ")
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+def test_a_pooler_in_between_is_refused(airy: Database, settings: Settings) -> None:
+    with pgbouncer(airy) as pooler, pytest.raises(VacuumThroughPooler) as refused:
+        run_vacuum(pooler.database, settings, _NAME, VacuumOptions())
+    assert refused.value.exit_code == 4
+
+
+def test_a_wait_for_the_table_always_ends() -> None:
+    assert VacuumOptions(lock_timeout=timedelta()).lock_milliseconds == 1
+
+
+def test_the_statistics_are_not_believed(airy: Database, settings: Settings) -> None:
+    plan = plan_vacuum(airy, settings, _NAME, full=True)
+    assert not plan.measured
+    assert plan.needed_bytes > 2 * plan.table.size_bytes
 
 
 def test_a_table_that_is_none(database: Database, settings: Settings) -> None:
@@ -139,8 +189,8 @@ def test_a_table_that_is_none(database: Database, settings: Settings) -> None:
 
 def test_without_a_look_at_the_disk_it_is_refused(airy: Database, settings: Settings) -> None:
     plan = plan_vacuum(far(airy), settings, _NAME, full=True)
-    assert plan.free_bytes is None
-    with pytest.raises(RoomUnknown):
+    assert {room.free_bytes for room in plan.rooms} == {None}
+    with pytest.raises(RoomUnknown, match="data_directory"):
         refuse(plan, _FULL)
     refuse(plan, VacuumOptions(full=True, assume_room=True))
 
@@ -165,14 +215,32 @@ def narrow(
 
 
 @as_root
+def test_the_tablespace_of_the_database_is_looked_at(
+    database: Database, settings: Settings, narrow: Path, superuser_dsn: Callable[..., str]
+) -> None:
+    name = f"moved_{secrets.token_hex(4)}"
+    with connect(Database(superuser_dsn(database.name()))) as superuser:
+        superuser.execute(f"CREATE DATABASE {name} TABLESPACE slim TEMPLATE template0".encode())
+        moved = Database(superuser_dsn(name))
+        try:
+            with connect(moved) as connection:
+                connection.execute(b"CREATE TABLE public.one AS SELECT 1 AS n")
+            plan = plan_vacuum(moved, settings, "public.one", full=True)
+        finally:
+            superuser.execute(f"DROP DATABASE {name}".encode())
+    assert str(narrow) in {room.place for room in plan.rooms}
+
+
+@as_root
 def test_without_room_it_is_refused(database: Database, settings: Settings, narrow: Path) -> None:
     with connect(database) as connection:
         connection.execute(f"ANALYZE {_NAME}".encode())
     plan = plan_vacuum(database, settings, _NAME, full=True)
-    assert plan.mount == str(narrow)
-    fill_up(narrow, plan.needed_bytes // 2)
+    [room] = [one for one in plan.rooms if one.place == str(narrow)]
+    fill_up(narrow, room.needed_bytes // 2)
     with pytest.raises(RewriteTooLarge, match=str(narrow)) as refused:
         run_vacuum(database, settings, _NAME, _FULL)
     assert refused.value.exit_code == 4
+    assert "Airy" in str(refused.value)
     (narrow / "ballast").unlink()
     assert run_vacuum(database, settings, _NAME, _FULL).gained_bytes > 0

@@ -1,15 +1,15 @@
 """VACUUM of one table, and VACUUM FULL where there is room for it.
 
 A rewrite takes the live rows and the indexes once more before it lets go of the old ones, and
-writes as much WAL. Nobody reads or writes the table meanwhile, so it is refused without room,
-and while somebody uses the table, unless that is said. It shares the lock of backups.
+writes as much WAL. Nobody reads or writes the table meanwhile, so it is refused where the room is
+not known to suffice, and while somebody uses the table, unless that is said. It shares the lock
+of backups.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from agentpg.db import (
@@ -17,27 +17,30 @@ from agentpg.db import (
     Database,
     Fragment,
     LockNotAvailable,
+    ServerError,
     Statements,
     class_row,
     connect,
     driver_errors,
+    lasting,
     server_message,
 )
-from agentpg.desk.check import Unlooked, size
+from agentpg.desk.backup.sessions import be_undisturbed
+from agentpg.desk.check import looked, size
 from agentpg.desk.doctor.disk.asking import Asking
-from agentpg.desk.doctor.disk.case import rewrite_bytes
-from agentpg.desk.doctor.disk.facts import Facts, Table, Volume
+from agentpg.desk.doctor.disk.facts import Facts, Place, Table
 from agentpg.desk.doctor.disk.looking import look_at_disks
 from agentpg.desk.doctor.disk.policy import policy_of
-from agentpg.desk.doctor.disk.volumes import place_at, volumes_of
+from agentpg.desk.doctor.disk.rewriting import Room, gain_bytes, lacking, rooms
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import (
-    PermissionDenied,
     RewriteTooLarge,
     RoomUnknown,
     TableInUse,
     TableLocked,
     TableNotFound,
+    VacuumNotAllowed,
+    VacuumThroughPooler,
 )
 from agentpg.settings import Settings
 
@@ -62,30 +65,38 @@ class User:
 class VacuumPlan:
     """What a vacuum of a table would do.
 
-    `gain_bytes` is measured where `measured` says so, and else reckoned from the statistics.
-    `needed_bytes` is for a rewrite; `free_bytes` is what its file system has left, None where
-    that can't be seen, and `mount` which that is.
+    `name` is the table's with its schema. `gain_bytes` is measured where `measured` says so, and
+    else reckoned from the statistics. `rooms` are what a rewrite needs on each file system.
     """
 
     table: Table
     oid: int
+    name: str
     full: bool
-    measured: bool
     gain_bytes: int
-    needed_bytes: int
-    mount: str
-    free_bytes: int | None
+    rooms: tuple[Room, ...]
     users: tuple[User, ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether what is free in it was measured."""
+        return self.table.free_share is not None
+
+    @property
+    def needed_bytes(self) -> int:
+        """All that a rewrite takes, on whatever file systems."""
+        return sum(room.needed_bytes for room in self.rooms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vacuumed:
-    """What became of it: sizes of the table with its indexes."""
+    """What became of it: sizes of the table with its indexes, and what the server warned of."""
 
     table: str
     before_bytes: int
     after_bytes: int
     took: timedelta
+    warnings: tuple[str, ...] = ()
 
     @property
     def gained_bytes(self) -> int:
@@ -102,27 +113,35 @@ class VacuumOptions:
     assume_room: bool = False
     while_in_use: bool = False
 
+    @property
+    def lock_milliseconds(self) -> int:
+        """`lock_timeout` for PostgreSQL, where 0 is without end."""
+        return max(round(self.lock_timeout / timedelta(milliseconds=1)), 1)
+
 
 def plan_vacuum(database: Database, settings: Settings, name: str, *, full: bool) -> VacuumPlan:
-    """What it would do, and change nothing. Raises TableNotFound."""
+    """What it would do, and change nothing.
+
+    Raises TableNotFound, VacuumNotAllowed, and VacuumThroughPooler.
+    """
     with (
         driver_errors(database.target()),
         connect(database, "agentpg tune") as connection,
     ):
-        oid, table, folder = _table(connection, name)
+        _require_session(connection, database)
+        oid, whole = _find(connection, name)
         users = _users(connection, oid, database.schema)
-        table = _measured(database, connection, table)
-    volume = _volume_of(look_at_disks(database, settings, policy_of(settings)), folder)
-    share = table.dead_share if table.free_share is None else table.free_share
+        table = Asking(database, connection).table(oid)
+    needed: tuple[Room, ...] = ()
+    if full:
+        needed = rooms(_certain(look_at_disks(database, settings, policy_of(settings))), table)
     return VacuumPlan(
         table=table,
         oid=oid,
+        name=whole,
         full=full,
-        measured=table.free_share is not None,
-        gain_bytes=int(share * table.size_bytes) if full else 0,
-        needed_bytes=rewrite_bytes(table) if full else 0,
-        mount="" if volume is None else volume.mount,
-        free_bytes=None if volume is None else volume.free_bytes,
+        gain_bytes=gain_bytes(table) if full else 0,
+        rooms=needed,
         users=users,
     )
 
@@ -131,17 +150,16 @@ def refuse(plan: VacuumPlan, options: VacuumOptions) -> None:
     """Raises RewriteTooLarge, RoomUnknown and TableInUse where it should not be done."""
     if not plan.full:
         return
-    name = plan.table.name
-    if plan.free_bytes is None:
-        if not options.assume_room:
-            raise RoomUnknown(table=name, needed=size(plan.needed_bytes))
-    elif plan.free_bytes < plan.needed_bytes:
+    name, room = plan.table.name, lacking(plan.rooms)
+    if room is not None and room.free_bytes is not None:
         raise RewriteTooLarge(
             table=name,
-            needed=size(plan.needed_bytes),
-            free=size(plan.free_bytes),
-            mount=plan.mount,
+            needed=size(room.needed_bytes),
+            free=size(room.free_bytes),
+            mount=room.place,
         )
+    if room is not None and not options.assume_room:
+        raise RoomUnknown(table=name, place=room.place, needed=size(room.needed_bytes))
     if plan.users and not options.while_in_use:
         raise TableInUse(table=name, sessions=len(plan.users))
 
@@ -151,34 +169,27 @@ def run_vacuum(
 ) -> Vacuumed:
     """Look once more, do it, and measure.
 
-    Raises what `refuse` raises, TableNotFound, TableLocked where the table was not to be had
-    within the time, PermissionDenied, and WorkUnderWay beside a backup.
+    Raises what `plan_vacuum` and `refuse` raise, TableLocked where the table was not to be had
+    within the time, and WorkUnderWay beside a backup.
     """
-    plan = plan_vacuum(database, settings, name, full=options.full)
-    refuse(plan, options)
     with (
         driver_errors(database.target()),
         connect(database, "agentpg tune") as connection,
-        turn(connection, database.schema, UNDISTURBED),
     ):
-        before = _size(connection, plan.oid)
-        began = _clock(connection)
-        _vacuum(connection, plan.table.name, options)
-        took = _clock(connection) - began
-        after = _size(connection, plan.oid)
-    return Vacuumed(table=plan.table.name, before_bytes=before, after_bytes=after, took=took)
+        _require_session(connection, database)
+        be_undisturbed(connection)
+        with turn(connection, database.schema, UNDISTURBED):
+            plan = plan_vacuum(database, settings, name, full=options.full)
+            refuse(plan, options)
+            return _run(connection, plan, options)
 
 
 def statement_of(plan: VacuumPlan) -> str:
     """The SQL that is run, to be shown."""
-    text: str = _statement(plan.table.name, full=plan.full).as_string(None)
-    # Without the line of purpose.
-    return text.splitlines()[-1]
+    return "; ".join(_shown(one, plan.name) for one in _statements(full=plan.full))
 
 
-def _vacuum(connection: Connection[Any], name: str, options: VacuumOptions) -> None:
-    milliseconds = int(options.lock_timeout.total_seconds() * 1000)
-    connection.execute(_SQL["wait_at_most"], {"limit": str(milliseconds)})
+def _run(connection: Connection[Any], plan: VacuumPlan, options: VacuumOptions) -> Vacuumed:
     warnings: list[str] = []
 
     def heard(said: Any) -> None:
@@ -186,56 +197,72 @@ def _vacuum(connection: Connection[Any], name: str, options: VacuumOptions) -> N
             warnings.append(said.message_primary or "")
 
     connection.add_notice_handler(heard)
+    limit = {"limit": str(options.lock_milliseconds)}
+    connection.execute(_SQL["wait_at_most"], limit)
+    connection.execute(_SQL["sort_beside"])
+    before = _size(connection, plan.oid)
+    began = _clock(connection)
+    warnings += _vacuum(connection, plan, options)
+    took = _clock(connection) - began
+    return Vacuumed(
+        table=plan.table.name,
+        before_bytes=before,
+        after_bytes=_size(connection, plan.oid),
+        took=took,
+        warnings=tuple(warnings),
+    )
+
+
+def _vacuum(
+    connection: Connection[Any], plan: VacuumPlan, options: VacuumOptions
+) -> tuple[str, ...]:
+    """Do it, and return why the statistics could not be made anew, which undoes nothing."""
+    vacuum, analyze = (_composed(one, plan.name) for one in _statements(full=plan.full))
     try:
-        connection.execute(_statement(name, full=options.full))
+        connection.execute(vacuum, {})
     except LockNotAvailable as error:
         seconds = f"{options.lock_timeout.total_seconds():g}"
-        raise TableLocked(server_message(error), table=name, seconds=seconds) from None
-    if warnings:
-        # The server says no more than that where the role may not, and leaves the table out.
-        raise PermissionDenied(warnings[0])
+        raise TableLocked(server_message(error), table=plan.table.name, seconds=seconds) from None
+    try:
+        connection.execute(analyze, {})
+    except ServerError as error:
+        if connection.broken:
+            raise
+        return (f"ANALYZE: {server_message(error)}",)
+    return ()
 
 
-def _statement(name: str, *, full: bool) -> Any:
+def _statements(*, full: bool) -> tuple[str, str]:
+    return ("vacuum_full" if full else "vacuum"), "analyze"
+
+
+def _composed(statement: str, name: str) -> Any:
     # The name is the catalogue's own, quoted where it must be.
-    return _SQL.compose("vacuum_full" if full else "vacuum", table=Fragment(name))
+    return _SQL.compose(statement, table=Fragment(name))
 
 
-def _table(connection: Connection[Any], name: str) -> tuple[int, Table, str]:
-    rows = connection.execute(_SQL["find_table"], {"table": name}).fetchall()
-    oid = rows[0][0] if rows else None
-    if oid is None:
+def _shown(statement: str, name: str) -> str:
+    """Without the line of purpose, and with per cent signs as the server gets them."""
+    text: str = _composed(statement, name).as_string(None)
+    return text.replace("%%", "%").splitlines()[-1]
+
+
+def _require_session(connection: Connection[Any], database: Database) -> None:
+    """A pooler that lends a server's process for a transaction keeps neither lock nor limit."""
+    if lasting(connection) == "transaction":
+        raise VacuumThroughPooler(target=database.target())
+
+
+def _find(connection: Connection[Any], name: str) -> tuple[int, str]:
+    """The number of a table that the role may vacuum, and its name with its schema."""
+    [(oid,)] = connection.execute(_SQL["find_table"], {"table": name}).fetchall()
+    rows = connection.execute(_SQL["name_table"], {"oid": oid}).fetchall()
+    kind, whole, allowed = rows[0] if rows else ("", "", False)
+    if kind not in _KINDS:
         raise TableNotFound(table=name)
-    cursor = connection.cursor(row_factory=class_row(_Row))
-    [row] = cursor.execute(_SQL["read_table"], {"oid": oid}).fetchall()
-    if row.kind not in _KINDS:
-        raise TableNotFound(table=name)
-    table = Table(
-        name=row.name,
-        size_bytes=row.size_bytes,
-        index_bytes=row.index_bytes,
-        live_rows=row.live_rows,
-        dead_rows=row.dead_rows,
-        vacuumed_at=row.vacuumed_at,
-    )
-    return oid, table, row.folder
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    kind: str
-    size_bytes: int
-    index_bytes: int
-    live_rows: int
-    dead_rows: int
-    vacuumed_at: Any
-    folder: str
-
-
-def _measured(database: Database, connection: Connection[Any], table: Table) -> Table:
-    share = Asking(database, connection).free_share(table.name)
-    return table if share is None else replace(table, free_share=share)
+    if not allowed:
+        raise VacuumNotAllowed(table=name)
+    return oid, whole
 
 
 def _users(connection: Connection[Any], oid: int, schema: str) -> tuple[User, ...]:
@@ -245,15 +272,13 @@ def _users(connection: Connection[Any], oid: int, schema: str) -> tuple[User, ..
     return tuple(cursor.execute(_SQL["read_users_of"], values).fetchall())
 
 
-def _volume_of(facts: Facts, folder: str) -> Volume | None:
-    """The file system of the table: that of the data, or its tablespace's."""
-    if not folder or isinstance(facts.data, Unlooked):
-        return facts.volume("data")
-    try:
-        [volume] = volumes_of([place_at("tablespace", Path(folder))])
-    except OSError:
-        return None
-    return volume
+def _certain(facts: Facts) -> Facts:
+    """Without the places that are not there: a link to nowhere says nothing of room."""
+
+    def is_there(place: Place) -> bool:
+        return looked(place.folder.is_dir) is True
+
+    return replace(facts, places=tuple(one for one in facts.places if is_there(one)))
 
 
 def _size(connection: Connection[Any], oid: int) -> int:

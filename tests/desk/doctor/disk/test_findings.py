@@ -59,6 +59,7 @@ DUMP = OtherFile(path="/data/backup_20240101.sql", size_bytes=300 * MIB, device=
 BLOATED = Table(
     name="tasks",
     size_bytes=300 * MIB,
+    heap_bytes=300 * MIB,
     index_bytes=20 * MIB,
     live_rows=100,
     dead_rows=900,

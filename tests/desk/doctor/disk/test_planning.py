@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentpg.desk.check import Unlooked
-from agentpg.desk.doctor.disk.case import rewrite_bytes
-from agentpg.desk.doctor.disk.facts import Facts, Logs, Wal
+from agentpg.desk.doctor.disk.facts import Facts, Logs, Place, Wal
 from agentpg.desk.doctor.disk.findings import find
 from agentpg.desk.doctor.disk.planning import plan
 from agentpg.desk.doctor.disk.policy import Policy
+from agentpg.desk.doctor.disk.rewriting import gain_bytes, lacking, rewrite_bytes, rooms
 from agentpg.desk.doctor.disk.steps import Plan
 from tests.desk.doctor.disk.sample import MIB, a_slot, a_volume, facts
 from tests.desk.doctor.disk.test_findings import (
@@ -113,14 +115,80 @@ def test_what_would_do_harm_is_refused_with_the_reason() -> None:
 
 def test_a_table_is_written_anew_only_where_there_is_room() -> None:
     bloated = replace(BLOATED, free_share=0.9)
-    # 30 MB of rows and 20 MB of indexes, once more and a fifth, and their WAL.
-    assert round(rewrite_bytes(bloated) / MIB) == 110
-    roomy = facts(a_volume(free_bytes=115 * MIB), tables=(bloated,))
+    # 30 MB of rows and 20 MB of indexes, once more and a fifth, their WAL, and 30 MB to sort.
+    assert round(rewrite_bytes(bloated) / MIB) == 140
+    roomy = facts(a_volume(free_bytes=145 * MIB), tables=(bloated,))
     steps = {step.kind: step for step in _plan(roomy).steps}
     assert steps["vacuum_full"].needs_bytes == rewrite_bytes(bloated)
     assert steps["vacuum_full"].gives_bytes == int(0.9 * 300 * MIB)
-    narrow = facts(a_volume(free_bytes=105 * MIB), tables=(bloated,))
+    narrow = facts(a_volume(free_bytes=135 * MIB), tables=(bloated,))
     assert "vacuum_full" not in [step.kind for step in _plan(narrow).steps]
+
+
+def test_what_was_not_measured_is_reckoned_whole_and_not_written_anew() -> None:
+    # After a crash the statistics know of no live row.
+    lost = replace(BLOATED, live_rows=0, dead_rows=1)
+    assert rewrite_bytes(lost) > (300 + 20) * 2 * MIB
+    roomy = facts(a_volume(size_bytes=9000 * MIB, free_bytes=900 * MIB), tables=(lost,))
+    kinds = [step.kind for step in _plan(roomy).steps]
+    assert "vacuum" in kinds
+    assert "vacuum_full" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("changed", "written", "gains"),
+    [
+        # What TOAST keeps is not measured, and is written whole.
+        ({"size_bytes": 3000 * MIB}, 2700 + 30, 270),
+        # What a fill factor keeps free stays free.
+        ({"fill_factor": 10}, 300, 0),
+        # Dead rows go too where no transaction may still see them.
+        ({"dead_measured": 0.5}, 180, 270),
+    ],
+)
+def test_what_is_free_in_the_heap_alone_is_left_out(
+    changed: dict[str, Any], written: int, gains: int
+) -> None:
+    table = replace(BLOATED, index_bytes=0, free_share=0.9, **changed)
+    assert round(rewrite_bytes(table) / MIB) == pytest.approx(written * 2.2, abs=2)
+    assert round(gain_bytes(table) / MIB) == gains
+
+
+def _on_two_disks(main: int, other: int, role: str) -> Facts:
+    """Free MB of the file system of the data, and of that of another place."""
+    first = a_volume(places=("data", "wal"), free_bytes=main * MIB)
+    second = a_volume(device=8, mount="/other", places=(role,), free_bytes=other * MIB)
+    some = facts(first)
+    places = tuple(one for one in some.places if one.role != role)
+    moved = Place(role=role, folder=Path("/other"), device=8)
+    return replace(some, volumes=(first, second), places=(*places, moved))
+
+
+@pytest.mark.parametrize(
+    ("role", "where"),
+    [
+        ("wal", {}),
+        ("tablespace", {"folder": "/other"}),
+        ("tablespace", {"indexes_in": {"/other": 20 * MIB}}),
+        ("tablespace", {"sort_folder": "/other"}),
+    ],
+)
+def test_every_file_system_has_room_for_its_part(role: str, where: dict[str, Any]) -> None:
+    table = replace(BLOATED, free_share=0.9, **where)
+    assert lacking(rooms(_on_two_disks(500, 70, role), table)) is None
+    for free in ((500, 15), (50, 500)):
+        room = lacking(rooms(_on_two_disks(*free, role), table))
+        assert room is not None
+        assert room.place == ("/other" if free[1] == 15 else "/data")
+
+
+def test_a_place_that_is_not_seen_has_no_room() -> None:
+    table = replace(BLOATED, free_share=0.9, folder="/nowhere")
+    room = lacking(rooms(facts(), table))
+    assert room is not None
+    assert (room.place, room.free_bytes, room.suffices) == ("/nowhere", None, False)
+    [*_, refused] = _plan(facts(a_volume(free_bytes=150 * MIB), tables=(table,))).refused
+    assert refused.values["place"] == "/nowhere"
 
 
 def test_without_the_server_it_is_to_be_started_once_there_is_room() -> None:

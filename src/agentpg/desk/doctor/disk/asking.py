@@ -117,7 +117,7 @@ class Asking:
 
     def tables(self, server: Server | Unlooked, policy: Policy) -> tuple[Table, ...] | Unlooked:
         """The largest tables; those that look most bloated are measured where that can be."""
-        found = looked(lambda: tuple(self._all("read_tables", class_row(Table))))
+        found = looked(lambda: tuple(self._all("read_tables", class_row(Table), only=None)))
         if isinstance(found, Unlooked) or isinstance(server, Unlooked):
             return found
         if not server.has_pgstattuple:
@@ -159,26 +159,27 @@ class Asking:
         found = looked(lambda: self._all("read_task_of", tuple_row, mark=mark[0]))
         return ("", "") if isinstance(found, Unlooked) or not found else found[0]
 
-    def free_share(self, table: str) -> float | None:
-        """The share of a table that is free or dead, by pgstattuple; None where it can't be
-        measured."""
-
-        def ask() -> float:
-            [(schema,)] = self._all("extension_schema", tuple_row)
-            statement = self._sql.compose("measure_table", extension=schema)
-            values = {"table": table}
-            [(share,)] = self._run(statement, tuple_row, values, _LONGEST_MEASURING)
-            return float(share)
-
-        try:
-            share = looked(ask)
-        except ValueError:
-            # The extension is not there.
-            return None
-        return None if isinstance(share, Unlooked) else share
+    def table(self, number: int) -> Table:
+        """One table by its oid, measured where that can be. Raises what the server raises."""
+        [found] = self._all("read_tables", class_row(Table), only=number)
+        return self._measured(found)
 
     def _measured(self, table: Table) -> Table:
-        return replace(table, free_share=self.free_share(table.name))
+        """With what pgstattuple says of it, where that is there and the role may ask it."""
+
+        def ask() -> Table:
+            [(schema,)] = self._all("extension_schema", tuple_row)
+            statement = self._sql.compose("measure_table", extension=schema)
+            values = {"table": table.name}
+            [(free, dead)] = self._run(statement, tuple_row, values, _LONGEST_MEASURING)
+            return replace(table, free_share=float(free + dead), dead_measured=float(dead))
+
+        try:
+            measured = looked(ask)
+        except ValueError:
+            # The extension is not there.
+            return table
+        return table if isinstance(measured, Unlooked) else measured
 
     def _waiting(self) -> int:
         [(number,)] = self._run(self._watching["count_waiting"], tuple_row, {})

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from agentpg.desk.check import Unlooked
 from agentpg.desk.doctor.disk.facts import Facts, Slot, Table
 from agentpg.desk.doctor.disk.policy import Policy
+from agentpg.desk.doctor.disk.rewriting import Room, lacking, rooms, volume_of_space
 from agentpg.desk.finding import Finding
 
 URGENT = ("warning", "critical")
-
-# A rewrite writes the live rows anew, with their indexes, before it lets go of the old ones.
-REWRITE_FACTOR = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,11 @@ class Case:
         volume = self.facts.volume(role)
         return None if volume is None else volume.device
 
+    def device_of(self, table: Table) -> int | None:
+        """The file system of a table's rows."""
+        volume = volume_of_space(self.facts, table.folder)
+        return None if volume is None else volume.device
+
 
 def urgent_slots(case: Case) -> list[Slot]:
     """Those that keep too much."""
@@ -57,15 +60,7 @@ def bloated(case: Case) -> list[Table]:
     return sorted((t for t in tables if t.name in named), key=lambda table: table.size_bytes)
 
 
-def rewrite_bytes(table: Table) -> int:
-    """The room that a rewrite takes: the live rows and the indexes anew, and their WAL."""
-    empty = table.dead_share if table.free_share is None else table.free_share
-    live = int((1 - empty) * table.size_bytes) + table.index_bytes
-    return int(live * REWRITE_FACTOR) + live
-
-
-def missing_room(case: Case, table: Table) -> int | None:
-    """How much is free, where that is too little for a rewrite; None where it is enough."""
-    volume = case.facts.volume("data")
-    free = 0 if volume is None else volume.free_bytes
-    return free if free < rewrite_bytes(table) else None
+def missing_room(case: Case, table: Table) -> Room | None:
+    """The file system that is too small for a rewrite, or not known to be large enough; None
+    where there is room."""
+    return lacking(rooms(case.facts, table))

@@ -230,18 +230,28 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A large table. `free_share` is measured by pgstattuple; None where it was not.
+    """A large table.
 
-    `dead_rows` and `live_rows` are the statistics' and not more than that.
+    `size_bytes` is `heap_bytes`, where its rows lie, and what TOAST keeps. `free_share` of the
+    heap is free or dead, measured by pgstattuple; None where it was not. `dead_measured` of the
+    heap are dead rows, some of which a transaction may still see. `dead_rows` and `live_rows` are
+    the statistics' and not more than that. Folders are those of tablespaces, empty for the data
+    folder: of the rows, of the indexes with their bytes, and of sort files.
     """
 
     name: str
     size_bytes: int
+    heap_bytes: int
     index_bytes: int
     live_rows: int
     dead_rows: int
     vacuumed_at: datetime | None
+    fill_factor: int = 100
+    folder: str = ""
+    indexes_in: Mapping[str, int] = field(default_factory=dict)
+    sort_folder: str = ""
     free_share: float | None = None
+    dead_measured: float = 0.0
 
     @property
     def dead_share(self) -> float:

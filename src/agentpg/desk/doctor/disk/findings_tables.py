@@ -8,6 +8,7 @@ from agentpg.db import literal
 from agentpg.desk.check import Say, Unlooked, amount, by, size
 from agentpg.desk.doctor.disk.facts import Facts, Holder, Slot, Table, age_of
 from agentpg.desk.doctor.disk.policy import Policy
+from agentpg.desk.doctor.disk.rewriting import gain_bytes, volume_of_space
 from agentpg.desk.doctor.disk.saying import DiskCheck, Said, mount, no_answer, percent
 from agentpg.desk.finding import LEVELS, Finding, Remedy
 from agentpg.language import N_
@@ -34,7 +35,8 @@ def _bloat(say: Say, facts: Facts, policy: Policy) -> Said:
 
 
 def _table(say: Say, table: Table, facts: Facts, policy: Policy) -> Finding:
-    share = table.dead_share if table.free_share is None else table.free_share
+    gain = gain_bytes(table)
+    share = gain / table.size_bytes if table.free_share is not None else table.dead_share
     level = by(share, policy.bloat_warning, policy.bloat_critical)
     if level == "critical" and table.size_bytes < policy.bloat_critical_bytes:
         level = "warning"
@@ -43,13 +45,12 @@ def _table(say: Say, table: Table, facts: Facts, policy: Policy) -> Finding:
         # An estimate alone proves nothing.
         level = "ok" if level == "ok" else "info"
         text = N_("by the statistics {percent} % of the rows of {subject} are dead; {size} in all")
-    gain = int(share * table.size_bytes)
     return say(
         level,
         text,
         table.name,
         () if level == "ok" else _table_remedies(table, facts),
-        mount=mount(facts.volume("data")),
+        mount=mount(volume_of_space(facts, table.folder)),
         percent=percent(share),
         measured=table.free_share is not None,
         reclaimable=size(gain),
@@ -64,17 +65,18 @@ def _table(say: Say, table: Table, facts: Facts, policy: Policy) -> Finding:
 
 def _table_remedies(table: Table, facts: Facts) -> tuple[Remedy, ...]:
     measure = Remedy(sentence=_MEASURE.sentence, sql=_MEASURE.sql.format(role=facts.role))
+    rewrite = Remedy(
+        sentence=N_("Write the table anew, where there is room for that; it is locked then."),
+        command=f"agentpg tune vacuum --full {shlex.quote(table.name)}",
+        risk="careful",
+    )
     return (
         *((measure,) if table.free_share is None else ()),
         Remedy(
             sentence=N_("Let new rows use the room: the table stops growing, and stays as large."),
             command=f"agentpg tune vacuum {shlex.quote(table.name)}",
         ),
-        Remedy(
-            sentence=N_("Write the table anew, where there is room for that; it is locked then."),
-            command=f"agentpg tune vacuum --full {shlex.quote(table.name)}",
-            risk="careful",
-        ),
+        *(() if table.free_share is None else (rewrite,)),
     )
 
 

@@ -17,13 +17,13 @@ from agentpg.desk.doctor.disk.case import (
     Case,
     bloated,
     missing_room,
-    rewrite_bytes,
     urgent_slots,
 )
 from agentpg.desk.doctor.disk.facts import Facts, Spill
 from agentpg.desk.doctor.disk.findings import is_pressed
 from agentpg.desk.doctor.disk.policy import Policy
 from agentpg.desk.doctor.disk.refusing import refused
+from agentpg.desk.doctor.disk.rewriting import gain_bytes, rewrite_bytes
 from agentpg.desk.doctor.disk.steps import Plan, Step
 from agentpg.desk.finding import Finding
 from agentpg.language import N_
@@ -244,17 +244,18 @@ def _tables(case: Case) -> Iterator[Step]:
             ),
             doer="you",
             subject=table.name,
-            device=case.device("data"),
+            device=case.device_of(table),
             command=f"agentpg tune vacuum {shlex.quote(table.name)}",
         )
-        if missing_room(case, table) is None:
+        # What the statistics say is no reason to lock a table.
+        if table.free_share is not None and missing_room(case, table) is None:
             yield Step(
                 kind="vacuum_full",
                 sentence=N_("Write {subject} anew, smaller; nobody reads or writes it meanwhile."),
                 doer="you",
                 subject=table.name,
-                device=case.device("data"),
-                gives_bytes=int((table.free_share or 0) * table.size_bytes),
+                device=case.device_of(table),
+                gives_bytes=gain_bytes(table),
                 needs_bytes=rewrite_bytes(table),
                 risk="careful",
                 command=f"agentpg tune vacuum --full {shlex.quote(table.name)}",

@@ -9,7 +9,6 @@ from agentpg.desk.doctor.disk.case import (
     Case,
     bloated,
     missing_room,
-    rewrite_bytes,
     urgent_slots,
 )
 from agentpg.desk.doctor.disk.facts import Kept
@@ -43,11 +42,14 @@ def refused(case: Case) -> Iterator[Refusal]:
 
 def _refused_rewrites(case: Case) -> Iterator[Refusal]:
     for table in bloated(case):
-        free = missing_room(case, table)
-        if free is None:
+        room = missing_room(case, table)
+        if room is None:
             continue
-        yield Refusal(
-            sentence=N_("VACUUM FULL of {table}"),
-            reason=N_("it needs {needed} before it gives anything back, and {free} are free"),
-            values={"table": table.name, "needed": size(rewrite_bytes(table)), "free": size(free)},
-        )
+        reason = N_("it needs {needed} in {place} first, and how much is free there is not known")
+        values = {"table": table.name, "needed": size(room.needed_bytes), "place": room.place}
+        if room.free_bytes is not None:
+            reason = N_(
+                "it needs {needed} in {place} before it gives anything back, and {free} are free"
+            )
+            values["free"] = size(room.free_bytes)
+        yield Refusal(sentence=N_("VACUUM FULL of {table}"), reason=reason, values=values)

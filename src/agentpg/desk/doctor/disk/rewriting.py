@@ -1,0 +1,112 @@
+"""The room that writing a table anew takes, on each file system, before it gives anything back.
+
+The rows and the indexes are written once more where they lie, the sorting of the indexes takes
+temporary files, and all that is written goes through the WAL. Where nothing was measured, nothing
+is taken for free: after a crash the statistics know of no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentpg.desk.doctor.disk.facts import Facts, Table, Volume
+
+# What is written anew is never packed as exactly as it is reckoned.
+REWRITE_FACTOR = 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a rewrite takes on one file system.
+
+    `place` is where that is: its mount, or what could not be looked at; then `free_bytes` is None.
+    """
+
+    place: str
+    needed_bytes: int
+    free_bytes: int | None
+
+    @property
+    def suffices(self) -> bool:
+        """Whether it is known to be enough."""
+        return self.free_bytes is not None and self.free_bytes >= self.needed_bytes
+
+
+def rooms(facts: Facts, table: Table) -> tuple[Room, ...]:
+    """The room on each file system that takes part."""
+    needed: dict[str, int] = {}
+    free: dict[str, int | None] = {}
+    for volume, named, taken in _takers(facts, table):
+        place = named if volume is None else volume.mount
+        needed[place] = needed.get(place, 0) + taken
+        free[place] = None if volume is None else volume.free_bytes
+    return tuple(
+        Room(place=place, needed_bytes=taken, free_bytes=free[place])
+        for place, taken in needed.items()
+    )
+
+
+def rewrite_bytes(table: Table) -> int:
+    """All that a rewrite takes, wherever it lies."""
+    written = int((rows_bytes(table) + table.index_bytes) * REWRITE_FACTOR)
+    return written + _sort_bytes(table) + _wal_bytes(table)
+
+
+def rows_bytes(table: Table) -> int:
+    """The rows as they are written anew, with what TOAST keeps, of which nothing is measured."""
+    return _heap_bytes(table) + table.size_bytes - table.heap_bytes
+
+
+def gain_bytes(table: Table) -> int:
+    """What a rewrite gives back: measured, or else a guess by the statistics."""
+    if table.free_share is None:
+        return int(table.dead_share * table.heap_bytes)
+    rows = (1 - table.free_share) * table.heap_bytes * 100 / table.fill_factor
+    return max(int(table.heap_bytes - rows), 0)
+
+
+def volume_of_space(facts: Facts, folder: str) -> Volume | None:
+    """The file system of a tablespace, by its folder; empty for the data folder."""
+    if not folder:
+        return facts.volume("data")
+    spaces = [one for one in facts.places if one.role == "tablespace"]
+    found = [one for one in spaces if one.folder == Path(folder)]
+    return facts.on_device(found[0].device) if found else None
+
+
+def lacking(found: Sequence[Room]) -> Room | None:
+    """The first that is too small, or else the first of which it is not known."""
+    small = [one for one in found if one.free_bytes is not None and not one.suffices]
+    unknown = [one for one in found if one.free_bytes is None]
+    return next(iter((*small, *unknown)), None)
+
+
+def _takers(facts: Facts, table: Table) -> Iterator[tuple[Volume | None, str, int]]:
+    """What is written: its file system, the place's name, and how much."""
+
+    def space(folder: str, taken: int) -> tuple[Volume | None, str, int]:
+        return volume_of_space(facts, folder), folder or "data_directory", taken
+
+    yield space(table.folder, int(rows_bytes(table) * REWRITE_FACTOR))
+    for folder, taken in (table.indexes_in or {table.folder: table.index_bytes}).items():
+        yield space(folder, int(taken * REWRITE_FACTOR))
+    yield space(table.sort_folder, _sort_bytes(table))
+    yield facts.volume("wal"), "pg_wal", _wal_bytes(table)
+
+
+def _sort_bytes(table: Table) -> int:
+    """Temporary files, of one index at a time; equal keys take less room in it than sorted."""
+    return max(table.index_bytes, _heap_bytes(table)) if table.index_bytes else 0
+
+
+def _heap_bytes(table: Table) -> int:
+    """The heap anew; dead rows that a transaction may still see are not left out."""
+    kept = 1 - (table.free_share or 0.0) + table.dead_measured
+    return int(kept * table.heap_bytes * 100 / table.fill_factor)
+
+
+def _wal_bytes(table: Table) -> int:
+    """All of it: a slot, or archiving that fails, may keep it until the end."""
+    return rows_bytes(table) + table.index_bytes
