@@ -112,6 +112,22 @@ def test_what_fills_a_disk_comes_first_and_is_as_urgent(code: str, changed: dict
     assert first.remedies
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        # By the statistics alone, and what no step removes.
+        {"tables": (BLOATED,)},
+        {"logs": Logs(folder="/data/log", files=(OLD_LOG,))},
+        {"kept": replace(KEPT, going=(), going_bytes=0)},
+    ],
+)
+def test_what_nothing_frees_is_not_blamed(changed: dict[str, Any]) -> None:
+    findings = find(facts(FULL, **changed), POLICY)
+    [room] = [one for one in findings if one.code == "D01"]
+    assert "culprit" not in room.evidence
+    assert findings[0] is room
+
+
 def test_without_a_culprit_the_growth_is_named() -> None:
     [first, *_] = at_or_above(find(facts(FULL), POLICY), "warning")
     assert first.code == "D01"

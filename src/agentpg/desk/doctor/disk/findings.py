@@ -24,6 +24,9 @@ _LEAST_SHARE = 0.05
 
 _ROOM = "D01"
 
+# How much of it goes where a finding tells that apart from what it has found.
+_FREED = ("removable_bytes", "going_bytes", "reclaimable_bytes")
+
 
 def find(facts: Facts, policy: Policy) -> tuple[Finding, ...]:
     """What every check says, the culprit first and else in the order of their codes."""
@@ -63,7 +66,11 @@ def _culprit(findings: Sequence[Finding], room: Finding) -> Finding | None:
 
 
 def _amount(finding: Finding) -> int:
-    return int(finding.evidence.get("reclaimable_bytes") or 0)
+    """What a step can give back; of what was guessed and not measured, nothing."""
+    evidence = finding.evidence
+    if evidence.get("measured") is False:
+        return 0
+    return int(next((evidence[name] for name in _FREED if name in evidence), None) or 0)
 
 
 def _blamed(room: Finding, culprit: Finding) -> Finding:
