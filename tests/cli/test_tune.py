@@ -31,12 +31,10 @@ def test_the_plan_comes_first_and_changes_nothing(call: Call) -> None:
     assert called.code == 0, called.err
     assert re.search(r"VACUUM \(FULL\) \w+\.airy; ANALYZE \w+\.airy", called.out)
     assert "gives back about" in called.out
-    assert (
-        json.loads(call("tune", "vacuum", "--full", "--dry-run", "--json", "airy").out)[
-            "size_bytes"
-        ]
-        > 2 * 1024**2
-    )
+    told = json.loads(call("tune", "vacuum", "--full", "--dry-run", "--json", "airy").out)
+    assert told["size_bytes"] > 2 * 1024**2
+    assert sum(room["needed_bytes"] for room in told["rooms"]) == told["needed_bytes"]
+    assert all(room["free_bytes"] > 0 for room in told["rooms"])
 
 
 @pytest.mark.parametrize("none", ["0s", "0.5ms"])

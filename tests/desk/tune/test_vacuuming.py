@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentpg.db import Database, connect
+from agentpg.db import Connection, Database, connect
 from agentpg.desk.tune.vacuuming import (
     VacuumOptions,
+    VacuumPlan,
     plan_vacuum,
     refuse,
     run_vacuum,
@@ -54,6 +56,13 @@ def _fill(database: Database, where: str = "") -> None:
             "SELECT n, repeat('x', 200) AS text FROM generate_series(1, 20000) AS n".encode()
         )
         connection.execute(f"DELETE FROM {_NAME} WHERE n % 10 > 0".encode())
+
+
+def _require_pgstattuple(connection: Connection[Any]) -> None:
+    there = b"SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'"
+    if not connection.execute(there).fetchall():
+        pytest.skip("pgstattuple is not installed")
+    connection.execute(b"CREATE EXTENSION pgstattuple")
 
 
 @pytest.fixture
@@ -181,6 +190,31 @@ def test_the_statistics_are_not_believed(airy: Database, settings: Settings) -> 
     assert plan.needed_bytes > 2 * plan.table.size_bytes
 
 
+def test_what_is_measured_is_the_heap_by_its_rows(
+    airy: Database, settings: Settings, superuser_dsn: Callable[..., str]
+) -> None:
+    superuser = Database(superuser_dsn(airy.name()), airy.schema)
+    whole = f"{airy.schema}.{_NAME}"
+
+    def planned() -> VacuumPlan:
+        return plan_vacuum(superuser, settings, whole, full=True)
+
+    with connect(superuser) as connection:
+        _require_pgstattuple(connection)
+        connection.execute(f"ALTER TABLE {whole} SET (fillfactor = 50)".encode())
+        connection.execute(f"CREATE INDEX ON {whole} (n)".encode())
+        dead = planned()
+        connection.execute(f"VACUUM {whole}".encode())
+    free = planned()
+    # Somebody may still see dead rows: they need room, though they go if nobody does.
+    assert dead.table.dead_measured == pytest.approx(0.85, abs=0.1)
+    assert free.table.dead_measured == 0
+    assert dead.gain_bytes == pytest.approx(free.gain_bytes, rel=0.1)
+    assert dead.needed_bytes > 3 * free.needed_bytes
+    assert free.table.fill_factor == 50
+    assert free.table.indexes_in == {"": free.table.index_bytes}
+
+
 def test_a_table_that_is_none(database: Database, settings: Settings) -> None:
     for name in ("no_such_table", "tasks_pkey"):
         with pytest.raises(TableNotFound):
@@ -228,6 +262,7 @@ def test_the_tablespace_of_the_database_is_looked_at(
             plan = plan_vacuum(moved, settings, "public.one", full=True)
         finally:
             superuser.execute(f"DROP DATABASE {name}".encode())
+    assert plan.table.folder == plan.table.sort_folder == str(narrow / "space")
     assert str(narrow) in {room.place for room in plan.rooms}
 
 
