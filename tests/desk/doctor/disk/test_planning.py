@@ -182,6 +182,15 @@ def test_every_file_system_has_room_for_its_part(role: str, where: dict[str, Any
         assert room.place == ("/other" if free[1] == 15 else "/data")
 
 
+def test_file_systems_of_one_pool_have_the_room_once() -> None:
+    table = replace(BLOATED, free_share=0.9)
+    # The WAL takes 50 MB, the rest 90.
+    assert lacking(rooms(_on_two_disks(100, 110, "wal"), table)) is None
+    room = lacking(rooms(_on_two_disks(100, 100, "wal"), table))
+    assert room is not None
+    assert round(room.needed_bytes / MIB) == 140
+
+
 def test_a_place_that_is_not_seen_has_no_room() -> None:
     table = replace(BLOATED, free_share=0.9, folder="/nowhere")
     room = lacking(rooms(facts(), table))

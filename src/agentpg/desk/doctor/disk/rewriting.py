@@ -8,13 +8,16 @@ is taken for free: after a crash the statistics know of no row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentpg.desk.doctor.disk.facts import Facts, Table, Volume
 
 # What is written anew is never packed as exactly as it is reckoned.
-REWRITE_FACTOR = 1.2
+_WRITE_FACTOR = 1.2
+
+# Subvolumes of btrfs and datasets of ZFS share what is free, which moves while it is read.
+_ALIKE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ def rooms(facts: Facts, table: Table) -> tuple[Room, ...]:
 
 def rewrite_bytes(table: Table) -> int:
     """All that a rewrite takes, wherever it lies."""
-    written = int((rows_bytes(table) + table.index_bytes) * REWRITE_FACTOR)
+    written = int((rows_bytes(table) + table.index_bytes) * _WRITE_FACTOR)
     return written + _sort_bytes(table) + _wal_bytes(table)
 
 
@@ -78,9 +81,21 @@ def volume_of_space(facts: Facts, folder: str) -> Volume | None:
 
 def lacking(found: Sequence[Room]) -> Room | None:
     """The first that is too small, or else the first of which it is not known."""
-    small = [one for one in found if one.free_bytes is not None and not one.suffices]
+    known = [_with_sharers(one, found) for one in found if one.free_bytes is not None]
+    small = [one for one in known if not one.suffices]
     unknown = [one for one in found if one.free_bytes is None]
     return next(iter((*small, *unknown)), None)
+
+
+def _with_sharers(room: Room, found: Sequence[Room]) -> Room:
+    """With what is needed on the others that have as much free: file systems of one pool do."""
+    free = room.free_bytes or 0
+    near = [
+        one.needed_bytes
+        for one in found
+        if one.free_bytes is not None and abs(one.free_bytes - free) <= _ALIKE * free
+    ]
+    return replace(room, needed_bytes=sum(near))
 
 
 def _takers(facts: Facts, table: Table) -> Iterator[tuple[Volume | None, str, int]]:
@@ -89,9 +104,9 @@ def _takers(facts: Facts, table: Table) -> Iterator[tuple[Volume | None, str, in
     def space(folder: str, taken: int) -> tuple[Volume | None, str, int]:
         return volume_of_space(facts, folder), folder or "data_directory", taken
 
-    yield space(table.folder, int(rows_bytes(table) * REWRITE_FACTOR))
+    yield space(table.folder, int(rows_bytes(table) * _WRITE_FACTOR))
     for folder, taken in (table.indexes_in or {table.folder: table.index_bytes}).items():
-        yield space(folder, int(taken * REWRITE_FACTOR))
+        yield space(folder, int(taken * _WRITE_FACTOR))
     yield space(table.sort_folder, _sort_bytes(table))
     yield facts.volume("wal"), "pg_wal", _wal_bytes(table)
 
