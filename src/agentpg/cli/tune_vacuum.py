@@ -86,8 +86,8 @@ def vacuum(
     options = VacuumOptions(
         full=full, lock_timeout=lock_timeout, assume_room=assume_room, while_in_use=while_in_use
     )
-    plan = plan_vacuum(database, session.settings, table, full=full)
-    if full and not as_json:
+    plan = plan_vacuum(database, session.settings, table, options)
+    if (full or dry_run) and not as_json:
         _show(session.out, plan)
     if dry_run:
         if as_json:

@@ -75,7 +75,7 @@ def airy(database: Database) -> Database:
 def test_a_rewrite_gives_back_what_it_said(airy: Database, settings: Settings) -> None:
     with connect(airy) as connection:
         connection.execute(f"ANALYZE {_NAME}".encode())
-    plan = plan_vacuum(airy, settings, _NAME, full=True)
+    plan = plan_vacuum(airy, settings, _NAME, _FULL)
     whole = f"{airy.schema}.{_NAME}"
     assert statement_of(plan) == f"VACUUM (FULL) {whole}; ANALYZE {whole}"
     assert plan.users == ()
@@ -100,7 +100,7 @@ def test_a_plain_vacuum_needs_no_room_and_waits_for_nobody(
 def test_it_is_refused_while_the_table_is_used(airy: Database, settings: Settings) -> None:
     with connect(airy, "a reader", autocommit=False) as reader:
         reader.execute(f"SELECT count(*) FROM {_NAME}".encode())
-        plan = plan_vacuum(airy, settings, _NAME, full=True)
+        plan = plan_vacuum(airy, settings, _NAME, _FULL)
         assert [user.application for user in plan.users] == ["a reader"]
         with pytest.raises(TableInUse) as refused:
             run_vacuum(airy, settings, _NAME, _FULL)
@@ -112,11 +112,11 @@ def test_it_is_refused_while_the_table_is_used(airy: Database, settings: Setting
 
 def test_workers_use_every_table_of_ours(database: Database, settings: Settings) -> None:
     with connect(database, "agentpg worker 0198"):
-        ours = plan_vacuum(database, settings, "tasks", full=True)
+        ours = plan_vacuum(database, settings, "tasks", _FULL)
         assert len(ours.users) == 1
         with connect(database) as connection:
             connection.execute(b"CREATE TABLE public.other (n int)")
-        assert plan_vacuum(database, settings, "public.other", full=True).users == ()
+        assert plan_vacuum(database, settings, "public.other", _FULL).users == ()
 
 
 def test_no_rewrite_runs_beside_a_backup(airy: Database, settings: Settings) -> None:
@@ -185,7 +185,7 @@ def test_a_wait_for_the_table_always_ends() -> None:
 
 
 def test_the_statistics_are_not_believed(airy: Database, settings: Settings) -> None:
-    plan = plan_vacuum(airy, settings, _NAME, full=True)
+    plan = plan_vacuum(airy, settings, _NAME, _FULL)
     assert not plan.measured
     assert plan.needed_bytes > 2 * plan.table.size_bytes
 
@@ -197,7 +197,7 @@ def test_what_is_measured_is_the_heap_by_its_rows(
     whole = f"{airy.schema}.{_NAME}"
 
     def planned() -> VacuumPlan:
-        return plan_vacuum(superuser, settings, whole, full=True)
+        return plan_vacuum(superuser, settings, whole, _FULL)
 
     with connect(superuser) as connection:
         _require_pgstattuple(connection)
@@ -218,11 +218,11 @@ def test_what_is_measured_is_the_heap_by_its_rows(
 def test_a_table_that_is_none(database: Database, settings: Settings) -> None:
     for name in ("no_such_table", "tasks_pkey"):
         with pytest.raises(TableNotFound):
-            plan_vacuum(database, settings, name, full=True)
+            plan_vacuum(database, settings, name, _FULL)
 
 
 def test_without_a_look_at_the_disk_it_is_refused(airy: Database, settings: Settings) -> None:
-    plan = plan_vacuum(far(airy), settings, _NAME, full=True)
+    plan = plan_vacuum(far(airy), settings, _NAME, _FULL)
     assert {room.free_bytes for room in plan.rooms} == {None}
     with pytest.raises(RoomUnknown, match="data_directory"):
         refuse(plan, _FULL)
@@ -259,7 +259,7 @@ def test_the_tablespace_of_the_database_is_looked_at(
         try:
             with connect(moved) as connection:
                 connection.execute(b"CREATE TABLE public.one AS SELECT 1 AS n")
-            plan = plan_vacuum(moved, settings, "public.one", full=True)
+            plan = plan_vacuum(moved, settings, "public.one", _FULL)
         finally:
             superuser.execute(f"DROP DATABASE {name}".encode())
     assert plan.table.folder == plan.table.sort_folder == str(narrow / "space")
@@ -270,7 +270,7 @@ def test_the_tablespace_of_the_database_is_looked_at(
 def test_without_room_it_is_refused(database: Database, settings: Settings, narrow: Path) -> None:
     with connect(database) as connection:
         connection.execute(f"ANALYZE {_NAME}".encode())
-    plan = plan_vacuum(database, settings, _NAME, full=True)
+    plan = plan_vacuum(database, settings, _NAME, _FULL)
     [room] = [one for one in plan.rooms if one.place == str(narrow)]
     fill_up(narrow, room.needed_bytes // 2)
     with pytest.raises(RewriteTooLarge, match=str(narrow)) as refused:
@@ -279,3 +279,17 @@ def test_without_room_it_is_refused(database: Database, settings: Settings, narr
     assert "Airy" in str(refused.value)
     (narrow / "ballast").unlink()
     assert run_vacuum(database, settings, _NAME, _FULL).gained_bytes > 0
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_nobody_is_waited_for_beyond_the_time(
+    airy: Database, settings: Settings, full: bool
+) -> None:
+    """Not even to tell how large the table is."""
+    options = VacuumOptions(full=full, lock_timeout=_FULL.lock_timeout)
+    with connect(airy, autocommit=False) as other:
+        other.execute(f"LOCK TABLE {_NAME}".encode())
+        with pytest.raises(TableLocked, match=r"longer than 0\.05 s"):
+            plan_vacuum(airy, settings, _NAME, options)
+        with pytest.raises(TableLocked):
+            run_vacuum(airy, settings, _NAME, options)

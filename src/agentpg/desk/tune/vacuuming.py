@@ -8,6 +8,8 @@ of backups.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -36,6 +38,7 @@ from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import (
     RewriteTooLarge,
     RoomUnknown,
+    ServerBusy,
     TableInUse,
     TableLocked,
     TableNotFound,
@@ -119,19 +122,25 @@ class VacuumOptions:
         return max(round(self.lock_timeout / timedelta(milliseconds=1)), 1)
 
 
-def plan_vacuum(database: Database, settings: Settings, name: str, *, full: bool) -> VacuumPlan:
+def plan_vacuum(
+    database: Database, settings: Settings, name: str, options: VacuumOptions
+) -> VacuumPlan:
     """What it would do, and change nothing.
 
-    Raises TableNotFound, VacuumNotAllowed, and VacuumThroughPooler.
+    Raises TableNotFound, TableLocked, VacuumNotAllowed, and VacuumThroughPooler.
     """
+    full = options.full
     with (
         driver_errors(database.target()),
         connect(database, "agentpg tune") as connection,
     ):
         _require_session(connection, database)
-        oid, whole = _find(connection, name)
-        users = _users(connection, oid, database.schema)
-        table = Asking(database, connection).table(oid)
+        # Its size can be told under no lock that keeps everybody away.
+        connection.execute(_SQL["wait_at_most"], {"limit": str(options.lock_milliseconds)})
+        with _locked_said(name, options):
+            oid, whole = _find(connection, name)
+            users = _users(connection, oid, database.schema)
+            table = Asking(database, connection).table(oid)
     needed: tuple[Room, ...] = ()
     if full:
         needed = rooms(_certain(look_at_disks(database, settings, policy_of(settings))), table)
@@ -179,7 +188,7 @@ def run_vacuum(
         _require_session(connection, database)
         be_undisturbed(connection)
         with turn(connection, database.schema, UNDISTURBED):
-            plan = plan_vacuum(database, settings, name, full=options.full)
+            plan = plan_vacuum(database, settings, name, options)
             refuse(plan, options)
             return _run(connection, plan, options)
 
@@ -200,7 +209,8 @@ def _run(connection: Connection[Any], plan: VacuumPlan, options: VacuumOptions) 
     limit = {"limit": str(options.lock_milliseconds)}
     connection.execute(_SQL["wait_at_most"], limit)
     connection.execute(_SQL["sort_beside"])
-    before = _size(connection, plan.oid)
+    with _locked_said(plan.table.name, options):
+        before = _size(connection, plan.oid)
     began = _clock(connection)
     warnings += _vacuum(connection, plan, options)
     took = _clock(connection) - began
@@ -218,11 +228,8 @@ def _vacuum(
 ) -> tuple[str, ...]:
     """Do it, and return why the statistics could not be made anew, which undoes nothing."""
     vacuum, analyze = (_composed(one, plan.name) for one in _statements(full=plan.full))
-    try:
+    with _locked_said(plan.table.name, options):
         connection.execute(vacuum, {})
-    except LockNotAvailable as error:
-        seconds = f"{options.lock_timeout.total_seconds():g}"
-        raise TableLocked(server_message(error), table=plan.table.name, seconds=seconds) from None
     try:
         connection.execute(analyze, {})
     except ServerError as error:
@@ -230,6 +237,18 @@ def _vacuum(
             raise
         return (f"ANALYZE: {server_message(error)}",)
     return ()
+
+
+@contextmanager
+def _locked_said(table: str, options: VacuumOptions) -> Iterator[None]:
+    try:
+        yield
+    except (LockNotAvailable, ServerBusy) as error:
+        cause = error.__cause__ if isinstance(error, ServerBusy) else error
+        if not isinstance(cause, LockNotAvailable):
+            raise
+        seconds = f"{options.lock_timeout.total_seconds():g}"
+        raise TableLocked(server_message(cause), table=table, seconds=seconds) from None
 
 
 def _statements(*, full: bool) -> tuple[str, str]:
