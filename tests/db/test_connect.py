@@ -148,3 +148,22 @@ def test_a_password_that_was_not_encoded_is_not_shown(dsn: str) -> None:
 
 def test_signs_that_are_encoded_are_read() -> None:
     assert Database("postgresql://admin:a%40b%2Fc@h:1/d?options=-c%20a%3Db@c").target() == "h:1/d"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "address", "is_local"),
+    [
+        ("host=localhost port=5433", ("localhost", 5433), True),
+        ("host=/run/postgresql port=5433", ("localhost", 5433), True),
+        ("host=localhost hostaddr=10.0.0.5 port=5433", ("localhost", 5433), False),
+        ("host=a,b port=5433,5434", ("a,b", 5433), False),
+        ("host=/tmp,/run port=5433,5434", ("/tmp,/run", 5433), False),
+        ("host=localhost,127.0.0.1 port=,5434", ("localhost,127.0.0.1", 5432), False),
+        ("host=localhost port=many", ("localhost", 0), True),
+        ("service=far port=5433", ("localhost", 5433), False),
+    ],
+)
+def test_where_a_server_is(dsn: str, address: tuple[str, int], is_local: bool) -> None:
+    database = Database(dsn)
+    assert database.address() == address
+    assert database.is_local() is is_local

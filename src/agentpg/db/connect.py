@@ -29,6 +29,8 @@ _NEUTRAL = {
     "require_auth": "none,password,md5,gss,sspi,scram-sha-256",
 }
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
 # A dead peer is noticed within about half a minute instead of the kernel's two hours.
 _MANNERS = {
     "connect_timeout": "10",
@@ -91,11 +93,29 @@ class Database:
         return str(said.get("dbname") or ("" if said.get("service") else said.get("user")) or "")
 
     def address(self) -> tuple[str, int]:
-        """The server's host, localhost for a socket of this machine, and its port."""
+        """The server's host, localhost for a socket of this machine, and its port.
+
+        Of several hosts the port is the first one's, and the host all of them. A port that is
+        none is 0; libpq says what is wrong with it.
+        """
         said = {**_environment_defaults(), **_parse(self.dsn)}
         host = str(said.get("host") or said.get("hostaddr") or "")
-        local = not host or host.startswith(("/", "@"))
-        return "localhost" if local else host, int(said.get("port") or 5432)
+        local = not host or (host.startswith(("/", "@")) and "," not in host)
+        port = str(said.get("port") or "").split(",")[0] or "5432"
+        number = int(port) if port.isascii() and port.isdigit() else 0
+        return "localhost" if local else host, number
+
+    def is_local(self) -> bool:
+        """Whether it names one server, by an address of this machine.
+
+        What answers there may still work elsewhere: behind a tunnel, a pooler, a container.
+        """
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        if said.get("service") and not said.get("host"):
+            # What that stands for is not known here.
+            return False
+        address = str(said.get("hostaddr") or "localhost")
+        return address in _THIS_MACHINE and self.address()[0] in _THIS_MACHINE
 
     def target(self) -> str:
         """The server and database in words, for messages; never the password."""
