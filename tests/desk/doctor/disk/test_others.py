@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from agentpg.desk.doctor.disk.others import large_files
+from tests.desk.doctor.disk.standin import OWNER
 
 pytestmark = pytest.mark.without_server
 
@@ -39,3 +41,19 @@ def test_what_was_left_comes_first(tmp_path: Path) -> None:
 def test_a_place_that_is_closed_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         large_files(tmp_path / "missing", 0, [])
+
+
+def test_a_folder_that_is_closed_is_told() -> None:
+    was = os.geteuid()
+    with TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        (place / "closed").mkdir(mode=0o700)
+        (place / "closed").chmod(0o700 if was == 0 else 0)
+        try:
+            # Root may read every folder.
+            os.seteuid(OWNER)
+            assert not large_files(place, place.stat().st_dev, []).whole
+        finally:
+            os.seteuid(was)
+            (place / "closed").chmod(0o700)

@@ -30,7 +30,7 @@ _MIB = 1024**2
 
 def _room(say: Say, facts: Facts, policy: Policy) -> Said:
     found = [_room_of(say, volume, facts, policy) for volume in facts.volumes]
-    unseen = [role for role in ("data", "wal") if role in facts.unseen]
+    unseen = [role for role in ("data", "wal", "tablespace") if role in facts.unseen]
     if unseen:
         found.append(say.unknown(Unlooked(facts.unseen[unseen[0]]), AS_ROOT))
     return tuple(found)

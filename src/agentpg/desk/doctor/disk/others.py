@@ -42,7 +42,8 @@ def large_files(mount: Path, device: int, ours: Collection[Path]) -> OtherFiles:
     found: list[OtherFile] = []
     seen = 0
     deadline = time.monotonic() + _PATIENCE.total_seconds()
-    for entry, there in _below(mount, device, {str(folder) for folder in ours}):
+    closed: list[str] = []
+    for entry, there in _below(mount, device, {str(folder) for folder in ours}, closed):
         seen += 1
         taken = there.st_blocks * 512
         if taken >= _LEAST_BYTES:
@@ -51,19 +52,24 @@ def large_files(mount: Path, device: int, ours: Collection[Path]) -> OtherFiles:
         if seen >= _MOST_FILES or time.monotonic() > deadline:
             break
     found.sort(key=lambda file: (not file.left, -file.size_bytes))
-    whole = seen < _MOST_FILES and time.monotonic() <= deadline
+    whole = not closed and seen < _MOST_FILES and time.monotonic() <= deadline
     return OtherFiles(files=tuple(found[:_MOST_NAMED]), whole=whole)
 
 
 def _below(
-    mount: Path, device: int, ours: Collection[str]
+    mount: Path, device: int, ours: Collection[str], closed: list[str]
 ) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """Every file, those nearest to the top first."""
+    """Every file, those nearest to the top first; folders that can't be read are told in
+    `closed`."""
     ahead = deque([str(mount)])
     while ahead:
+        folder = ahead.popleft()
         try:
-            entries = list(os.scandir(ahead.popleft()))
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            continue
         except OSError:
+            closed.append(folder)
             continue
         for entry in entries:
             try:

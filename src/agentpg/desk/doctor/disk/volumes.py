@@ -9,12 +9,17 @@ from pathlib import Path
 
 from agentpg.desk.doctor.disk.facts import Place, Volume
 
+_SERVERS = ("data", "wal", "tablespace")
+
 
 def place_at(role: str, folder: Path) -> Place:
-    """A folder that is there, or that will be: then the file system is that of what is above.
+    """A folder that is there, or one of ours that will be: then the file system is that of what is
+    above. One of the server's that is not there is behind a link that leads nowhere.
 
     Raises OSError where it may not be looked at.
     """
+    if role in _SERVERS:
+        return Place(role=role, folder=folder, device=folder.stat().st_dev)
     there = next(one for one in (folder, *folder.parents) if one.exists())
     return Place(role=role, folder=folder, device=there.stat().st_dev)
 
