@@ -16,6 +16,7 @@ from agentpg.desk.doctor.disk.facts import Sample
 from agentpg.desk.doctor.disk.samples import keep_samples
 from agentpg.desk.doctor.disk.volumes import place_at, volumes_of
 from tests.cli.conftest import Call
+from tests.desk.doctor.disk.standin import give_away, stand_in
 
 pytestmark = pytest.mark.one_server
 
@@ -74,16 +75,14 @@ def test_fixing_asks_first(call: Call, home: Path, monkeypatch: pytest.MonkeyPat
 
 def _old_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A server that does not run, known by its folder, with logs that are older than kept."""
-    data = home.parent / "data"
+    data = stand_in(home.parent / "data")
     folder = data / "log"
-    (data / "pg_wal").mkdir(parents=True)
-    (data / "pg_replslot").mkdir()
-    folder.mkdir()
     for name, days in (("postgresql-old.log", 30), ("postgresql-new.log", 0)):
         path = folder / name
         path.write_bytes(b"x" * 4096)
         then = (datetime.now(UTC) - timedelta(days=days)).timestamp()
         os.utime(path, (then, then))
+    give_away(folder)
     monkeypatch.setenv("AGENTPG_DSN", "host=127.0.0.1 port=1 connect_timeout=2")
     monkeypatch.setenv("AGENTPG_DATA_FOLDER", str(data))
     _fill_soon(home)
@@ -143,3 +142,32 @@ def test_what_is_wrong_is_told(
     called = call("doctor", "disk", *arguments)
     assert called.code == code, called.err
     assert called.err
+
+
+def test_what_fails_hides_nothing_that_was_done(
+    call: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _old_log(home, monkeypatch)
+    (folder.parent / "pg_replslot" / "old").mkdir()
+    called = call(
+        *("doctor", "disk", "--fix", "--yes", "--json"),
+        *("--drop-slot", "old", "--cancel", "4711"),
+    )
+    done = json.loads(called.out)["done"]
+    assert [(one["kind"], bool(one["error"])) for one in done] == [
+        ("remove_logs", False),
+        ("drop_slot", True),
+    ]
+    assert [path.name for path in folder.iterdir()] == ["postgresql-new.log"]
+    assert called.code == 3
+    assert "Process 4711 is not in the plan" in called.err
+
+
+def test_no_slot_is_dropped_where_no_database_is_named(
+    call: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _old_log(home, monkeypatch)
+    monkeypatch.delenv("AGENTPG_DSN")
+    called = call("doctor", "disk", "--fix", "--yes", "--drop-slot", "old")
+    assert called.code == 2
+    assert "AGENTPG_DSN" in called.err

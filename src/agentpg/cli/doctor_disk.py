@@ -17,6 +17,7 @@ from agentpg.errors import (
     AgentpgError,
     NoDatabase,
     NotStartedYet,
+    ServerNotRunning,
     SlotActive,
     SlotNotFound,
     UsageError,
@@ -122,6 +123,7 @@ def verb(
     if as_json:
         said = document(facts, findings, plan, outcomes if fix else None)
         session.out.json({"target": room.target, **said})
+    _raise_first(outcomes)
     return exit_code(findings, fail_on)
 
 
@@ -142,7 +144,7 @@ class _Room:
 
         settings = self._session.settings
         policy = policy_of(settings)
-        facts = look_at_disks(self._database, settings, policy)
+        facts = look_at_disks(self._database, settings, policy, _backed_up(self._session))
         findings = find(facts, policy)
         return facts, findings, plan(facts, findings, policy)
 
@@ -180,25 +182,26 @@ class _Room:
     ) -> list[Outcome]:
         """Do what is safe, and what was named, in the order of the plan.
 
-        One that fails does not keep the others from being done; its error is raised at the end.
+        One that fails does not keep the others from being done; its outcome has the error.
         """
+        from agentpg.desk.doctor.disk.fixing import Outcome
+
+        if slots and self._database is None:
+            raise NoDatabase
         _refuse_used(facts, slots)
         steps = self._chosen(facts, plan, slots)
+        self._say_unknown(steps, processes)
         if not steps:
             self._note(N_("There is nothing that could be done here."))
             return []
         fixer, outcomes = self._fixer(facts), []
-        failed: AgentpgError | None = None
         for step in self._agreed(steps, processes, yes=yes):
             try:
                 outcomes.append(fixer.do(step))
             except AgentpgError as error:
-                failed = failed or error
-                continue
+                outcomes.append(Outcome(step=step, error=error))
             if not quiet:
                 show_outcome(self._session.out, outcomes[-1])
-        if failed is not None:
-            raise failed
         if not outcomes:
             self._note(N_("Nothing was changed."))
         return outcomes
@@ -213,6 +216,16 @@ class _Room:
             if (agreed if step in safe else self._may_cancel(step, processes, yes=yes))
         ]
 
+    def _say_unknown(self, steps: Sequence[Step], processes: Sequence[int]) -> None:
+        """A process that was named and that the plan does not have."""
+        planned = {step.subject for step in steps if step.kind == "cancel_query"}
+        text = self._session.translate(
+            N_("Process {process} is not in the plan; nothing of it is cancelled.")
+        )
+        for process in processes:
+            if str(process) not in planned:
+                self._session.out.note(text.format(process=process))
+
     def say_after(self, facts: Facts) -> None:
         """How full the disks are now."""
         from agentpg.cli import figures
@@ -225,15 +238,13 @@ class _Room:
             self._session.out.line(said)
 
     def _fixer(self, facts: Facts) -> Fixer:
-        from agentpg.desk.check import Unlooked
-        from agentpg.desk.doctor.disk.fixing import Fixer
+        from agentpg.desk.doctor.disk.fixing import Fixer, agreed_on
         from agentpg.desk.doctor.disk.looking import as_administrator
 
         session = self._session
-        folder = None if isinstance(facts.data, Unlooked) else facts.data
         # Whoever may look need not be who may act.
         database = self._database and as_administrator(session.looked_at, session.settings)
-        return Fixer(database, session.settings, folder)
+        return Fixer(database, session.settings, agreed_on(facts), _backed_up(session))
 
     def _chosen(self, facts: Facts, plan: Plan, slots: Sequence[str]) -> list[Step]:
         """The steps that may be done here; a named slot is one of them in any case."""
@@ -275,6 +286,13 @@ class _Room:
         self._session.out.note(self._session.translate(text))
 
 
+def _raise_first(outcomes: Sequence[Outcome]) -> None:
+    """Raise what went wrong first, once all is told."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+
+
 def _refuse_used(facts: Facts, names: Sequence[str]) -> None:
     """Before anything is done. Raises SlotNotFound and SlotActive."""
     from agentpg.desk.check import Unlooked
@@ -287,6 +305,14 @@ def _refuse_used(facts: Facts, names: Sequence[str]) -> None:
             raise SlotNotFound(slot=name)
         if slots[name].active:
             raise SlotActive(slot=name, process=slots[name].process)
+
+
+def _backed_up(session: Session) -> Database | None:
+    """The database as who makes its backups; None where there is none that may answer."""
+    try:
+        return session.backup_database.with_patience(_PATIENCE_SECONDS)
+    except (NoDatabase, NotStartedYet, ServerNotRunning):
+        return None
 
 
 def _database(session: Session) -> Database | None:

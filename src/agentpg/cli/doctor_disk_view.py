@@ -87,6 +87,7 @@ def document(
                 "subject": one.step.subject,
                 "freed_bytes": one.freed_bytes,
                 "skipped": one.skipped,
+                "error": "" if one.error is None else str(one.error),
             }
             for one in outcomes
         ]
@@ -99,10 +100,12 @@ def step_text(out: Output, step: Step) -> str:
 
 
 def show_outcome(out: Output, outcome: Outcome) -> None:
-    """What became of a step: done with what it freed, or left out and why."""
+    """What became of a step: done with what it freed, left out and why, or failed."""
     text = step_text(out, outcome.step)
     width = min(out.width, _WIDEST)
-    if outcome.skipped:
+    if outcome.error is not None:
+        said, mark = f"{text} {visible(outcome.error.message(out.translate))}", "✗"
+    elif outcome.skipped:
         said = f"{text} {out.translate(N_('Left out'))}: {out.translate(outcome.skipped)}"
         mark = "–"
     else:

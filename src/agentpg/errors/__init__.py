@@ -69,6 +69,7 @@ AgentpgError                    exit 1   failed
 │   ├── WorkUnderWay                     only one may do this at a time
 │   ├── SlotActive                       a slot that is to be dropped has a reader
 │   ├── DataFolderUnknown                the server's files can't be seen from here
+│   ├── OtherCluster                     it is not the server that was looked at
 │   ├── BallastTooLarge                  it would take the room that it is to save
 │   ├── BallastThere
 │   ├── RewriteRefused                   a table is not to be written anew now
@@ -241,6 +242,7 @@ from agentpg.errors.disk import (
     BallastThere,
     BallastTooLarge,
     DataFolderUnknown,
+    OtherCluster,
     RewriteRefused,
     RewriteTooLarge,
     RoomUnknown,
@@ -533,6 +535,7 @@ __all__ = [
     "ObjectMissing",
     "OrdersIncomplete",
     "OrdersUnusable",
+    "OtherCluster",
     "OutputNotWritten",
     "PassphraseWrong",
     "PayloadNotJson",

@@ -24,6 +24,15 @@ class DataFolderUnknown(Refused):
     )
 
 
+class OtherCluster(Refused):
+    """What would be changed is not the server that was looked at."""
+
+    sentence = N_("{target} is not known to be the server that was looked at")
+    hint = N_(
+        "Let AGENTPG_DSN, AGENTPG_DSN_MONITOR and --data name the same server, and look again."
+    )
+
+
 class BallastTooLarge(Refused):
     """A ballast would take the room that it is to save."""
 

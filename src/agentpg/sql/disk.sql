@@ -31,6 +31,15 @@ SELECT
     now() AS asked_at
 FROM pg_settings;
 
+-- name: read_cluster
+-- What the files of the server that answers say of themselves, if they are its: the cluster's
+-- identifier, and the port and the start of the process that works on them.
+SELECT
+    system_identifier::text AS system,
+    current_setting('port')::int AS port,
+    pg_postmaster_start_time() AS started_at
+FROM pg_control_system();
+
 -- name: read_backend
 -- The process that answers, which works in the data folder.
 SELECT pg_backend_pid();
@@ -229,6 +238,12 @@ SELECT pg_drop_replication_slot(%(name)s);
 SELECT pg_cancel_backend(pid)
 FROM pg_stat_activity
 WHERE pid = %(process)s AND query_start = %(started_at)s AND state = 'active';
+
+-- name: read_held
+-- Whether a process has ended that query, and holds what it left in an open transaction.
+SELECT pid
+FROM pg_stat_activity
+WHERE pid = %(process)s AND query_start = %(started_at)s AND state LIKE 'idle in transaction%%';
 
 -- name: read_slot
 -- Who reads from a slot; NULL for nobody.

@@ -286,3 +286,23 @@ def test_every_finding_is_said_in_korean_with_its_numbers() -> None:
         assert "{" not in said
         assert said != finding.message()
         assert "{" not in finding.reason(korean)
+
+
+def test_what_was_looked_through_in_part_is_no_good_news() -> None:
+    partly = OtherFiles(files=(), whole=False)
+    [finding] = [one for one in find(facts(FULL, others=partly), POLICY) if one.code == "D16"]
+    assert finding.level == "unknown"
+    assert "a part" in finding.evidence["why"]
+
+
+def test_a_role_is_named_as_sql_takes_it() -> None:
+    spill = replace(SPILL, role='bad"; DROP')
+    [finding] = [one for one in find(facts(FULL, spills=(spill,)), POLICY) if one.code == "D07"]
+    [limit] = [one.sql for one in finding.remedies if one.sql and one.sql.startswith("ALTER")]
+    assert limit.startswith('ALTER ROLE "bad""; DROP" SET')
+
+
+def test_backups_of_nobody_knows_which_database_are_all_to_be_looked_at() -> None:
+    kept = replace(KEPT, going=(), going_bytes=0, size_bytes=900 * MIB, of_all=True)
+    [finding] = [one for one in find(facts(FULL, kept=kept), POLICY) if one.code == "D09"]
+    assert finding.remedies[0].command == "agentpg backup prune --every-database"

@@ -17,7 +17,7 @@ from agentpg.db import Database, connect
 from agentpg.desk.doctor.disk.ballast import make_ballast, read_ballasts
 from agentpg.desk.doctor.disk.facts import Facts
 from agentpg.desk.doctor.disk.findings import find
-from agentpg.desk.doctor.disk.fixing import Fixer, Outcome
+from agentpg.desk.doctor.disk.fixing import Fixer, Outcome, agreed_on
 from agentpg.desk.doctor.disk.looking import look_at_disks
 from agentpg.desk.doctor.disk.planning import named_slot, plan
 from agentpg.desk.doctor.disk.policy import policy_of
@@ -44,6 +44,7 @@ _OPTIONS = {
     "work_mem": "64kB",
     "shared_buffers": "16MB",
     "autovacuum": "off",
+    "log_filename": "postgresql-%Y-%m-%d.log",
 }
 
 
@@ -99,8 +100,7 @@ class Patient:
 
     def fix(self, step: Step) -> Outcome:
         """Do one step."""
-        data = Path(self.server.status().data)
-        return Fixer(self.database, self.settings(), data).do(step)
+        return Fixer(self.database, self.settings(), agreed_on(self.look()[0])).do(step)
 
     def drop(self, slot: str) -> Outcome:
         """Drop a slot by name."""
@@ -276,8 +276,9 @@ def test_logs_that_nobody_removes(patient: Patient) -> None:
     for day in (8, 20, 30):
         _log(patient, folder / f"postgresql-2026-01-{day:02}.log", 30, timedelta(days=day))
     _log(patient, folder / "postgresql-2026-02-01.log", 5, timedelta(days=6))
-    others = [folder / "notes.txt", folder / "of-another-account.log"]
+    others = [folder / "notes.txt", folder / "postgresql-2026-01-05.log"]
     for path in others:
+        # The latter is another account's.
         path.write_text("not the server's log", encoding="utf-8")
         os.utime(path, (0, 0))
     with patient.crowded():
@@ -370,7 +371,7 @@ def test_a_ballast_never_takes_the_last_fifth(patient: Patient) -> None:
     with pytest.raises(BallastTooLarge) as refused:
         make_ballast(patient.home, data, volume, volume.free_bytes - _MIB, 0.2)
     assert refused.value.exit_code == 4
-    assert read_ballasts(patient.home) == ()
+    assert read_ballasts(patient.home, data) == ()
 
 
 def test_a_server_that_died_of_a_full_disk_comes_back(patient: Patient) -> None:
@@ -394,7 +395,7 @@ def test_a_server_that_died_of_a_full_disk_comes_back(patient: Patient) -> None:
         assert kinds[:3] == ["release_ballast", "start_server", "drop_slot"]
         outcome = patient.fix(patient.step("release_ballast"))
         assert (outcome.freed_bytes or 0) >= 48 * _MIB
-        assert read_ballasts(patient.home) == ()
+        assert read_ballasts(patient.home, data) == ()
         patient.server.start()
         patient.drop("old_replica")
         assert patient.used() < 0.8

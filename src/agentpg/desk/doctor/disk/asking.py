@@ -17,6 +17,7 @@ from agentpg.db import (
     tuple_row,
 )
 from agentpg.desk.check import Unlooked, looked
+from agentpg.desk.doctor.disk.data_folder import Cluster
 from agentpg.desk.doctor.disk.facts import (
     Archiver,
     Holder,
@@ -52,6 +53,10 @@ class Asking:
     def server(self) -> Server | Unlooked:
         """What it says of itself."""
         return self._one("read_server", Server)
+
+    def cluster(self) -> Cluster | Unlooked:
+        """By what its files are known."""
+        return self._one("read_cluster", Cluster)
 
     def backend(self) -> int | Unlooked:
         """The number of the process that answers."""

@@ -153,11 +153,12 @@ class LogFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
     """The server's logs. `removable` are the server's own, older than they are kept, and not the
-    current one."""
+    current one. In a `shared` folder others may log too, and none is."""
 
     folder: str
     files: tuple[LogFile, ...]
     removable: tuple[LogFile, ...] = ()
+    shared: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -172,7 +173,10 @@ class Logs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The backups in a folder of this machine, and what the policy would remove of them."""
+    """The backups in a folder of this machine, and what the policy would remove of them.
+
+    `of_all`: which are this database's was not to be found out, and none is going.
+    """
 
     folder: str
     backups: int
@@ -180,6 +184,7 @@ class Kept:
     going: tuple[str, ...]
     going_bytes: int
     proved: str = ""
+    of_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +301,8 @@ class Ballast:
 class Facts:
     """All that was looked at, at one moment by this machine's clock.
 
-    `data` is the server's data folder, where that is on this machine. `unseen` are places that
+    `data` is the server's data folder, where that is on this machine, and `system` the identifier
+    of its cluster, empty where that is not known. `unseen` are places that
     could not be looked at, by role, with the reason. `others` are looked for where a file system
     is nearly full, and `files_in` counts the files of each place where inodes are few.
     `databases` are names and sizes; a size is None where the role may not know it. Facts that
@@ -324,6 +330,7 @@ class Facts:
     ballasts: tuple[Ballast, ...]
     others: OtherFiles | Unlooked = OtherFiles(files=())
     files_in: Mapping[str, int] = field(default_factory=dict)
+    system: str = ""
 
     @property
     def role(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked, by, size
 from agentpg.desk.doctor.disk.facts import Facts, Kept, Logs, OpenFile, OtherFiles, Spill, Volume
 from agentpg.desk.doctor.disk.policy import Policy
@@ -29,6 +30,7 @@ _LOG_LESS = Remedy(
     sentence=N_("See what is logged so often, and log less of it."),
     sql="SELECT name, setting FROM pg_settings WHERE name LIKE 'log\\_%' AND source <> 'default'",
 )
+_PARTLY = Unlooked(N_("only a part of the file system could be looked through"))
 _ELSEWHERE = Remedy(
     sentence=N_("Let backups lie on another disk, another machine, or in a bucket."),
     command="agentpg config show",
@@ -82,6 +84,7 @@ def _spill_level(spill: Spill, volume: Volume | None, policy: Policy) -> Level:
 
 
 def _spill_remedies(spill: Spill, volume: Volume | None) -> tuple[Remedy, ...]:
+    role = identifier(spill.role) if spill.role else "ROLE"
     limit = max(volume.size_bytes // 10 // 1024**2, 64) if volume else 10 * 1024
     return (
         Remedy(
@@ -91,7 +94,7 @@ def _spill_remedies(spill: Spill, volume: Volume | None) -> tuple[Remedy, ...]:
         ),
         Remedy(
             sentence=N_("Limit what a session of this role may take; only a superuser can."),
-            sql=f"ALTER ROLE {spill.role or 'ROLE'} SET temp_file_limit = '{limit}MB'",
+            sql=f"ALTER ROLE {role} SET temp_file_limit = '{limit}MB'",
             risk="careful",
         ),
     )
@@ -136,6 +139,13 @@ def _without_rotation(facts: Facts) -> bool:
 
 def _log_remedies(logs: Logs, *, unrotated: bool) -> tuple[Remedy, ...]:
     remove = (FIX,) if logs.removable else ()
+    if logs.shared:
+        remove = (
+            Remedy(
+                sentence=N_("See which files are this server's and old; others may log there too."),
+                command=f"ls -lt {shlex.quote(logs.folder)}",
+            ),
+        )
     return (*remove, *((_ROTATE,) if unrotated else ()), _LOG_LESS)
 
 
@@ -159,7 +169,7 @@ def _beside_the_data(say: Say, kept: Kept, volume: Volume, policy: Policy) -> Fi
     text = N_("backups take {size} beside the data, in {subject}; {going} need not be kept")
     prune = Remedy(
         sentence=N_("See what old backups take, and remove what need not be kept."),
-        command="agentpg backup prune",
+        command="agentpg backup prune" + (" --every-database" if kept.of_all else ""),
         risk="destroys",
     )
     return say(
@@ -266,6 +276,9 @@ def _others(say: Say, facts: Facts, policy: Policy) -> Said:
         return (say.unknown(Unlooked(facts.unseen["data"]), AS_ROOT),)
     found = [_left_on(say, volume, others, policy) for volume in facts.volumes]
     bad = [finding for finding in found if finding.level != "ok"]
+    if not bad and not others.whole:
+        # What lies in the rest is not known.
+        return (say.unknown(_PARTLY, AS_ROOT),)
     return tuple(bad) or (say("ok", N_("no dumps, logs or core files of others fill a disk")),)
 
 

@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,32 @@ from typing import Any
 from agentpg.db import Connection, Database, Statements, connect, driver_errors
 from agentpg.desk.backup.creating import source_of
 from agentpg.desk.backup.model import Source
+from agentpg.desk.backup.pruning import Plan as Pruning
 from agentpg.desk.backup.pruning import apply_plan, plan_pruning, retention_of
 from agentpg.desk.backup.storage.opening import open_repository
+from agentpg.desk.check import Unlooked
 from agentpg.desk.doctor.disk.ballast import read_ballasts, release_ballast
+from agentpg.desk.doctor.disk.data_folder import why_not
+from agentpg.desk.doctor.disk.facts import Facts, Kept
 from agentpg.desk.doctor.disk.folders import read_logs
+from agentpg.desk.doctor.disk.looking import as_backed_up
 from agentpg.desk.doctor.disk.policy import Policy, policy_of
 from agentpg.desk.doctor.disk.steps import Step
 from agentpg.desk.doctor.disk.volumes import free_bytes
 from agentpg.errors import (
+    AgentpgError,
     DatabaseUnavailable,
     FileNotWritten,
+    NoDatabase,
+    OtherCluster,
     PermissionDenied,
     SlotActive,
     SlotNotFound,
 )
 from agentpg.language import N_
 from agentpg.settings import Settings
+
+_HELD = N_("its files belong to an open transaction: end its session, or let it go on")
 
 # How long a cancelled query may take to put its files away.
 _PATIENCE = timedelta(seconds=20)
@@ -44,23 +54,58 @@ _POLL_SECONDS = 0.05
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a step: `freed_bytes` by what the file system says, None where it can't be
-    asked; `skipped` is why nothing was done."""
+    asked; `skipped` is why nothing was done, and `error` what went wrong."""
 
     step: Step
     freed_bytes: int | None = None
     done: int = 0
     skipped: str = ""
+    error: AgentpgError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What the steps were agreed to for: nothing is done to anything else.
+
+    `data` is the server's data folder and `log_filename` the form of its logs' names, None where
+    not known; `system` the identifier of its cluster, `backups` the names of those that may go.
+    """
+
+    data: Path | None = None
+    system: str = ""
+    log_filename: str | None = None
+    backups: frozenset[str] = frozenset()
+
+
+def agreed_on(facts: Facts) -> Agreed:
+    """What was looked at."""
+    server, kept = facts.server, facts.kept
+    return Agreed(
+        data=None if isinstance(facts.data, Unlooked) else facts.data,
+        system=facts.system,
+        log_filename=None if isinstance(server, Unlooked) else server.log_filename,
+        backups=frozenset(kept.going if isinstance(kept, Kept) else ()),
+    )
 
 
 class Fixer:
-    """Does steps, one after another, against one installation."""
+    """Does steps, one after another, against one installation; `backed_up` is the database as the
+    role that makes backups."""
 
-    def __init__(self, database: Database | None, settings: Settings, folder: Path | None) -> None:
+    def __init__(
+        self,
+        database: Database | None,
+        settings: Settings,
+        agreed: Agreed,
+        backed_up: Database | None = None,
+    ) -> None:
         self._database = database
+        self._backed_up = backed_up or (database and as_backed_up(database, settings))
         self._settings = settings
+        self._agreed = agreed
         self._policy: Policy = policy_of(settings)
         self._home = settings.home.expanduser().absolute()
-        self._folder = folder
+        self._folder = agreed.data
         self._sql = Statements("disk", "" if database is None else database.schema)
         self._ways: dict[str, Callable[[Step], int | str]] = {
             "release_ballast": self._release,
@@ -73,7 +118,8 @@ class Fixer:
 
     def do(self, step: Step) -> Outcome:
         """Do one step, and measure. Raises what it meets: FileNotWritten, DatabaseUnavailable,
-        PermissionDenied, SlotActive, SlotNotFound, RepositoryUnavailable."""
+        NoDatabase, OtherCluster, PermissionDenied, SlotActive, SlotNotFound,
+        RepositoryUnavailable."""
         try:
             return self._measured(step)
         except OSError as error:
@@ -82,11 +128,12 @@ class Fixer:
 
     def _measured(self, step: Step) -> Outcome:
         place = self._place_of(step)
-        before = None if place is None else free_bytes(place)
+        before = _free(place)
         said = self._ways[step.kind](step)
         if isinstance(said, str):
             return Outcome(step=step, skipped=said)
-        freed = None if place is None or before is None else free_bytes(place) - before
+        after = _free(place)
+        freed = None if before is None or after is None else after - before
         return Outcome(step=step, freed_bytes=freed, done=said)
 
     def _place_of(self, step: Step) -> Path | None:
@@ -101,16 +148,25 @@ class Fixer:
         return self._folder
 
     def _release(self, step: Step) -> int | str:
-        there = [one for one in read_ballasts(self._home) if str(one.path) == step.subject]
-        for ballast in there:
-            release_ballast(self._home, ballast)
-        return len(there) or N_("it is not there any more")
+        if self._folder is None:
+            return N_("it is not there any more")
+        there = read_ballasts(self._home, self._folder)
+        released = [
+            release_ballast(self._home, self._folder, one)
+            for one in there
+            if str(one.path) == step.subject
+        ]
+        return sum(released) or N_("it is not there any more")
 
     def _remove_logs(self, step: Step) -> int | str:
         if self._folder is None:
             return N_("no log file is old enough any more")
+        amiss = why_not(self._folder)
+        if amiss is not None:
+            return amiss.reason
         owner = self._folder.stat().st_uid
-        logs = read_logs(Path(step.subject), owner, self._policy.logs_kept, datetime.now(UTC))
+        now, kept, filename = datetime.now(UTC), self._policy.logs_kept, self._agreed.log_filename
+        logs = read_logs(Path(step.subject), self._folder, self._home, filename, kept, now)
         # By the folder itself: what its name means may be changed by the server's account.
         folder = os.open(step.subject, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -121,28 +177,45 @@ class Fixer:
 
     def _prune(self, step: Step) -> int | str:
         del step
+        source = self._source()
+        if source is None:
+            return N_(
+                "which backups are this database's is not known; "
+                "`agentpg backup prune --every-database` looks at all"
+            )
         repository = open_repository(self._settings)
         # Planned anew: a drill may have failed, or a backup have come, since it was looked at.
-        plan = plan_pruning(repository, retention_of(self._settings), self._source())
+        plan = self._of_agreed(plan_pruning(repository, retention_of(self._settings), source))
         if not plan.going and not plan.wal_going:
             return N_("no backup need go any more")
         apply_plan(repository, plan, lambda _: None)
         return len(plan.going)
 
+    def _of_agreed(self, plan: Pruning) -> Pruning:
+        """Without what nobody has agreed to; WAL goes only with all that it was planned for."""
+        agreed = self._agreed.backups
+        if all(backup.name in agreed for backup in plan.going):
+            return plan
+        fates = (one for one in plan.fates if one.reasons or one.backup.name in agreed)
+        return replace(plan, fates=tuple(fates), wal=())
+
     def _source(self) -> Source | None:
-        """Of which database; without a server that answers, of all."""
-        if self._database is None:
+        """Of which database, where it is one of the cluster that was looked at."""
+        if self._backed_up is None:
             return None
         try:
-            return source_of(self._database)
+            source = source_of(self._backed_up)
         except DatabaseUnavailable:
             return None
+        known = self._agreed.system and source.system_identifier == self._agreed.system
+        return source if known else None
 
     def _cancel(self, step: Step) -> int | str:
         values = {"process": int(step.subject), "started_at": step.values["started_at"]}
         with self._connected() as connection:
             if not connection.execute(self._sql["cancel_query"], values).fetchall():
-                return N_("it runs something else by now")
+                held = connection.execute(self._sql["read_held"], values).fetchall()
+                return _HELD if held else N_("it runs something else by now")
             if not self._ends(connection, values):
                 return N_("it was told to end, and has not ended yet")
         return 1
@@ -172,12 +245,26 @@ class Fixer:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection[Any]]:
-        database = self._database or Database("")
+        database = self._database
+        if database is None:
+            # What libpq would take by itself is nobody's choice.
+            raise NoDatabase
         with (
             driver_errors(database.target()),
             connect(database, "agentpg doctor") as connection,
         ):
+            [(system, *_)] = connection.execute(self._sql["read_cluster"]).fetchall()
+            if system != self._agreed.system:
+                raise OtherCluster(target=database.target())
             yield connection
+
+
+def _free(place: Path | None) -> int | None:
+    """What is free there; None where that may not be asked, which keeps nothing from being done."""
+    try:
+        return None if place is None else free_bytes(place)
+    except OSError:
+        return None
 
 
 def _remove(folder: int, name: str, owner: int) -> bool:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import struct
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agentpg.desk.backup.recovery.wal import SEGMENT_BYTES, Segment, segment_named
 from agentpg.desk.check import Unlooked, looked
+from agentpg.desk.doctor.disk.data_folder import is_inside
 from agentpg.desk.doctor.disk.facts import LogFile, Logs, Orphans, Place, Slot, Spill, Wal
+from agentpg.desk.doctor.disk.held import open_inodes
 from agentpg.desk.doctor.disk.volumes import files_below, place_at, taken_by
+from agentpg.embedded.folder import Folder
 
 _TEMPORARY = re.compile(r"pgsql_tmp(\d+)")
 _NUMBER = re.compile(r"(\d+)(?:_(?:fsm|vm|init))?(?:\.\d+)?")
 
 # What a server, or a rotation of its logs, calls a log file.
-_LOG = re.compile(r"[\w.+-]+\.(?:log|csv|json)(?:[.-]\d+)*(?:\.(?:gz|xz|zst|bz2|lz4))?")
+_ENDING = r"\.(?:log|csv|json)(?:[.-]\d+)*(?:\.(?:gz|xz|zst|bz2|lz4))?"
+_LOG = re.compile(r"[\w.+-]+" + _ENDING)
+
+# What strftime writes for the letters in log_filename.
+_ESCAPES = {
+    "%": "%",
+    **dict.fromkeys("aAbBhpP", r"[^\W\d_]+"),
+    **dict.fromkeys("CdgGHIjklmMSsuUVwWyY", r"\d+"),
+    **dict.fromkeys("F", r"[\d-]+"),
+}
+
+# As the server lets them be named (slot.c): what else lies there is no slot.
+_SLOT_NAME = re.compile(r"[a-z0-9_]{1,63}")
 
 # A slot's file: magic, checksum, version, length; then name, database, persistency, two
 # transactions, and the position from which WAL is kept (slot.c).
@@ -61,6 +78,8 @@ def read_slots(data: Path) -> tuple[Slot, ...]:
     end = _end_of_wal(data / "pg_wal")
     slots = []
     for folder in sorted((data / "pg_replslot").iterdir()):
+        if not _SLOT_NAME.fullmatch(folder.name):
+            continue
         position = _kept_from(folder / "state")
         retained = None if not position or end is None else max(end - position, 0)
         slots.append(
@@ -98,14 +117,59 @@ def read_spills(data: Path, tablespaces: Collection[Path]) -> tuple[Spill, ...]:
     return tuple(sorted(spills, key=lambda spill: -spill.size_bytes))
 
 
-def read_logs(folder: Path, owner: int, kept: timedelta, now: datetime) -> Logs:
-    """The log files in the server's folder for them; `owner` is its account. Raises OSError."""
+def read_logs(
+    folder: Path, data: Path, home: Path, filename: str | None, kept: timedelta, now: datetime
+) -> Logs:
+    """The log files in the folder for them of the server that works in `data`.
+
+    `filename` is its setting log_filename, None where that is not known. None is removable but
+    where nobody else logs: in the data folder itself, and beside the private server's. Raises
+    OSError.
+    """
     entries = [
         entry
         for entry in os.scandir(folder)
         if entry.is_file(follow_symlinks=False) and _LOG.fullmatch(entry.name)
     ]
-    return logs_of(str(folder), [_log_file(entry) for entry in entries], owner, kept, now)
+    logs = logs_of(
+        str(folder), [_log_file(entry) for entry in entries], data.stat().st_uid, kept, now
+    )
+    private = Folder(home)
+    of_private = os.path.realpath(data) == os.path.realpath(private.data)
+    if not is_inside(folder, data) and not (of_private and folder.samefile(private.logs)):
+        return replace(logs, removable=(), shared=True)
+    shape, written = _shape(filename), _written(data)
+    held = open_inodes(folder.stat().st_dev)
+    busy = {entry.name for entry in entries if entry.name in written or entry.inode() in held}
+    return replace(
+        logs,
+        removable=tuple(
+            one for one in logs.removable if shape.fullmatch(one.name) and one.name not in busy
+        ),
+    )
+
+
+def _shape(filename: str | None) -> re.Pattern[str]:
+    """The names that the server gives its log files, and those of a rotation of these."""
+    if filename is None:
+        # As by default, and on the private server.
+        stem = r"postgresql-[\w.+-]*"
+    else:
+        parts = re.split(r"%([a-zA-Z%])", Path(filename).name.removesuffix(".log"))
+        stem = "".join(
+            _ESCAPES.get(part, r"[\w:+.-]+") if escaped else re.escape(part)
+            for part, escaped in zip(parts, itertools.cycle((False, True)), strict=False)
+        )
+    return re.compile(stem + _ENDING)
+
+
+def _written(data: Path) -> set[str]:
+    """The names of the files that the server writes now, as it says itself."""
+    try:
+        said = (data / "current_logfiles").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return set()
+    return {Path(line.partition(" ")[2]).name for line in said.splitlines()}
 
 
 def logs_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agentpg.desk.doctor.disk.facts import OpenFile, OpenFiles
@@ -33,6 +34,24 @@ def deleted_files(devices: Collection[int]) -> OpenFiles:
             continue
     files = sorted(found.values(), key=lambda file: -file.size_bytes)
     return OpenFiles(files=tuple(files), hidden=hidden)
+
+
+def open_inodes(device: int) -> set[int]:
+    """The files of a file system that some process has open, as far as this account sees them."""
+    found: set[int] = set()
+    for process in _PROC.iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            descriptors = list(os.scandir(process / "fd"))
+        except OSError:
+            continue
+        for entry in descriptors:
+            with suppress(OSError):
+                there = entry.stat()
+                if there.st_dev == device:
+                    found.add(there.st_ino)
+    return found
 
 
 def _of_process(process: int, devices: Collection[int]) -> Iterator[tuple[int, OpenFile]]:

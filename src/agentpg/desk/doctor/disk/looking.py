@@ -22,7 +22,9 @@ from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.disk import folders
 from agentpg.desk.doctor.disk.asking import Asking
 from agentpg.desk.doctor.disk.ballast import read_ballasts
+from agentpg.desk.doctor.disk.data_folder import Cluster, system_of, why_not, why_not_of
 from agentpg.desk.doctor.disk.facts import (
+    Ballast,
     Facts,
     Kept,
     Logs,
@@ -46,8 +48,6 @@ from agentpg.language import N_
 from agentpg.settings import Settings
 
 T = TypeVar("T")
-
-_HERE = ("localhost", "127.0.0.1", "::1")
 
 NO_DATABASE = Unlooked(N_("no database is configured"))
 _ELSEWHERE = Unlooked(N_("the server's files are on another machine, or hidden from this account"))
@@ -73,29 +73,41 @@ def as_administrator(database: Database, settings: Settings) -> Database:
     """The same as the superuser, where the server is the private one, which is this account's
     own; else as it is."""
     server = EmbeddedServer(settings.home.expanduser().absolute(), settings.pg_bin)
-    if not is_private(database, server):
+    if not is_private(database, server) or not server.status().running:
         return database
     return Database(server.dsn("postgres", database.name()), database.schema)
 
 
 def is_private(database: Database, server: EmbeddedServer) -> bool:
     """Whether the database is that of this private server; nobody is asked."""
-    host, port = database.address()
-    if host not in _HERE:
+    if not database.is_local():
         return False
     status = looked(lambda: server.status() if server.exists() else None)
-    return isinstance(status, ServerStatus) and status.port == port
+    return isinstance(status, ServerStatus) and status.port == database.address()[1]
 
 
-def look_at_disks(database: Database | None, settings: Settings, policy: Policy) -> Facts:
-    """Look at everything. Raises nothing for what can't be looked at."""
+def as_backed_up(database: Database, settings: Settings) -> Database:
+    """The same database as the role that makes backups, by the setting `dsn_backup`."""
+    return Database(settings.dsn_backup, database.schema) if settings.dsn_backup else database
+
+
+def look_at_disks(
+    database: Database | None,
+    settings: Settings,
+    policy: Policy,
+    backed_up: Database | None = None,
+) -> Facts:
+    """Look at everything; `backed_up` is the database as the role that makes backups, by default
+    as the settings say. Raises nothing for what can't be looked at."""
     if database is None:
-        return _Look(settings, policy, None, NO_DATABASE).facts()
+        return _Look(settings, policy, None, None, NO_DATABASE).facts()
+    backed_up = backed_up or as_backed_up(database, settings)
     connection = looked(lambda: connect(database, "agentpg doctor"))
     if isinstance(connection, Unlooked):
-        return _Look(settings, policy, database, connection).facts()
+        return _Look(settings, policy, database, backed_up, connection).facts()
     with connection:
-        return _Look(settings, policy, database, Asking(database, connection)).facts()
+        asking = Asking(database, connection)
+        return _Look(settings, policy, database, backed_up, asking).facts()
 
 
 class _Look:
@@ -106,15 +118,18 @@ class _Look:
         settings: Settings,
         policy: Policy,
         database: Database | None,
+        backed_up: Database | None,
         asking: Asking | Unlooked,
     ) -> None:
         self._settings = settings
         self._policy = policy
         self._database = database
+        self._backed_up = backed_up
         self._asking = asking
         self._now = datetime.now(UTC)
         self._home = settings.home.expanduser().absolute()
         self._server: Server | Unlooked = self._ask(lambda asking: asking.server())
+        self._cluster: Cluster | Unlooked = self._ask(lambda asking: asking.cluster())
         self._folders = self._find_folders()
 
     def facts(self) -> Facts:
@@ -124,7 +139,7 @@ class _Look:
         samples = keep_samples(self._home, read_samples(self._home), volumes, self._now)
         return Facts(
             now=self._now,
-            data=self._folders.data if self._folders else _ELSEWHERE,
+            data=self._folders if isinstance(self._folders, Unlooked) else self._folders.data,
             places=places,
             unseen=unseen,
             volumes=volumes,
@@ -141,29 +156,56 @@ class _Look:
             orphans=self._orphans(),
             holders=self._ask(lambda asking: asking.holders()),
             samples=samples,
-            ballasts=read_ballasts(self._home),
+            ballasts=self._ballasts(),
             others=looked(lambda: self._others(places, volumes)),
             files_in=self._files_in(places, volumes),
+            system=self._system(),
         )
 
     def _ask(self, question: Callable[[Asking], T | Unlooked]) -> T | Unlooked:
         asking = self._asking
         return asking if isinstance(asking, Unlooked) else question(asking)
 
-    def _find_folders(self) -> _Folders | None:
-        """Where the server's files are: as it works, as is set, or the private server's."""
-        data = self._data_of_backend()
-        if data is None and self._settings.data_folder:
-            data = Path(self._settings.data_folder).expanduser().absolute()
+    def _find_folders(self) -> _Folders | Unlooked:
+        """Where the server's files are: as is set, as it works, or the private server's.
+
+        One that is set and is not the server's is said so, and no other is taken for it.
+        """
         own = Folder(self._home)
-        if data is None and self._is_private():
-            data = own.data
-        if data is None:
-            return None
-        return _Folders(data, self._log_folder(data, own))
+        if self._settings.data_folder:
+            data = Path(self._settings.data_folder).expanduser().absolute()
+            return self._doubt(data) or _Folders(data, self._log_folder(data, own))
+        found = self._data_of_backend()
+        if found is None and self._is_private():
+            found = own.data
+        if found is None or self._doubt(found) is not None:
+            return _ELSEWHERE
+        return _Folders(found, self._log_folder(found, own))
+
+    def _doubt(self, data: Path) -> Unlooked | None:
+        """Why this is not to be taken for the server's folder."""
+        if isinstance(self._asking, Unlooked):
+            return why_not(data)
+        if isinstance(self._cluster, Unlooked):
+            return self._cluster
+        return why_not_of(data, self._cluster)
+
+    def _system(self) -> str:
+        """Of which cluster this tells; empty where that is not known."""
+        if isinstance(self._cluster, Cluster):
+            return self._cluster.system
+        if isinstance(self._asking, Asking):
+            return ""
+        said = self._in_folder(system_of)
+        return "" if isinstance(said, Unlooked) else said
+
+    def _ballasts(self) -> tuple[Ballast, ...]:
+        folders = self._folders
+        data = None if isinstance(folders, Unlooked) else folders.data
+        return read_ballasts(self._home, data)
 
     def _data_of_backend(self) -> Path | None:
-        if self._database is None or self._database.address()[0] not in _HERE:
+        if self._database is None or not self._database.is_local():
             return None
         number = self._ask(lambda asking: asking.backend())
         if isinstance(number, Unlooked):
@@ -196,8 +238,8 @@ class _Look:
     def _places(self) -> tuple[tuple[Place, ...], Mapping[str, str]]:
         wanted: list[tuple[str, Path]] = []
         unseen: dict[str, str] = {}
-        if self._folders is None:
-            unseen["data"] = _ELSEWHERE.reason
+        if isinstance(self._folders, Unlooked):
+            unseen["data"] = self._folders.reason
         else:
             wanted += folders.places_of(self._folders.data, self._folders.logs)
         repository = looked(lambda: open_repository(self._settings).folder("backups"))
@@ -232,7 +274,7 @@ class _Look:
         return found if isinstance(found, Unlooked) else self._asking.told(found)
 
     def _tablespaces(self) -> list[Path]:
-        if self._folders is None:
+        if isinstance(self._folders, Unlooked):
             return []
         places = folders.places_of(self._folders.data, None)
         return [folder for role, folder in places if role == "tablespace"]
@@ -248,11 +290,12 @@ class _Look:
         return self._ask(lambda asking: asking.logs(kept, self._now))
 
     def _logs_in(self, data: Path) -> Logs | None:
-        folder = self._folders.logs if self._folders else None
-        if folder is None:
+        if isinstance(self._folders, Unlooked) or self._folders.logs is None:
             return None
-        owner = data.stat().st_uid
-        return folders.read_logs(folder, owner, self._policy.logs_kept, self._now)
+        named = None if isinstance(self._server, Unlooked) else self._server.log_filename
+        return folders.read_logs(
+            self._folders.logs, data, self._home, named, self._policy.logs_kept, self._now
+        )
 
     def _orphans(self) -> Orphans | Unlooked:
         server = self._server
@@ -266,18 +309,21 @@ class _Look:
         )
 
     def _kept(self) -> Kept | Unlooked | None:
-        """The backups, where they lie in a folder; of all databases where nobody answers."""
-        database = self._database if isinstance(self._asking, Asking) else None
+        """The backups, where they lie in a folder; of all databases where it is not known for
+        certain which are this one's."""
+        database = self._backed_up if isinstance(self._asking, Asking) else None
 
         def look() -> Kept | None:
-            source = None if database is None else source_of(database)
-            return look_at_backups(self._settings, source)
+            source = None if database is None else looked(lambda: source_of(database))
+            if isinstance(source, Source) and source.system_identifier == self._system():
+                return look_at_backups(self._settings, source)
+            return look_at_backups(self._settings, None)
 
         return looked(look)
 
     def _in_folder(self, look: Callable[[Path], T]) -> T | Unlooked:
-        if self._folders is None:
-            return _ELSEWHERE
+        if isinstance(self._folders, Unlooked):
+            return self._folders
         data = self._folders.data
         return looked(lambda: look(data))
 
@@ -285,7 +331,7 @@ class _Look:
         """Looked for where the disk is nearly full only: that takes its time."""
         # What has a finding of its own is not named twice.
         ours = {place.folder for place in places if place.role != "home"}
-        ours |= {one.path for one in read_ballasts(self._home)}
+        ours |= {one.path for one in self._ballasts()}
         ours |= {Path(os.path.realpath(folder)) for folder in ours}
         found = [
             large_files(Path(one.mount), one.device, ours)
@@ -306,6 +352,8 @@ class _Look:
 def look_at_backups(settings: Settings, source: Source | None) -> Kept | None:
     """What the backups in a folder take, and what the policy would remove; None: a bucket.
 
+    Without a source of all databases; then nothing is said to go.
+
     Raises what the repository raises.
     """
     repository = open_repository(settings)
@@ -319,8 +367,11 @@ def look_at_backups(settings: Settings, source: Source | None) -> Kept | None:
         backups=len(plan.fates),
         size_bytes=sum(fate.backup.size_bytes for fate in plan.fates)
         + sum(one.kept_bytes + one.going_bytes for one in plan.wal),
-        going=tuple(backup.name for backup in plan.going),
-        going_bytes=sum(backup.size_bytes for backup in plan.going)
+        going=() if source is None else tuple(backup.name for backup in plan.going),
+        going_bytes=0
+        if source is None
+        else sum(backup.size_bytes for backup in plan.going)
         + sum(one.going_bytes for one in plan.wal),
+        of_all=source is None,
         proved=proved[-1] if proved else "",
     )
