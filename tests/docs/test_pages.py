@@ -194,6 +194,7 @@ def with_full_disk(reaper: Reaper) -> Iterator[dict[str, str]]:
         home = disk / "home"
         reaper.watch(home)
         small = {"max_wal_size": "48MB", "min_wal_size": "32MB"}
+        small["log_filename"] = "postgresql-%Y-%m-%d.log"
         server = EmbeddedServer(home, PG_BIN, options={**FAST, **small})
         server.start()
         _fill_disk(server, disk, home)

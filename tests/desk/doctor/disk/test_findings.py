@@ -306,3 +306,8 @@ def test_backups_of_nobody_knows_which_database_are_all_to_be_looked_at() -> Non
     kept = replace(KEPT, going=(), going_bytes=0, size_bytes=900 * MIB, of_all=True)
     [finding] = [one for one in find(facts(FULL, kept=kept), POLICY) if one.code == "D09"]
     assert finding.remedies[0].command == "agentpg backup prune --every-database"
+
+
+def test_a_tablespace_that_is_not_seen_is_no_good_news() -> None:
+    some = facts(unseen={"tablespace": "No such file or directory"})
+    assert "unknown" in [one.level for one in find(some, POLICY) if one.code == "D01"]
