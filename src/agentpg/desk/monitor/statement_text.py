@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
+from agentpg.desk.redacting import redact
 from agentpg.tasks.redaction import without_secrets
-
-# ALTER ROLE … PASSWORD '…'. The end may be missing: the server cuts a long statement.
-_PASSWORD = re.compile(
-    r"(?i)(\bpassword\s+)(?:e?'(?:[^']|'')*(?:'|$)|(\$\w*\$).*?(?:\2|$))", re.DOTALL
-)
 
 
 def shown_statement(text: str | None, longest: int = 1000) -> str:
@@ -18,6 +12,5 @@ def shown_statement(text: str | None, longest: int = 1000) -> str:
     >>> shown_statement("ALTER ROLE admin\\n  PASSWORD 's3cret'")
     'ALTER ROLE admin PASSWORD ***'
     """
-    hidden = _PASSWORD.sub(r"\1***", text or "")
     # Cut last: half a password would not look like one.
-    return without_secrets(" ".join(hidden.split()), longest=longest)
+    return without_secrets(" ".join(redact(text or "").split()), longest=longest)

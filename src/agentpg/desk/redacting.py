@@ -1,0 +1,38 @@
+"""SQL that others wrote, as it may be shown: without passwords, keys and tokens."""
+
+from __future__ import annotations
+
+import re
+
+from agentpg.settings import hide_secrets
+
+# What may be between a name and its literal: also comments, and what a plan adds to a column.
+_BETWEEN = r"(?:[\s=)]|::\w+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*"
+
+# The end may be missing: the server cuts a long statement. Literals in a row are one.
+_PLAIN = r"'(?:[^']|'')*(?:'|$)"
+_ESCAPED = r"'(?:[^'\\]|\\.|'')*(?:'|\\?$)"
+_LITERAL = (
+    rf"(?:e{_ESCAPED}(?:\s+{_ESCAPED})*"
+    rf"|(?:u&)?{_PLAIN}(?:\s+{_PLAIN})*"
+    r"|(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=tag)|$))"
+)
+_SECRET = re.compile(
+    rf"(?is)((?:passw|secret|token|credential|api_?key)\w*\"?{_BETWEEN}){_LITERAL}"
+)
+
+
+def redact(text: str) -> str:
+    """The text with *** for each literal that its name calls a secret.
+
+    Takes statements, plans and lines of a log, whole or cut; better too much is hidden than
+    too little.
+
+    >>> redact("ALTER ROLE admin PASSWORD /* new */ E'it\\\\'s'")
+    'ALTER ROLE admin PASSWORD /* new */ ***'
+    >>> redact('ALTER USER MAPPING FOR a SERVER b OPTIONS (SET "password" $x$s3cret$x$)')
+    'ALTER USER MAPPING FOR a SERVER b OPTIONS (SET "password" ***)'
+    >>> redact("Index Cond: ((token)::text = 'abc'::text)")
+    'Index Cond: ((token)::text = ***::text)'
+    """
+    return hide_secrets(_SECRET.sub(r"\1***", text))
