@@ -151,7 +151,7 @@ def test_metrics_are_served_and_written_until_sigterm(
 ) -> None:
     target = tmp_path / "agentpg.prom"
     serving = launch("monitor", "metrics", "--listen", "0")
-    writing = launch("monitor", "metrics", "--file", str(target), "--every", "500ms")
+    writing = launch("monitor", "metrics", "--file", str(target), "--every", "1s")
     serving.says("/metrics")
     address = re.search(r"http://127\.0\.0\.1:\d+/metrics", serving.text)
     assert address is not None
@@ -165,6 +165,13 @@ def test_metrics_are_served_and_written_until_sigterm(
         assert "Traceback" not in running.text
     # Nothing half-written lies beside it.
     assert [path for path in tmp_path.iterdir() if "prom." in path.name] == []
+
+
+@pytest.mark.without_server
+def test_a_file_is_not_written_without_rest(call: Call, tmp_path: Path) -> None:
+    found = call("monitor", "metrics", "--file", str(tmp_path / "a.prom"), "--every", "0s")
+    assert found.code == 2
+    assert "1s" in found.err
 
 
 @pytest.mark.without_server

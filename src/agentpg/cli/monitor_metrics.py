@@ -29,6 +29,9 @@ _REACH = timedelta(hours=1)
 # A bucket that is asked for its backups may be far away.
 _PATIENCE = timedelta(seconds=10)
 
+# More often would only keep the server busy.
+_MOST_OFTEN = timedelta(seconds=1)
+
 _ONE_WAY = N_("--listen, --file, --dashboard, --rules and --json exclude each other")
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -81,6 +84,8 @@ def metrics(
         raise UsageError(_ONE_WAY)
     if every is not None and path is None:
         raise UsageError(N_("--every needs --file"))
+    if every is not None and every < _MOST_OFTEN:
+        raise UsageError(N_("--every takes 1s at least"))
     if dashboard or rules:
         from agentpg.desk.monitor.metrics.shipped import dashboard_text, rules_text
 

@@ -115,9 +115,11 @@ def _doing(database: Database, translate: Translate) -> Doing:
 
     def explained(one: Seen) -> list[str]:
         try:
-            return explain(database, one)
+            plan = explain(database, one)
         except AgentpgError as error:
             return [error.message(translate)]
+        planned = translate(N_("planned with search_path {path}"))
+        return [*plan.lines, "", planned.format(path=plan.search_path)]
 
     def cancelled(one: Seen) -> str:
         try:

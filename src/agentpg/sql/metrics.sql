@@ -20,7 +20,8 @@ SELECT 'pg_static', ARRAY[split_part(current_setting('server_version'), ' ', 1)]
 
 -- name: activity
 -- Sessions of clients by state, their longest transactions, and those that wait for a lock.
--- All databases but this one are one, so that there are few.
+-- All databases but this one are one, so that there are few. Where a role may not see some of
+-- them, NULL instead of saying that nothing is wrong.
 WITH client AS MATERIALIZED (
     SELECT
         CASE WHEN datname = current_database() THEN datname::text ELSE 'other' END AS datname,
@@ -28,36 +29,49 @@ WITH client AS MATERIALIZED (
         extract(epoch FROM clock_timestamp() - xact_start) AS transaction_seconds,
         CASE WHEN wait_event_type = 'Lock'
             THEN extract(epoch FROM clock_timestamp() - state_change)
-        END AS blocked_seconds
+        END AS blocked_seconds,
+        backend_type IS NULL AS hidden
     FROM pg_stat_activity
     WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND leader_pid IS NULL
       AND coalesce(backend_type, 'client backend') = 'client backend'
       AND pid <> pg_backend_pid()
+), all_of_them AS (
+    SELECT
+        count(*) FILTER (WHERE hidden) AS hidden,
+        count(blocked_seconds) AS blocked,
+        coalesce(max(blocked_seconds), 0) AS longest
+    FROM client
 )
 SELECT 'pg_stat_activity_count' AS name, ARRAY[datname, state] AS labels, count(*)::float8 AS value
 FROM client GROUP BY datname, state
 UNION ALL
 SELECT 'pg_stat_activity_max_tx_duration_seconds', ARRAY[datname, state],
-       coalesce(max(transaction_seconds), 0)::float8
+       CASE WHEN NOT bool_or(hidden) THEN coalesce(max(transaction_seconds), 0)::float8 END
 FROM client GROUP BY datname, state
 UNION ALL
-SELECT 'pg_blocked_sessions', '{{}}', count(blocked_seconds)::float8 FROM client
+SELECT 'pg_stat_activity_hidden', '{{}}', hidden::float8 FROM all_of_them
 UNION ALL
-SELECT 'pg_blocked_longest_seconds', '{{}}', coalesce(max(blocked_seconds), 0)::float8 FROM client;
+SELECT 'pg_blocked_sessions', '{{}}', CASE WHEN hidden = 0 OR blocked > 0 THEN blocked::float8 END
+FROM all_of_them
+UNION ALL
+SELECT 'pg_blocked_longest_seconds', '{{}}', CASE WHEN hidden = 0 OR blocked > 0 THEN longest::float8 END
+FROM all_of_them;
 
 -- name: horizon
--- How far back whatever keeps dead rows from being removed looks, in transactions.
+-- How far back whatever keeps dead rows from being removed looks, in transactions. NULL where a
+-- role may not see some sessions.
 SELECT 'pg_xmin_horizon_age' AS name, ARRAY[holder] AS labels,
-       coalesce(max(age), 0)::float8 AS value
+       CASE WHEN NOT bool_or(hidden) THEN coalesce(max(age), 0)::float8 END AS value
 FROM (
-    SELECT 'session' AS holder, greatest(age(backend_xmin), age(backend_xid)) AS age
+    SELECT 'session' AS holder, greatest(age(backend_xmin), age(backend_xid)) AS age,
+           backend_type IS NULL AS hidden
     FROM pg_stat_activity WHERE pid <> pg_backend_pid()
     UNION ALL
-    SELECT 'slot', greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots
+    SELECT 'slot', greatest(age(xmin), age(catalog_xmin)), false FROM pg_replication_slots
     UNION ALL
-    SELECT 'prepared', age(transaction) FROM pg_prepared_xacts
+    SELECT 'prepared', age(transaction), false FROM pg_prepared_xacts
     UNION ALL
-    SELECT h.holder, 0 FROM unnest(ARRAY['session', 'slot', 'prepared']) AS h (holder)
+    SELECT h.holder, 0, false FROM unnest(ARRAY['session', 'slot', 'prepared']) AS h (holder)
 ) held
 GROUP BY holder;
 
@@ -129,17 +143,26 @@ CROSS JOIN LATERAL (VALUES
 ) AS v (name, value);
 
 -- name: replication
--- Standbys and slots; the age of what a standby has replayed is 0 while it has caught up.
+-- Standbys and slots; the age of what a standby has replayed is 0 while it receives and has
+-- caught up. Without pg_read_all_stats a receiver's status is hidden, that there is one is not.
+-- A base backup is no standby. NULL where a role may not see how a standby is.
 SELECT 'pg_replication_lag_seconds' AS name, '{{}}'::text[] AS labels,
     CASE
-        WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+        WHEN NOT pg_is_in_recovery() THEN 0
+        WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (
+            SELECT FROM pg_stat_wal_receiver WHERE coalesce(status, 'streaming') = 'streaming'
+        ) THEN 0
         ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
     END::float8 AS value
 UNION ALL
 SELECT v.name, '{{}}', v.value::float8
 FROM (
     SELECT
-        count(*) AS standbys,
+        count(*) FILTER (
+            WHERE state IS DISTINCT FROM 'backup'
+              AND application_name IS DISTINCT FROM 'pg_basebackup'
+        ) AS standbys,
+        count(*) FILTER (WHERE state IS NULL) AS hidden,
         max(extract(epoch FROM replay_lag)) AS seconds,
         max(CASE WHEN NOT pg_is_in_recovery()
             THEN pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) END) AS bytes
@@ -147,8 +170,9 @@ FROM (
 ) r
 CROSS JOIN LATERAL (VALUES
     ('pg_stat_replication_standbys', r.standbys),
-    ('pg_stat_replication_max_lag_seconds', coalesce(r.seconds, 0)),
-    ('pg_stat_replication_max_lag_bytes', coalesce(r.bytes, 0))
+    ('pg_stat_replication_max_lag_seconds',
+        CASE WHEN r.hidden = 0 THEN coalesce(r.seconds, 0) END),
+    ('pg_stat_replication_max_lag_bytes', CASE WHEN r.hidden = 0 THEN coalesce(r.bytes, 0) END)
 ) AS v (name, value)
 UNION ALL
 SELECT v.name, ARRAY[s.slot_name], v.value::float8
@@ -196,7 +220,17 @@ CROSS JOIN LATERAL (VALUES
 
 -- name: sizes
 -- The sizes of the database and of its largest tables; none of one that somebody has for
--- himself, since that would have to be waited for.
+-- himself, or an index of it, since that would have to be waited for.
+WITH locked AS MATERIALIZED (
+    SELECT l.relation AS oid
+    FROM pg_locks l
+    WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+), taken AS MATERIALIZED (
+    SELECT oid FROM locked
+    UNION
+    SELECT i.indrelid FROM pg_index i JOIN locked ON locked.oid = i.indexrelid
+)
 SELECT 'pg_database_size_bytes' AS name, ARRAY[current_database()::text] AS labels,
        pg_database_size(current_database())::float8 AS value
 UNION ALL
@@ -207,10 +241,7 @@ FROM (
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-      AND NOT EXISTS (
-          SELECT FROM pg_locks l
-          WHERE l.relation IN (c.oid, c.reltoastrelid) AND l.mode = 'AccessExclusiveLock'
-      )
+      AND NOT EXISTS (SELECT FROM taken WHERE taken.oid IN (c.oid, c.reltoastrelid))
     ORDER BY n.nspname = %(schema)s DESC, c.relpages DESC, c.oid
     LIMIT %(most)s
 ) t
@@ -256,6 +287,34 @@ CROSS JOIN LATERAL (VALUES
     ('agentpg_longest_running_seconds', ARRAY[u.agent], coalesce(u.longest_seconds, 0))
 ) AS v (name, labels, value)
 ORDER BY u.ready + u.delayed + u.held + u.running + u.waiting DESC, u.agent;
+
+-- name: oldest_plain
+-- How long the oldest task that could run has waited, of those that no limit, turn or pause
+-- concerns: the first of each priority in the index of the claim, however long the queue is.
+WITH RECURSIVE first AS (
+    (
+        SELECT priority, run_at
+        FROM {schema}.tasks
+        WHERE status = 'pending' AND held_reason IS NULL AND lane IS NULL
+        ORDER BY priority, run_at, id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT n.priority, n.run_at
+    FROM first f
+    CROSS JOIN LATERAL (
+        SELECT t.priority, t.run_at
+        FROM {schema}.tasks t
+        WHERE t.status = 'pending' AND t.held_reason IS NULL AND t.lane IS NULL
+          AND t.priority > f.priority
+        ORDER BY t.priority, t.run_at, t.id
+        LIMIT 1
+    ) n
+)
+SELECT 'agentpg_oldest_plain_seconds' AS name, '{{}}'::text[] AS labels,
+       coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE run_at <= now())), 0)::float8
+           AS value
+FROM first;
 
 -- name: nobody_knows
 -- Tasks that could run, and that no living worker has a handler for.

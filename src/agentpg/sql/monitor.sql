@@ -44,7 +44,8 @@ FROM pg_stat_activity;
 -- name: sessions
 -- Sessions of clients, vacuum workers and standbys, with what each waits for and who blocks it.
 -- Where a role may not see a session, only who and when is there. Who blocks whom costs locks
--- of the lock manager, so it is asked only for those that wait for a lock.
+-- of the lock manager, so it is asked only for those that wait for a lock; of hidden ones
+-- pg_locks says that.
 SELECT
     a.pid,
     a.datname::text AS database,
@@ -63,7 +64,9 @@ SELECT
         THEN extract(epoch FROM clock_timestamp() - a.query_start)::float8
     END AS query_seconds,
     extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_seconds,
-    CASE WHEN a.wait_event_type = 'Lock' OR a.backend_type IS NULL
+    CASE WHEN a.wait_event_type = 'Lock' OR (
+            a.backend_type IS NULL AND a.pid IN (SELECT l.pid FROM pg_locks l WHERE NOT l.granted)
+        )
         THEN pg_blocking_pids(a.pid)
         ELSE '{{}}'
     END AS blocked_by,
@@ -110,7 +113,17 @@ SELECT
 
 -- name: tables
 -- Every table of the users, the largest first. One that somebody has for himself, or waits
--- for, would have to be waited for, so its size is not known.
+-- for, or an index of it, would have to be waited for, so its size is not known.
+WITH locked AS MATERIALIZED (
+    SELECT l.relation AS oid
+    FROM pg_locks l
+    WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+), taken AS MATERIALIZED (
+    SELECT oid FROM locked
+    UNION
+    SELECT i.indrelid FROM pg_index i JOIN locked ON locked.oid = i.indexrelid
+)
 SELECT
     n.nspname::text AS schema,
     c.relname::text AS name,
@@ -126,11 +139,7 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
 CROSS JOIN LATERAL (
-    SELECT NOT EXISTS (
-        SELECT FROM pg_locks l
-        WHERE l.relation IN (c.oid, c.reltoastrelid) AND l.mode = 'AccessExclusiveLock'
-          AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-    ) AS ed
+    SELECT NOT EXISTS (SELECT FROM taken WHERE taken.oid IN (c.oid, c.reltoastrelid)) AS ed
 ) open
 WHERE c.relkind IN ('r', 'm')
   AND c.relpersistence <> 't'
@@ -164,20 +173,15 @@ WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => lease_se
 
 -- name: may_explain
 -- Whether a role's statement may be planned by this one: a plan may call functions that the
--- other role has written, with the rights of this one. So it is one that has these rights
--- already, or the owner of the database, and whether the server has kept all of the statement.
+-- other role has written, with the rights of this one. So it must be the same role; and whether
+-- the server has kept all of the statement.
 SELECT
-    (
-        pg_has_role(r.oid, current_user, 'USAGE')
-        OR pg_has_role(r.oid, (SELECT datdba FROM pg_database WHERE datname = current_database()),
-                       'USAGE')
-    ) AS trusted,
+    a.usename = current_user AS trusted,
     a.datname = current_database() AS here,
     octet_length(a.query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1 AS cut,
     a.query
 FROM pg_stat_activity a
-JOIN pg_roles r ON r.rolname = a.usename
-WHERE a.pid = %(pid)s AND a.backend_start = %(started_at)s;
+WHERE a.usename IS NOT NULL AND a.pid = %(pid)s AND a.backend_start = %(started_at)s;
 
 -- name: plan_for_any
 -- Parameters of a statement are not known here: let it be planned for any.
@@ -194,6 +198,10 @@ SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'ag
 -- name: explain
 -- Its plan; nothing runs.
 EXPLAIN EXECUTE agentpg_explained {parameters};
+
+-- name: searched
+-- Where names without a schema are looked for: not always where the other session looks.
+SHOW search_path;
 
 -- name: forget_explained
 -- Leave nothing behind, since a pooler may keep the connection.

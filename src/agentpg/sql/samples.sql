@@ -2,13 +2,32 @@
 
 -- name: present
 -- The present moment as it is kept: sizes, rows, and counters of which any two have a difference.
--- Of settings only what tells that one was changed, since a value may hold a password.
+-- Of settings only what tells that one was changed, since a value may hold a password; and only
+-- those of the server and the database, since those of a role are no change. `known` is how many tables there are, of which some may be left out.
+WITH locked AS MATERIALIZED (
+    SELECT l.relation AS oid
+    FROM pg_locks l
+    WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+), taken AS MATERIALIZED (
+    SELECT oid FROM locked
+    UNION
+    SELECT i.indrelid FROM pg_index i JOIN locked ON locked.oid = i.indexrelid
+)
 SELECT
     clock_timestamp() AS taken_at,
     jsonb_build_object(
         'version', split_part(current_setting('server_version'), ' ', 1),
         'started_at', pg_postmaster_start_time(),
+        'role', current_user,
         'bytes', pg_database_size(current_database()),
+        'known', (
+            SELECT count(*)
+            FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+              AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+        ),
         'tables', (
             SELECT jsonb_agg(jsonb_build_array(
                 t.schema, t.name, pg_total_relation_size(t.oid), t.rows, t.dead
@@ -23,9 +42,7 @@ SELECT
                 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
                   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
                   AND NOT EXISTS (
-                      SELECT FROM pg_locks l
-                      WHERE l.relation IN (c.oid, c.reltoastrelid)
-                        AND l.mode = 'AccessExclusiveLock'
+                      SELECT FROM taken WHERE taken.oid IN (c.oid, c.reltoastrelid)
                   )
                 ORDER BY n.nspname = %(schema)s DESC, c.relpages DESC, c.oid
                 LIMIT %(most)s
@@ -49,7 +66,7 @@ SELECT
         'settings', (
             SELECT jsonb_object_agg(name, left(md5(setting), 8))
             FROM pg_settings
-            WHERE source NOT IN ('default', 'client', 'session', 'override', 'interactive')
+            WHERE source IN ('configuration file', 'command line', 'database')
         )
     ) AS sample;
 

@@ -49,7 +49,8 @@ def test_a_statement_is_explained_and_not_run(
         connection.execute("INSERT INTO tasks (agent_name, task_type) VALUES ('a', 'b')")
         plan = explain(database, session)
         row = connection.execute("SELECT count(*) FROM tasks").fetchone()
-    assert any("cost=" in line for line in plan)
+    assert any("cost=" in line for line in plan.lines)
+    assert plan.search_path
     assert row == (1,)
 
 
@@ -97,6 +98,25 @@ def test_a_stranger_cannot_have_functions_run_with_our_rights(
                 explain(watcher, seen(watcher, session.pid))
         finally:
             administrator.execute(f"DROP ROLE {role}".encode())
+
+
+def test_an_owner_of_the_database_is_no_superuser(
+    database: Database, superuser_dsn: Callable[..., str]
+) -> None:
+    watcher = Database(superuser_dsn(database.name()), database.schema)
+    wrong = pytest.raises(NotExplained, match="rights")
+    with ran(database, "SELECT 1") as session, wrong:
+        explain(watcher, session)
+
+
+def test_a_plan_is_shown_without_secrets(database: Database) -> None:
+    with connect(database) as connection:
+        connection.execute("CREATE TABLE keys (token varchar)")
+    statement = "SELECT * FROM agentic_ai.keys WHERE token = 'hunter2'"
+    with ran(database, statement) as session:
+        plan = explain(database, session)
+    assert any("***" in line for line in plan.lines)
+    assert "hunter2" not in str(plan)
 
 
 def test_a_statement_is_cancelled_and_no_other(database: Database) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,16 +19,17 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentpg.db import Database, connect
+from agentpg.db import Database, connect, make_conninfo
+from agentpg.desk.monitor.metrics import aside as aside_module
 from agentpg.desk.monitor.metrics import collecting as module
 from agentpg.desk.monitor.metrics.aside import Aside
 from agentpg.desk.monitor.metrics.collecting import Collecting
 from agentpg.desk.monitor.metrics.described import BY_NAME, METRICS
 from agentpg.desk.monitor.metrics.parts import Sample
 from agentpg.desk.monitor.metrics.rendering import text_of
-from agentpg.desk.monitor.metrics.serving import parse_address, served
+from agentpg.desk.monitor.metrics.serving import keep_writing, parse_address, served
 from agentpg.desk.monitor.metrics.shipped import dashboard_text, rules_text
-from agentpg.errors import AddressWrong, RepositoryError
+from agentpg.errors import AddressWrong, AgentpgError, RepositoryError, ServerBusy
 from tests.desk.history import write_history
 from tests.desk.monitor.quarrel import quarrel
 from tests.servers import OwnServers
@@ -82,6 +85,7 @@ def test_they_say_what_there_is(text: str) -> None:
     assert set(parts(found).values()) == {1.0}, parts(found)
     assert found["agentpg_tasks", ("BillingAgent", "ready")] == 4
     assert found["agentpg_oldest_ready_seconds", ("BillingAgent",)] == pytest.approx(10800, abs=99)
+    assert found["agentpg_oldest_plain_seconds", ()] == pytest.approx(10800, abs=99)
     assert found["agentpg_tasks", ("DocumentAgent", "held")] == 1
     assert found["agentpg_tasks_without_worker", ()] == 4
     assert found["agentpg_workers", ("alive",)] == 2
@@ -93,6 +97,24 @@ def test_they_say_what_there_is(text: str) -> None:
     assert {("tasks", "agentic_ai"), ("llm_requests", "agentic_ai")} <= tables
     buckets = [v for (n, _), v in found.items() if n == "agentpg_execution_run_seconds_bucket"]
     assert max(buckets) > 0
+
+
+def test_what_a_role_may_not_see_is_not_told_as_well(
+    database: Database, superuser_dsn: Callable[..., str]
+) -> None:
+    role = f"watcher_{secrets.token_hex(4)}"
+    with connect(Database(superuser_dsn())) as administrator:
+        administrator.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'w'".encode())
+        try:
+            dsn = make_conninfo(database.dsn, user=role, password="w")
+            with quarrel(database):
+                found = found_in(Database(dsn, database.schema))
+        finally:
+            administrator.execute(f"DROP ROLE {role}".encode())
+    assert found["pg_stat_activity_hidden", ()] >= 2
+    assert ("pg_blocked_sessions", ()) not in found
+    assert ("pg_xmin_horizon_age", ("session",)) not in found
+    assert found["pg_xmin_horizon_age", ("slot",)] == 0
 
 
 def test_every_label_is_one_of_few(text: str) -> None:
@@ -139,6 +161,35 @@ def test_a_part_that_took_long_rests(database: Database, monkeypatch: pytest.Mon
         assert [values(text_of(shared))["pg_xid_age", ()] for _ in range(3)] == [1, 1, 1]
 
 
+def test_what_a_part_told_stays_for_a_while_when_it_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def look(_: object) -> list[Sample]:
+        looks.append("looked")
+        if len(looks) > 1:
+            raise ServerBusy("it takes too long", target="here")
+        return [Sample("agentpg_tasks_without_worker", [], 7.0)]
+
+    monkeypatch.setattr(module, "parts", lambda _: {"unhandled": look})
+    with collecting(database) as shared:
+        assert values(text_of(shared))["agentpg_tasks_without_worker", ()] == 7
+        failing = values(text_of(shared))
+        monkeypatch.setattr(module, "_STAYS_SECONDS", 0.0)
+        late = values(text_of(shared))
+    assert failing["agentpg_tasks_without_worker", ()] == 7
+    assert parts(failing) == {"unhandled": 0}
+    assert ("agentpg_tasks_without_worker", ()) not in late
+
+
+@pytest.mark.without_server
+def test_a_dsn_that_nobody_can_read_is_told_without_its_password() -> None:
+    with pytest.raises(AgentpgError) as raised:
+        Collecting(Database("host=a password='hunter2 x"))
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.without_server
 def test_what_is_looked_at_aside_is_not_waited_for() -> None:
     def fail() -> list[Sample]:
@@ -148,6 +199,53 @@ def test_what_is_looked_at_aside_is_not_waited_for() -> None:
     told = aside.found(timedelta(seconds=10))
     assert told is not None
     assert (told.ok, told.samples) == (False, [])
+
+
+@pytest.mark.without_server
+def test_a_look_that_does_not_end_is_told_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside_module, "_RESTS", timedelta())
+    ends = threading.Event()
+    looks: list[str] = []
+
+    def look() -> list[Sample]:
+        if looks:
+            ends.wait(60)
+        looks.append("looked")
+        return [Sample("agentpg_backups", [], 2.0)]
+
+    aside = Aside("backups", look)
+    try:
+        assert aside.found(timedelta(seconds=10)) is not None
+        told = aside.found()
+        assert told is not None
+        assert told.ok
+        monkeypatch.setattr(aside_module, "_HANGS", timedelta())
+        hanging = aside.found()
+    finally:
+        ends.set()
+    assert hanging is not None
+    assert (hanging.ok, hanging.samples) == (False, told.samples)
+
+
+def test_a_file_that_cannot_be_written_once_is_written_again(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target, ended = tmp_path / "within" / "a.prom", threading.Event()
+    target.parent.mkdir()
+    with collecting(database) as shared:
+        every = timedelta(milliseconds=10)
+        writing = threading.Thread(target=keep_writing, args=(shared, target, every, ended))
+        writing.start()
+        try:
+            eventually(target.exists)
+            target.parent.rename(tmp_path / "away")
+            eventually(lambda: "a.prom" in caplog.text)
+            (tmp_path / "back").mkdir()
+            (tmp_path / "back").rename(target.parent)
+            eventually(target.exists)
+        finally:
+            ended.set()
+            writing.join()
 
 
 def test_a_server_that_goes_away_is_told_and_comes_back(own_server: OwnServers) -> None:
@@ -215,7 +313,8 @@ def test_what_is_shipped_names_metrics_that_exist(shipped: Callable[[], str]) ->
     known = {*BY_NAME, *(f"{name}_bucket" for name in histograms)}
     named = set(_NAME.findall(shipped()))
     assert len(named) > 20
-    assert named - known == set()
+    # A role of the server is no metric.
+    assert named - known - {"pg_monitor"} == set()
 
 
 @pytest.mark.without_server

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from agentpg.db import Database, connect
+from agentpg.desk.monitor import pulse as module
 from agentpg.desk.monitor.pulse import Pulse
-from agentpg.errors import SchemaMissing
+from agentpg.errors import SchemaMissing, ServerBusy
 from tests.desk.history import write_history
 from tests.waiting import eventually
 
+_SLOW = """
+INSERT INTO tasks (agent_name, task_type) VALUES ('A', 'b');
+ALTER TABLE tasks RENAME TO tasks_behind;
+CREATE VIEW tasks AS
+SELECT * FROM tasks_behind WHERE status <> 'pending' OR pg_sleep(1) IS NOT NULL;
+"""
 _JUST_NOW = """
 WITH done AS (
     INSERT INTO tasks (agent_name, task_type, status, attempt, created_at, run_at)
@@ -46,6 +55,20 @@ def test_the_pace_is_that_of_the_last_minute(database: Database) -> None:
     assert second.total.held == 1
     assert second.workers is not None
     assert second.workers.alive == 1
+
+
+def test_a_queue_that_takes_too_long_leaves_the_sessions_and_rests(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STATEMENT_TIMEOUT", timedelta(milliseconds=300))
+    with connect(database) as connection:
+        connection.execute(_SLOW)
+    pulse = Pulse(database)
+    first, second = pulse.look(), pulse.look()
+    pulse.close()
+    assert isinstance(first.problem, ServerBusy)
+    assert first.activity.connections.sessions > 0
+    assert second.problem is first.problem
 
 
 def test_without_our_schema_the_server_is_shown_alone(empty_database: Database) -> None:

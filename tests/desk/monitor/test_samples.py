@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -39,6 +40,24 @@ def test_a_year_of_samples_is_thinned_to_a_few_megabytes(database: Database) -> 
     assert whole * size < 8_000_000
 
 
+def test_a_setting_that_a_role_sees_differently_is_no_change(
+    database: Database, superuser_dsn: Callable[..., str]
+) -> None:
+    keep_sample(database)
+    with connect(database) as connection:
+        connection.execute("UPDATE samples SET taken_at = now() - interval '1 day'")
+    watcher = Database(superuser_dsn(database.name()), database.schema)
+    with reading(watcher, "the test") as reader:
+        assert read_changes(reader, timedelta(days=1)).settings == ()
+    # What the role that keeps them says of its own, tells also of a new one.
+    with connect(Database(superuser_dsn())) as administrator:
+        change = f"ALTER DATABASE {database.name()} SET geqo_seed = 0.5"
+        administrator.execute(change.encode())
+    keep_sample(database)
+    with reading(watcher, "the test") as reader:
+        assert read_changes(reader, timedelta(days=1)).settings == ("geqo_seed",)
+
+
 def test_what_has_changed_is_said(database: Database) -> None:
     with reading(database, "the test") as reader, pytest.raises(NoSample):
         read_near(reader, timedelta(days=1))
@@ -48,7 +67,7 @@ def test_what_has_changed_is_said(database: Database) -> None:
         keep_sample(database)
         connection.execute(
             "UPDATE samples SET taken_at = now() - interval '1 day', sample = jsonb_set("
-            "jsonb_set(sample, '{settings, work_mem}', '\"other\"'), '{version}', '\"15.1\"')"
+            "jsonb_set(sample, '{settings, port}', '\"other\"'), '{version}', '\"15.1\"')"
             " WHERE taken_at > now() - interval '1 hour'"
         )
         connection.execute("CREATE TABLE fresh AS SELECT n FROM generate_series(1, 50000) AS n")
@@ -56,7 +75,7 @@ def test_what_has_changed_is_said(database: Database) -> None:
         found = read_changes(reader, timedelta(days=1))
         oldest = read_near(reader, timedelta(days=9))
     assert abs(found.until - found.since - timedelta(days=1)) < timedelta(minutes=1)
-    assert found.settings == ("work_mem",)
+    assert found.settings == ("port",)
     assert found.version_before == "15.1"
     assert found.restarted_at is None
     assert (found.sizes.grown_bytes or 0) > 1_000_000

@@ -9,6 +9,7 @@ import pytest
 
 from agentpg.db import Database, connect
 from agentpg.desk.monitor.reading import reading
+from agentpg.desk.monitor.samples import keep_sample
 from agentpg.desk.monitor.sizes import Sizes, TableSize, compared, read_sample, read_sizes
 from agentpg.errors import FileNotRead, SampleNotRead
 from tests.waiting import eventually
@@ -82,6 +83,19 @@ def test_a_table_that_is_rewritten_is_not_waited_for(database: Database) -> None
         found = look(database)
     assert table(found, "tasks").total_bytes is None
     assert (table(found, "users").total_bytes or 0) > 0
+
+
+def test_an_index_that_is_built_anew_is_not_waited_for(database: Database) -> None:
+    with connect(database, autocommit=False) as rebuilding:
+        rebuilding.execute("REINDEX INDEX tasks_pkey")
+        found = look(database)
+        kept = keep_sample(database)
+    assert table(found, "tasks").total_bytes is None
+    assert (table(found, "users").total_bytes or 0) > 0
+    # What was left out of a sample is not new.
+    later = compared(look(database), kept.sizes)
+    tasks = table(later, "tasks")
+    assert (tasks.is_new, tasks.grown_bytes) == (False, None)
 
 
 @pytest.mark.without_server

@@ -9,7 +9,7 @@ import pytest
 
 from agentpg.db import Connection, Database, connect
 from agentpg.desk.monitor import tally as module
-from agentpg.desk.monitor.reading import reading
+from agentpg.desk.monitor.reading import Reader, reading
 from agentpg.desk.monitor.tally import BOUNDS, OTHER, Histogram, Names, Tally
 
 _TASK = """
@@ -25,6 +25,14 @@ SELECT id, attempt, agent_name, task_type, started_at FROM tasks WHERE id = %(id
 _CALL = """
 INSERT INTO llm_requests (task_id, attempt, agent_name, provider, model, started_at)
 SELECT id, attempt, agent_name, 'openai', 'gpt-4o-mini', started_at FROM tasks WHERE id = %(id)s
+"""
+# Whoever reads the execution of half an hour ago takes a second.
+_SLOW = """
+ALTER TABLE agent_executions RENAME TO executions_behind;
+CREATE VIEW agent_executions AS
+SELECT e.* FROM executions_behind e
+WHERE NOT (e.execution_start BETWEEN now() - interval '31 min' AND now() - interval '29 min'
+           AND pg_sleep(1) IS NULL);
 """
 _END = """
 UPDATE agent_executions SET execution_end = now(), outcome = %(outcome)s, duration_seconds = 2
@@ -88,6 +96,24 @@ def test_each_is_counted_once_and_only_when_it_has_ended(database: Database) -> 
     spent = tally.counts.spent["Slow", "gpt-4o-mini"]
     assert (spent.tokens["input"], spent.tokens["output"]) == (100, 20)
     assert spent.cost_usd == Decimal("0.25")
+
+
+def test_what_takes_too_long_is_read_in_slices_and_at_last_left_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(module, "_SHORTEST_SLICE", timedelta(minutes=2))
+    with connect(database) as connection, connect(database) as looking:
+        for ago in ("50 min", "30 min", "1 min"):
+            end(connection, begin(connection, "A", ago), "completed")
+        connection.execute(_SLOW)
+        tally = Tally(timedelta(hours=1))
+        reader = Reader(database, looking, timedelta(milliseconds=300))
+        tally.look(reader)
+        assert tally.counts.executions == {("A", "completed"): 2}
+        assert tally.left_out == 1
+        tally.look(reader)
+    assert tally.counts.executions == {("A", "completed"): 2}
 
 
 def test_a_first_look_can_reach_back(database: Database) -> None:

@@ -16,6 +16,7 @@ from agentpg.db import (
 )
 from agentpg.desk.monitor.reading import Reader, reading
 from agentpg.desk.monitor.sessions import Session
+from agentpg.desk.monitor.statement_text import shown_line
 from agentpg.errors import NotCancelled, NotExplained, PermissionDenied
 from agentpg.language import N_
 
@@ -46,10 +47,19 @@ class _Asked:
     asked: bool
 
 
-def explain(database: Database, session: Session) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The lines of a plan, and the search_path by which its names were found."""
+
+    lines: tuple[str, ...]
+    search_path: str
+
+
+def explain(database: Database, session: Session) -> Plan:
     """The plan of the statement that a session runs or has run, for any parameters.
 
-    Nothing runs. Raises NotExplained, and the errors of the database.
+    Nothing runs. Only for sessions of the same role, since planning may call functions. Raises
+    NotExplained, and the errors of the database.
     """
     with reading(database, "agentpg monitor explain") as reader:
         statement = _explainable(reader, session)
@@ -59,7 +69,7 @@ def explain(database: Database, session: Session) -> list[str]:
             except LockNotAvailable:
                 raise NotExplained(_LOCKED, pid=session.pid) from None
             except ServerError as error:
-                raise NotExplained(server_message(error), pid=session.pid) from None
+                raise NotExplained(shown_line(server_message(error)), pid=session.pid) from None
 
 
 def _explainable(reader: Reader, session: Session) -> str:
@@ -77,7 +87,7 @@ def _explainable(reader: Reader, session: Session) -> str:
     return found[0].query
 
 
-def _plan(connection: Connection[tuple[object, ...]], statement: str) -> list[str]:
+def _plan(connection: Connection[tuple[object, ...]], statement: str) -> Plan:
     connection.execute(_SQL["plan_for_any"])
     prepare = _SQL.compose("prepare_explained", statement=Fragment(statement.rstrip("; \n\t")))
     # In binary form, since only the extended protocol refuses a second statement.
@@ -87,7 +97,8 @@ def _plan(connection: Connection[tuple[object, ...]], statement: str) -> list[st
     given = Fragment(f"({', '.join(['NULL'] * number)})" if number else "")
     lines = cursor.execute(_SQL.compose("explain", parameters=given)).fetchall()
     connection.execute(_SQL["forget_explained"])
-    return [str(line) for line in lines]
+    searched = cursor.execute(_SQL["searched"]).fetchone()
+    return Plan(tuple(shown_line(str(line)) for line in lines), str(searched))
 
 
 def cancel(database: Database, session: Session) -> None:

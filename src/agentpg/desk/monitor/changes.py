@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agentpg.desk.monitor.reading import Reader
@@ -45,9 +45,17 @@ def read_changes(reader: Reader, ago: timedelta) -> Changes:
         earlier: Kept | None = read_near(reader, 2 * length)
     except NoSample:
         earlier = None
-    return changes(
-        then, now, _fitting(earlier, then, length), compared(read_sizes(reader), then.sizes)
-    )
+    sizes = compared(read_sizes(reader), then.sizes)
+    found = changes(then, now, _fitting(earlier, then, length), sizes)
+    if now.role == then.role:
+        return found
+    return replace(found, settings=_differing(then, _as_kept(reader, then, now)))
+
+
+def _as_kept(reader: Reader, then: Kept, now: Kept) -> Kept:
+    """The last sample of the role that kept the earlier one; its settings tell more."""
+    last = read_near(reader, timedelta())
+    return last if last.role == then.role else now
 
 
 def changes(then: Kept, now: Kept, earlier: Kept | None, sizes: Sizes) -> Changes:
@@ -57,7 +65,7 @@ def changes(then: Kept, now: Kept, earlier: Kept | None, sizes: Sizes) -> Change
         until=now.taken_at,
         restarted_at=now.started_at if now.started_at != then.started_at else None,
         version_before=_other(then.sample["version"], now.sample["version"]),
-        settings=_differing(then.sample["settings"] or {}, now.sample["settings"] or {}),
+        settings=_differing(then, now),
         sizes=sizes,
         counted=tuple(
             Counted(
@@ -91,6 +99,9 @@ def _other(then: str, now: str) -> str | None:
     return then if then != now else None
 
 
-def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    names = then.keys() | now.keys()
-    return tuple(sorted(name for name in names if then.get(name) != now.get(name)))
+def _differing(then: Kept, now: Kept) -> tuple[str, ...]:
+    """Settings that differ; of other roles only those that both know, since not all see all."""
+    one, other = then.sample["settings"] or {}, now.sample["settings"] or {}
+    alike = then.role is not None and then.role == now.role
+    names = one.keys() | other.keys() if alike else one.keys() & other.keys()
+    return tuple(sorted(name for name in names if one.get(name) != other.get(name)))

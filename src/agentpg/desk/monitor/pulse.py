@@ -13,7 +13,7 @@ from agentpg.desk.monitor.metrics.parts import Sample
 from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.monitor.sessions import Activity, read_activity
 from agentpg.desk.monitor.tally import Tally
-from agentpg.errors import AgentpgError, PermissionDenied, SchemaMissing
+from agentpg.errors import AgentpgError
 
 # The paces of agents are those of the last minute.
 _WINDOW = timedelta(minutes=1)
@@ -82,7 +82,7 @@ class AgentPulse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One moment. `agents` is None, and `problem` says why, where there is no schema to read."""
+    """One moment. `agents` is None, and `problem` says why, where they cannot be read."""
 
     target: str
     beat: Beat
@@ -126,6 +126,7 @@ class Pulse:
         self._done: deque[tuple[float, _Done]] = deque()
         self._queue: list[Sample] = []
         self._count_again_at = 0.0
+        self._uncounted: AgentpgError | None = None
 
     def look(self) -> Frame:
         """The moment as it is. Raises DatabaseUnavailable, and its like."""
@@ -141,6 +142,7 @@ class Pulse:
         if self._reader is not None:
             self._reader.close()
         self._reader = self._beat = None
+        self._count_again_at = 0.0
 
     def _connected(self) -> Reader:
         if self._reader is None:
@@ -157,7 +159,9 @@ class Pulse:
         try:
             workers = reader.row(statements, "workers", Workers)
             agents = self._agents(reader)
-        except (SchemaMissing, PermissionDenied) as problem:
+        except AgentpgError as problem:
+            if reader.is_lost:
+                raise
             return Frame(target=target, beat=beat, pace=pace, activity=activity, problem=problem)
         return Frame(
             target=target, beat=beat, pace=pace, activity=activity, workers=workers, agents=agents
@@ -178,12 +182,21 @@ class Pulse:
 
     def _count(self, reader: Reader) -> None:
         begun = time.monotonic()
-        if begun < self._count_again_at:
-            return
+        if begun >= self._count_again_at:
+            self._uncounted = None
+            try:
+                self._queue = self._queued(reader)
+            except AgentpgError as error:
+                self._uncounted = error
+            finally:
+                ended = time.monotonic()
+                self._count_again_at = ended + (ended - begun) * _RESTS_TIMES
+        if self._uncounted is not None:
+            raise self._uncounted
+
+    def _queued(self, reader: Reader) -> list[Sample]:
         statements = Statements("metrics", reader.schema)
-        self._queue = reader.rows(statements, "queue", Sample)
-        ended = time.monotonic()
-        self._count_again_at = ended + (ended - begun) * _RESTS_TIMES
+        return reader.rows(statements, "queue", Sample)
 
     def _paces(self) -> _Done:
         """What each agent did a minute, within the last one."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentpg.db import Database, Jsonb, Statements, connect, driver_errors
 from agentpg.desk.monitor.reading import Reader
-from agentpg.desk.monitor.sizes import Earlier
+from agentpg.desk.monitor.sizes import Earlier, whole
 from agentpg.errors import NoSample
 
 # About eight kilobytes a sample, four when it is compressed: in a year some six megabytes.
@@ -30,8 +30,16 @@ class Kept:
     @property
     def sizes(self) -> Earlier:
         """Its sizes, to be compared with."""
-        tables = {(t[0], t[1]): (_whole(t[2]), _whole(t[3])) for t in self.sample["tables"] or ()}
-        return Earlier(self.taken_at, int(self.sample["bytes"]), tables)
+        kept = self.sample["tables"] or ()
+        tables = {(t[0], t[1]): (whole(t[2]), whole(t[3])) for t in kept}
+        is_complete = self.sample.get("known") == len(kept)
+        return Earlier(self.taken_at, int(self.sample["bytes"]), tables, is_complete)
+
+    @property
+    def role(self) -> str | None:
+        """Who kept it; None where that is not known."""
+        found: str | None = self.sample.get("role")
+        return found
 
     @property
     def started_at(self) -> datetime:
@@ -71,7 +79,3 @@ def keep_sample(database: Database) -> Kept:
         connection.execute(statements["keep"], values)
         connection.execute(statements["thin"])
     return present
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)

@@ -22,7 +22,8 @@ class TableSize:
     """One table: rows, indexes, what is kept beside it (TOAST, maps of free space), in all.
 
     Bytes are None while somebody has the table for himself. Rows are what the server
-    estimates, None until it has looked. `grown_bytes` is how much it is larger than earlier.
+    estimates, None until it has looked. `grown_bytes` is how much it is larger than earlier, None
+    where that is not known; then it may be new all the same.
     """
 
     schema: str
@@ -72,11 +73,15 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What an earlier sample held: bytes and rows of tables by schema and name."""
+    """What an earlier sample held: bytes and rows of tables by schema and name.
+
+    Only where it `is_complete` a table that it does not have is new.
+    """
 
     taken_at: datetime
     bytes: int
     tables: Mapping[tuple[str, str], tuple[int | None, int | None]]
+    is_complete: bool = True
 
 
 def read_sizes(reader: Reader) -> Sizes:
@@ -102,6 +107,8 @@ def compared(now: Sizes, earlier: Earlier) -> Sizes:
 
 def _compared(table: TableSize, earlier: Earlier) -> TableSize:
     before = earlier.tables.get(table.key)
+    if before is None and not earlier.is_complete:
+        return table
     if before is None:
         return replace(table, is_new=True, grown_bytes=table.total_bytes)
     return replace(
@@ -131,15 +138,16 @@ def read_sample(path: Path) -> Earlier:
 def _earlier(document: Mapping[str, Any]) -> Earlier:
     tables = {
         (str(one["schema"]), str(one["name"])): (
-            _whole(one["total_bytes"]),
-            _whole(one["estimated_rows"]),
+            whole(one["total_bytes"]),
+            whole(one["estimated_rows"]),
         )
         for one in document["tables"]
     }
     return Earlier(datetime.fromisoformat(document["taken_at"]), int(document["bytes"]), tables)
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """A number of JSON as an integer; None stays."""
     return None if value is None else int(value)
 
 

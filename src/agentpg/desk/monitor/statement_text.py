@@ -14,3 +14,13 @@ def shown_statement(text: str | None, longest: int = 1000) -> str:
     """
     # Cut last: half a password would not look like one.
     return without_secrets(" ".join(redact(text or "").split()), longest=longest)
+
+
+def shown_line(line: str, longest: int = 1000) -> str:
+    """A line of a plan or of a message, with its indent.
+
+    >>> shown_line("  Filter: (password = 's3cret'::text)")
+    '  Filter: (password = ***::text)'
+    """
+    indent = line[: len(line) - len(line.lstrip())]
+    return indent + without_secrets(redact(line), longest=longest)

@@ -14,6 +14,9 @@ from agentpg.errors import AgentpgError
 
 _log = logging.getLogger("agentpg.monitor")
 
+# A look that takes so long is told as failed, though it may end.
+_HANGS = timedelta(minutes=10)
+
 # Backups change a few times a day.
 _RESTS = timedelta(minutes=5)
 
@@ -45,7 +48,14 @@ class Aside:
             self._thread.start()
         if self._thread is not None and patience:
             self._thread.join(patience.total_seconds())
-        return self._told
+        return self._hanging() or self._told
+
+    def _hanging(self) -> Told | None:
+        """The last numbers, told as failed, while a look does not end."""
+        seconds = time.monotonic() - self._looked_at
+        if self._thread is None or not self._thread.is_alive() or seconds < _HANGS.total_seconds():
+            return None
+        return Told(ok=False, seconds=seconds, samples=self._told.samples if self._told else [])
 
     def _is_due(self) -> bool:
         if self._thread is not None and self._thread.is_alive():

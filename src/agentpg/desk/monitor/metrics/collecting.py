@@ -31,6 +31,9 @@ _QUICK_SECONDS = 0.03
 
 _STATEMENT_TIMEOUT = timedelta(seconds=1)
 
+# What a part told stays so long when the part fails: alerts must not end when trouble grows.
+_STAYS_SECONDS = 900.0
+
 # Prometheus waits ten seconds: till then it must have been told that the server is away.
 _CONNECT_SECONDS = 4
 _PATIENCE_SECONDS = 6.0
@@ -59,6 +62,7 @@ class _Kept:
 
     samples: list[Sample] = field(default_factory=list)
     part: Part = Part(ok=False, seconds=0.0)
+    found_at: float = 0.0
     rests_until: float = 0.0
     said: str = ""
 
@@ -79,7 +83,9 @@ class Collecting:
     def __init__(
         self, database: Database, *, reach: timedelta = timedelta(), aside: Sequence[Aside] = ()
     ) -> None:
-        dsn = make_conninfo(database.dsn, connect_timeout=_CONNECT_SECONDS)
+        # Whole, since only that says what is wrong in it without its password.
+        said = database.conninfo("agentpg monitor metrics")
+        dsn = make_conninfo(said, connect_timeout=_CONNECT_SECONDS)
         self._database = Database(dsn, database.schema)
         self._reader: Reader | None = None
         self._parts = parts(Tally(reach))
@@ -138,10 +144,12 @@ class Collecting:
         try:
             found = look(self._reader)
         except AgentpgError as error:
-            found, wrong = [], error
+            stays = time.monotonic() - kept.found_at < _STAYS_SECONDS
+            found, wrong = kept.samples if stays else [], error
         kept.say(f"the metrics of {name}", wrong)
         ended = time.monotonic()
         seconds = ended - begun
+        kept.found_at = ended if wrong is None else kept.found_at
         kept.samples, kept.part = found, Part(wrong is None, seconds)
         kept.rests_until = ended + seconds * _RESTS_TIMES if seconds > _QUICK_SECONDS else 0.0
         if self._reader.is_lost:

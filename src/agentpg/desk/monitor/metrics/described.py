@@ -40,6 +40,7 @@ OF_THE_SCRAPE = (
         "How long this part took when it was last collected.",
         ("collector",),
     ),
+    Metric("agentpg_metrics_timestamp_seconds", "gauge", "When the metrics were handed out."),
 )
 
 OF_THE_SERVER = (
@@ -67,6 +68,11 @@ OF_THE_SERVER = (
         ("holder",),
     ),
     Metric("pg_stat_activity_count", "gauge", "Sessions of clients.", ("datname", "state")),
+    Metric(
+        "pg_stat_activity_hidden",
+        "gauge",
+        "How many of them the role may not see; their times and locks are not known.",
+    ),
     Metric(
         "pg_stat_activity_max_tx_duration_seconds",
         "gauge",
@@ -181,6 +187,11 @@ OF_THE_AGENTS = (
         ("agent",),
     ),
     Metric(
+        "agentpg_oldest_plain_seconds",
+        "gauge",
+        "The same of tasks that no limit, turn or pause concerns; known however long the queue is.",
+    ),
+    Metric(
         "agentpg_longest_running_seconds",
         "gauge",
         "How long the task that runs longest has run.",
@@ -213,6 +224,11 @@ OF_THE_AGENTS = (
         ("agent",),
     ),
     Metric("agentpg_executions_open", "gauge", "Executions that are under way."),
+    Metric(
+        "agentpg_executions_left_out_total",
+        "counter",
+        "Times whose executions or calls were not counted, since that took too long.",
+    ),
     Metric(
         "agentpg_llm_calls_total",
         "counter",

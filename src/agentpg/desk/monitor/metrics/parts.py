@@ -44,6 +44,7 @@ def parts(tally: Tally) -> Mapping[str, Look]:
         "tables": _asks("tables", most=_MOST_TABLES),
         "sizes": _asks("sizes", most=_MOST_TABLES),
         "queue": _QueueLook(tally.agents),
+        "oldest": _asks("oldest_plain"),
         "unhandled": _asks("nobody_knows"),
         "workers": _asks("workers"),
         "schedules": _asks("schedules"),
@@ -98,6 +99,7 @@ def _look_at_tally(reader: Reader, tally: Tally) -> list[Sample]:
 def _of_executions(tally: Tally) -> Iterator[Sample]:
     counts = tally.counts
     yield Sample("agentpg_executions_open", [], float(tally.open))
+    yield Sample("agentpg_executions_left_out_total", [], float(tally.left_out))
     for (agent, outcome), number in sorted(counts.executions.items()):
         yield Sample("agentpg_executions_total", [agent, outcome], float(number))
     for name, times in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -73,6 +74,7 @@ def families(scrape: Scrape) -> Iterator[Family]:
 
 def _of_the_scrape(scrape: Scrape) -> Iterator[Sample]:
     yield Sample("pg_up", [], float(scrape.up))
+    yield Sample("agentpg_metrics_timestamp_seconds", [], time.time())
     for name, part in scrape.parts.items():
         yield Sample("pg_scrape_collector_success", [name], float(part.ok))
         yield Sample("pg_scrape_collector_duration_seconds", [name], part.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from prometheus_client import start_http_server
 from agentpg.desk.files import replace_file
 from agentpg.desk.monitor.metrics.collecting import Collecting
 from agentpg.desk.monitor.metrics.rendering import registry_of, text_of
-from agentpg.errors import AddressWrong
+from agentpg.errors import AddressWrong, FileNotWritten
 from agentpg.language import N_
+
+_log = logging.getLogger("agentpg.monitor")
 
 _NO_PORT = N_("it has no port between 0 and 65535")
 
@@ -58,8 +61,14 @@ def write_file(collecting: Collecting, path: Path) -> None:
 def keep_writing(
     collecting: Collecting, path: Path, every: timedelta, ended: threading.Event
 ) -> None:
-    """Write them again and again until `ended`."""
-    while True:
-        write_file(collecting, path)
-        if ended.wait(every.total_seconds()):
-            return
+    """Write them again and again until `ended`.
+
+    Raises FileNotWritten where the first can't be; later ones are logged, since a full disk
+    may have room again.
+    """
+    write_file(collecting, path)
+    while not ended.wait(every.total_seconds()):
+        try:
+            write_file(collecting, path)
+        except FileNotWritten as error:
+            _log.warning("%s", error)
