@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentpg.desk.doctor.connection.facts import LocalServer
+from agentpg.desk.redacting import redact
 
 _LINES = 6
 _LAST_BYTES = 8 * 1024
 _SOON_SECONDS = 0.2
 
-# A statement in a log may hold a password; such lines are not shown.
-_SECRET = re.compile(
-    r"password\s*(=|'|E'|:)|verifier|SCRAM-SHA-256\$|postgres(ql)?://", re.IGNORECASE
+# What is about no login may hold anything: statements, their parameters, and hashes. Told by the
+# words of SQL, since those of the log are in the server's language.
+_NOT_SHOWN = re.compile(
+    r":\s+(?:/\*.*?\*/\s*)*(?:ALTER|CREATE|DROP|SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|COPY|DO|CALL"
+    r"|EXPLAIN|PREPARE|EXECUTE|DECLARE|GRANT|REVOKE|SET|SECURITY|COMMENT)\b"
+    r"|\$\d+ = |SCRAM-SHA-256\$|\bmd5[0-9a-f]{32}|postgres(?:ql)?://",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -53,8 +58,21 @@ def _tail(path: Path, begin: int) -> tuple[str, ...]:
         with path.open("rb") as log:
             size = log.seek(0, 2)
             log.seek(max(begin if begin <= size else 0, size - _LAST_BYTES))
+            is_cut = log.tell() > begin
             text = log.read().decode(errors="replace")
     except OSError:
         return ()
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return tuple([line for line in lines if not _SECRET.search(line)][-_LINES:])
+    lines = text.splitlines()[1 if is_cut else 0 :]
+    shown = [redact(entry) for entry in _entries(lines) if not _NOT_SHOWN.search(entry)]
+    return tuple(" ".join(entry.split("\n")) for entry in shown)[-_LINES:]
+
+
+def _entries(lines: list[str]) -> list[str]:
+    """What was written at once: the server begins each further line of it with a tab."""
+    entries: list[str] = []
+    for line in lines:
+        if not line.startswith("\t"):
+            entries.append(line.rstrip())
+        elif entries:
+            entries[-1] += f"\n{line.strip()}"
+    return [entry for entry in entries if entry]
