@@ -18,8 +18,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agentpg.db.connect import bare_signs
 
-# The option and the value that end the beginning.
+# The option and the value that end the beginning; and the other one, to read the first by.
 _OPTION, _NONE = "gssencmode", "agentpg"
+_OTHER_OPTION = "sslmode"
 
 # Given a password, libpq does not look into the password file, and so says nothing of its mode.
 _UNASKED = "unasked"
@@ -33,15 +34,14 @@ _SECRETS = ("password", "sslpassword", "passfile", "oauth_client_secret")
 class Conninfo:
     """What libpq would connect with.
 
-    `values` has every parameter that has a value, without secrets; `said` are the names of
-    those that the string itself gives. `folder` is where libpq looks for sockets by itself.
-    `complaint` is what libpq has against a value, in its own words. `service_found` is False
-    where a service is named that no file has. `dsn` is the string itself, with its secrets.
+    `values` has every parameter that has a value, without secrets. `folder` is where libpq
+    looks for sockets by itself. `complaint` is what libpq has against a value, in its own words.
+    `service_found` is False where a service is named that no file has. `dsn` is the string
+    itself, with its secrets.
     """
 
     dsn: str = field(repr=False)
     values: Mapping[str, str]
-    said: frozenset[str]
     folder: str
     complaint: str
     service_found: bool
@@ -65,12 +65,11 @@ def read_conninfo(dsn: str) -> Conninfo | None:
     begun = _begin(dsn, password=_UNASKED)
     service_found = begun.values.get(_OPTION) == _NONE
     own = "" if begun.complaint == _begin("host=/agentpg").complaint else begun.complaint
+    ours = _begin(dsn, _OTHER_OPTION, password=_UNASKED).values.get(_OPTION, "")
     values = {n: v for n, v in begun.values.items() if n not in _SECRETS and n != _OPTION}
-    wanted = said.get(_OPTION)
     return Conninfo(
         dsn=dsn,
-        values={**values, **({_OPTION: wanted} if wanted else {})},
-        said=frozenset(said),
+        values={**values, **({_OPTION: ours} if ours else {})},
         folder=begun.host,
         complaint=own if service_found else "",
         service_found=service_found,
@@ -117,8 +116,8 @@ class _Begun:
     password: str = field(repr=False)
 
 
-def _begin(dsn: str, **replaced: str) -> _Begun:
-    text = make_conninfo(dsn, **replaced, **{_OPTION: _NONE})
+def _begin(dsn: str, option: str = _OPTION, **replaced: str) -> _Begun:
+    text = make_conninfo(dsn, **replaced, **{option: _NONE})
     connection = pq.PGconn.connect_start(text.encode())
     try:
         values = {

@@ -64,9 +64,9 @@ ALTER ROLE {role} CONNECTION LIMIT -1;
 -- Let a database have as many sessions as there are.
 ALTER DATABASE {database} CONNECTION LIMIT -1;
 
--- name: raise_limit
--- Let the server take more connections, from the next start on.
-ALTER SYSTEM SET max_connections = 200;
+-- name: show_limit
+-- How many connections the server takes.
+SHOW max_connections;
 
 -- name: allow_reads
 -- Let a standby be read, from the next start on.

@@ -27,7 +27,8 @@ host all rejected 127.0.0.1/32 reject
 host all modern 127.0.0.1/32 scram-sha-256
 host all old 127.0.0.1/32 md5
 host all plain 127.0.0.1/32 password
-host all trusted,barred,limited,missing 0.0.0.0/0 trust
+host all +outcasts 127.0.0.1/32 reject
+host all trusted,barred,limited,missing,outcast 0.0.0.0/0 trust
 """
 
 _PEOPLE = (
@@ -35,6 +36,8 @@ _PEOPLE = (
     "CREATE ROLE rejected LOGIN",
     "CREATE ROLE nowhere LOGIN",
     "CREATE ROLE barred NOLOGIN",
+    "CREATE ROLE outcasts",
+    "CREATE ROLE outcast LOGIN IN ROLE outcasts",
     "CREATE ROLE limited LOGIN CONNECTION LIMIT 0",
     "CREATE ROLE modern LOGIN PASSWORD 'right ½'",
     "CREATE ROLE plain LOGIN PASSWORD 'right ½'",

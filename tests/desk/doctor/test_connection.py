@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -12,9 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from agentpg.desk.doctor.connection.steps import steps_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import AgentpgError
+from tests.desk.doctor import listeners
 from tests.desk.doctor.faulty import Faulty, becomes, cause_of, looked_at
+from tests.desk.doctor.listeners import listener
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
@@ -32,6 +36,7 @@ def test_one_comes_in_by_every_kind_of_password(faulty: Faulty, user: str) -> No
     ("code", "said"),
     [
         ("C22", {"user": "nowhere"}),
+        ("C22", {"user": "nowhere", "replication": "true"}),
         ("C23", {"user": "rejected"}),
         ("C24", {"user": "modern", "password": "wrong"}),
         ("C24", {"user": "old", "password": "wrong"}),
@@ -67,6 +72,28 @@ def test_the_line_of_pg_hba_is_named(faulty: Faulty) -> None:
     wanted = "host agentic_ai nowhere 127.0.0.1/32 scram-sha-256"
     assert wanted in nowhere.remedies[0].command
     assert str(faulty.data / "pg_hba.conf") in nowhere.remedies[0].command
+
+
+def test_a_line_that_only_the_server_can_judge_is_named_before_one_not_loaded(
+    faulty: Faulty,
+) -> None:
+    finding = cause_of(faulty.dsn(user="outcast"))
+    assert (finding.code, finding.evidence["line"]) == ("C23", 8), finding
+    assert "only the server knows" in finding.reason()
+
+
+def test_a_line_for_replication_is_proposed(faulty: Faulty) -> None:
+    finding = cause_of(faulty.dsn(user="trusted", replication="on"))
+    assert finding.code == "C22"
+    assert "host replication trusted 127.0.0.1/32" in finding.remedies[0].command
+
+
+def test_what_only_the_driver_gets_through_is_no_fault(faulty: Faulty) -> None:
+    with listener(listeners.hiccuping(faulty.port)) as port:
+        facts, [finding, *_] = looked_at(faulty.dsn(port=port))
+    assert facts.visits[0].unanswered
+    assert finding.code == "C00", finding
+    assert "stopped" not in [step.state for step in steps_of(facts)]
 
 
 def test_a_line_that_is_not_loaded_is_told_from_one_that_is_missing(faulty: Faulty) -> None:
@@ -127,6 +154,7 @@ def test_no_connection_is_left(faulty: Faulty) -> None:
                 stack.enter_context(psycopg.connect(faulty.dsn()))
         finding = cause_of(faulty.dsn())
     assert (finding.code, finding.evidence["sqlstate"]) == ("C31", "53300")
+    assert "SHOW max_connections" in [one.sql for one in finding.remedies]
     becomes("C00", faulty.dsn())
 
 
@@ -139,6 +167,8 @@ def test_a_server_that_hangs_stops_and_is_gone(own_server: OwnServers, tmp_path:
     try:
         assert cause_of(dsn, home).code == "C11"
     finally:
+        # The driver's connection, which ran out of time, is not held open.
+        gc.collect()
         os.kill(pid, signal.SIGCONT)
     with psycopg.connect(dsn):
         os.kill(pid, signal.SIGTERM)
@@ -149,6 +179,13 @@ def test_a_server_that_hangs_stops_and_is_gone(own_server: OwnServers, tmp_path:
     assert finding.remedies[0].command == "agentpg server start"
     assert "is stopped" in finding.message()
     assert any("shut down" in line for line in finding.evidence["log"])
+    port = server.status().port
+    assert port is not None
+    with listener(listeners.rejecting, port):
+        other = cause_of(f"host=127.0.0.1 port={port} user=me", home)
+    assert other.code == "C22"
+    assert str(server.status().data) not in other.remedies[0].command, "it is another's file"
+    assert "log" not in other.evidence
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agentpg.db import read_conninfo
+from agentpg.desk.doctor.connection.facts import LocalServer
+from agentpg.desk.doctor.connection.logs import last_said
+from agentpg.desk.doctor.connection.proving import allowed_by
 from tests.desk.doctor import listeners
 from tests.desk.doctor.faulty import cause_of, looked_at
 from tests.desk.doctor.listeners import Serve, listener
@@ -103,6 +107,66 @@ def test_a_socket_that_may_not_be_used_or_is_stale(tmp_path: Path, free_port: in
     # The file of a server that was killed is still there.
     finding = cause_of(f"host={tmp_path} port={free_port} user=me")
     assert finding.code == "C04", finding
+
+
+@pytest.mark.parametrize("method", [3, 5])
+@pytest.mark.parametrize(
+    "said",
+    ["require_auth=scram-sha-256", "require_auth=!password,!md5", "channel_binding=require"],
+)
+def test_no_password_is_sent_by_a_method_that_is_forbidden(method: int, said: str) -> None:
+    heard: list[bytes] = []
+    with listener(listeners.asking(method, heard)) as port:
+        cause_of(f"host=127.0.0.1 port={port} user=me password=hunter2 {said}")
+    assert heard
+    assert set(heard) == {b""}, heard
+
+
+@pytest.mark.parametrize(
+    ("said", "methods"),
+    [
+        ({}, {3, 5, 10}),
+        ({"require_auth": "md5, scram-sha-256"}, {5, 10}),
+        ({"require_auth": "none"}, set()),
+        ({"require_auth": "gss,oauth"}, set()),
+        ({"require_auth": "!password,!gss"}, {5, 10}),
+        ({"channel_binding": "prefer"}, {3, 5, 10}),
+        ({"channel_binding": "require"}, set()),
+        ({"gssencmode": "require"}, set()),
+    ],
+)
+def test_what_a_password_may_be_proved_by(said: dict[str, str], methods: set[int]) -> None:
+    assert allowed_by(said) == methods
+
+
+def test_encryption_by_kerberos_is_read_from_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGGSSENCMODE", "require")
+    found = read_conninfo("host=127.0.0.1")
+    assert found is not None
+    assert found.values["gssencmode"] == "require"
+
+
+def test_no_secret_of_a_log_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        'FATAL:  password authentication failed for user "me"\n'
+        "LOG:  statement: ALTER ROLE me PASSWORD $$hunter1$$\n"
+        "STATEMENT:  ALTER ROLE me PASSWORD\n\t'hunter2'\n"
+        "명령 구문:  /* app */ select hunter3()\n"
+        "DETAIL:  Parameters: $1 = 'hunter4', $2 = NULL\n"
+        "ERROR:  syntax at password E'a\\'hunter5'\n"
+        "DETAIL:  Failed process was running: SELECT crypt('hunter6')\n"
+        "LOG:  database system is shut down\n"
+    )
+    server = LocalServer(label="a", data="a", port=1, running=False, log=str(log))
+    lines = last_said(server)
+    assert "hunter" not in str(lines), lines
+    assert (lines[0][:6], lines[-1]) == ("FATAL:", "LOG:  database system is shut down")
+    # The beginning of a long log is cut off, and with it that of its first entry.
+    log.write_text(
+        "STATEMENT:  ALTER ROLE me PASSWORD 'x" + "hunter1 " * 1100 + "\n\thunter2\nLOG:  end\n"
+    )
+    assert last_said(server) == ("LOG:  end",)
 
 
 def test_no_secret_is_in_what_is_known() -> None:

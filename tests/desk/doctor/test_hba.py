@@ -25,6 +25,9 @@ HERE = {"user": "kim", "database": "work", "address": "10.0.0.7", "tls": False}
         ("hostssl all all all md5", {"tls": True}, True),
         ("hostnossl all all all md5", {"tls": True}, False),
         ("hostgssenc all all all md5", {"tls": True}, False),
+        ("hostnogssenc all all all md5", {}, True),
+        ("hostnogssenc all all all md5", {"tls": True}, True),
+        ("hostnogssenc all all all md5", {"address": ""}, False),
         ("host work,play lee,kim 10.0.0.0/8 md5", {}, True),
         ("host work, play kim 10.0.0.0/8 md5", {}, True),
         ("host work kim 10.0.0.0 255.255.255.0 md5", {}, True),
@@ -62,6 +65,7 @@ def test_what_only_the_server_knows_makes_the_answer_uncertain(tmp_path: Path, l
     file.write_text(f"{line}\nhost all all all reject\n")
     match = first_match(file, Asked(**HERE))  # type: ignore[arg-type]
     assert (match.number, match.method, match.certain) == (2, "reject", False)
+    assert [one.text for one in match.earlier] == [line]
 
 
 def test_files_are_included_and_lines_go_on(tmp_path: Path) -> None:

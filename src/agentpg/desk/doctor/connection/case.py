@@ -129,7 +129,9 @@ class Case:
     @property
     def log_command(self) -> str:
         """The command that shows the server's log."""
-        known = [one for one in (self.server, *self.around.servers) if one and one.log]
+        # Once something answers that is none of those here, no log here is about it.
+        others = self.around.servers if self.visit.error else ()
+        known = [one for one in (self.server, *others) if one and one.log]
         return f"tail -n 30 {shlex.quote(known[0].log)}" if known else "journalctl -u postgresql"
 
 

@@ -65,7 +65,11 @@ class PasswordFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Where the connection string leads, as whom, and how."""
+    """Where the connection string leads, as whom, and how.
+
+    `replication` if the server's log itself is asked for, and no database. `by_gss` where only
+    Kerberos may encrypt, `direct_tls` where TLS begins without being asked for.
+    """
 
     places: tuple[Place, ...]
     user: str
@@ -78,6 +82,14 @@ class Wanted:
     passwords: PasswordFile
     session: str = "any"
     service: str = ""
+    replication: bool = False
+    by_gss: bool = False
+    direct_tls: bool = False
+
+    @property
+    def speaks_otherwise(self) -> bool:
+        """Whether libpq begins in a way in which only the driver can begin."""
+        return self.by_gss or self.direct_tls
 
     @property
     def wants_tls(self) -> bool:
@@ -205,6 +217,12 @@ class Visit:
     def is_in(self) -> bool:
         """Whether one is let in."""
         return self.reply is not None and self.reply.ending == "in"
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it was connected, and nothing spoke PostgreSQL's protocol."""
+        ending = self.reply.ending if self.reply else None
+        return not {self.greeting, ending}.isdisjoint(("silent", "closed", "foreign", "lost"))
 
     @property
     def by_tls(self) -> bool:

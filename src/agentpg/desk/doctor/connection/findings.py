@@ -40,8 +40,18 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
     if visit is None:
         return tuple(findings_way.name(went) for went in facts.went)
     case = Case(facts, facts.wanted, visit)
-    first = _cause(case)
+    first = _first(case)
     return first, *_notes(case), *_others(case, first)
+
+
+def _first(case: Case) -> Finding:
+    """The cause; what the driver came to counts where only that begins as is wanted."""
+    login, visit = case.facts.login, case.visit
+    if login is not None and not login.error:
+        return findings_state.comes_in(case)
+    if login is not None and case.wanted.by_gss and not visit.error and not visit.place.folder:
+        return findings_state.not_by_driver(case, login)
+    return _cause(case)
 
 
 def _cause(case: Case) -> Finding:
@@ -49,13 +59,12 @@ def _cause(case: Case) -> Finding:
     visit, login = case.visit, case.facts.login
     if visit.error:
         return findings_network.unreached(case)
-    if visit.greeting in ("silent", "closed", "foreign", "lost"):
-        return findings_way.unanswered(case)
     reply = visit.reply
-    tls = _by_tls(case, reply)
-    if tls is not None:
-        return tls
-    if reply is None or reply.ending in ("silent", "closed", "foreign", "lost"):
+    if not visit.unanswered or reply is not None:
+        tls = _by_tls(case, reply)
+        if tls is not None:
+            return tls
+    if reply is None or visit.unanswered:
         return findings_way.unanswered(case)
     if reply.ending == "refused":
         return _refused(case)

@@ -127,6 +127,9 @@ LOGIN_CHECKS = (
     DATABASE_FULL,
 )
 
+# What an English server says where no line fits; in other languages one cannot tell.
+_NO_ENTRY = "no pg_hba.conf entry"
+
 # How an address stands in a sentence of any language.
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:]*:[0-9a-f]*|\[local\]")
 
@@ -139,10 +142,12 @@ def names_an_address(text: str) -> bool:
 def not_by_hba(case: Case) -> Finding:
     """pg_hba.conf lets one not in: by no line, or by one."""
     rule = case.around.rule
-    if isinstance(rule, Match) and rule.number:
-        if rule.method == "reject":
-            return _rejected(case, rule)
-        return _not_loaded(case, rule)
+    if isinstance(rule, Match):
+        doubtful = None if _NO_ENTRY in case.refusal.message else rule.may_reject
+        if doubtful is not None:
+            return _perhaps_rejected(case, doubtful)
+        if rule.number:
+            return (_rejected if rule.method == "reject" else _not_loaded)(case, rule)
     text = N_("{subject} has no line in pg_hba.conf for {user}, {database} and this address")
     if not isinstance(rule, Match):
         text = N_("pg_hba.conf of {subject} does not let {user} in to {database}: {said}")
@@ -154,8 +159,18 @@ def not_by_hba(case: Case) -> Finding:
     return Say(NO_LINE)("critical", text, case.name, (add, case.reload), **_who(case))
 
 
-def _rejected(case: Case, rule: Match) -> Finding:
-    text = N_("line {line} of {name} rejects {user}: {text}")
+def _perhaps_rejected(case: Case, rule: Match) -> Finding:
+    text = N_("line {line} of {name} rejects {user} if it fits: {text}")
+    cause = N_("the line names a group or a host; whether it fits, only the server knows")
+    return _rejected(case, rule, text, cause)
+
+
+def _rejected(
+    case: Case,
+    rule: Match,
+    text: str = N_("line {line} of {name} rejects {user}: {text}"),
+    cause: str = "",
+) -> Finding:
     change = Remedy(
         sentence=N_("Put a line that lets in before it, or change it."),
         command=f"editor +{rule.number} {shlex.quote(rule.file)}",
@@ -166,6 +181,7 @@ def _rejected(case: Case, rule: Match) -> Finding:
         text,
         case.name,
         (change, case.reload),
+        cause=cause,
         line=rule.number,
         name=Path(rule.file).name,
         file=rule.file,
@@ -310,9 +326,11 @@ def full(case: Case) -> Finding:
         return Say(DATABASE_FULL)("critical", text, case.name, (sessions, end, more), **_who(case))
     text = N_("{subject} has no connection left for {user}")
     pool = Remedy(
-        sentence=N_("Let clients share connections through a pooler; a larger limit costs memory."),
-        sql=case.sql("raise_limit"),
-        risk="careful",
+        sentence=N_(
+            "Let clients share connections through a pooler. A limit larger than this one costs "
+            "memory and a restart."
+        ),
+        sql=case.sql("show_limit"),
     )
     remedies = (sessions, _end_idle(case, "end_idle"), pool)
     return Say(FULL)("critical", text, case.name, remedies, **_who(case))
@@ -343,6 +361,9 @@ def _server(case: Case) -> str:
 
 def _line(case: Case) -> str:
     database, user = (_hba_name(n) for n in (case.wanted.database, case.wanted.user))
+    if case.wanted.replication:
+        # Without quotes, which would make it the name of a database.
+        database = "replication"
     if case.visit.place.folder:
         return f"local {database} {user} scram-sha-256"
     address = case.visit.ours

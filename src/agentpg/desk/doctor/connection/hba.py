@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentpg.desk.doctor.connection.machine import is_here
@@ -60,31 +60,38 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The line that decides; `number` is 0 where none fits. Not `certain` where one before it
+    """The line that decides; `number` is 0 where none fits. `earlier` are lines before it that
     may fit, which only the server knows."""
 
     file: str
     number: int = 0
     text: str = ""
     method: str = ""
-    certain: bool = True
+    earlier: tuple[Match, ...] = ()
+
+    @property
+    def certain(self) -> bool:
+        """Whether it decides, whatever only the server knows."""
+        return not self.earlier
+
+    @property
+    def may_reject(self) -> Match | None:
+        """The first line before it that rejects, if it fits."""
+        return next((one for one in self.earlier if one.method == "reject"), None)
 
 
 def first_match(path: Path, asked: Asked) -> Match:
     """The first line that fits. Raises OSError where a file can't be read."""
-    certain = True
+    earlier: list[Match] = []
     for line in read_lines(path):
         fits = _fits(line, asked)
+        if fits is False:
+            continue
+        match = Match(file=line.file, number=line.number, text=line.text, method=_method(line))
         if fits:
-            return Match(
-                file=line.file,
-                number=line.number,
-                text=line.text,
-                method=_method(line),
-                certain=certain,
-            )
-        certain = certain and fits is not None
-    return Match(file=str(path), certain=certain)
+            return replace(match, earlier=tuple(earlier))
+        earlier.append(match)
+    return Match(file=str(path), earlier=tuple(earlier))
 
 
 def read_lines(path: Path, depth: int = 0) -> Iterator[Line]:
@@ -217,7 +224,8 @@ def _kind_fits(kind: str, asked: Asked) -> bool:
         return not asked.address
     if not asked.address:
         return False
-    return kind == "host" or kind == ("hostssl" if asked.tls else "hostnossl")
+    # Kerberos never encrypts what is asked here.
+    return kind in ("host", "hostnogssenc", "hostssl" if asked.tls else "hostnossl")
 
 
 def _address_fits(line: Line, address: str) -> bool | None:

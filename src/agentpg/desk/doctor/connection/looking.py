@@ -28,7 +28,8 @@ from agentpg.desk.doctor.connection.handshake import tried
 from agentpg.desk.doctor.connection.hba import Asked, Match, first_match
 from agentpg.desk.doctor.connection.logs import LogMark, last_said
 from agentpg.desk.doctor.connection.machine import listening_at, sockets_in_use
-from agentpg.desk.doctor.connection.patience import Patience, together
+from agentpg.desk.doctor.connection.patience import Patience, together, within
+from agentpg.desk.doctor.connection.proving import allowed_by
 from agentpg.desk.doctor.connection.reading import Read, read
 from agentpg.desk.doctor.connection.servers import local_servers
 from agentpg.desk.doctor.connection.speaking import Person
@@ -45,7 +46,10 @@ _USUAL_PORTS = (5432, 5433, 5434, 6432)
 _ALIVE_PORTS = (22, 80, 443)
 _PROBE_SECONDS = 1.0
 
-_LOGIN_SECONDS = "3"
+# What the driver has at each address; where nobody answered us before, what libpq has at least.
+_LOGIN_SECONDS = 3
+_UNANSWERED_SECONDS = 2
+_UNANSWERED_MOST = 5.0
 
 
 def look(dsn: str, settings: Settings, limit: timedelta = PATIENCE) -> Facts:
@@ -63,6 +67,11 @@ def look(dsn: str, settings: Settings, limit: timedelta = PATIENCE) -> Facts:
     facts = Facts(now=now, wanted=found.wanted, went=went, key=key)
     if any(visit.is_in or _is_driver_needed(visit, found.wanted) for visit in facts.visits):
         facts = replace(facts, login=_log_in(found))
+    elif _may_be_understood(facts.furthest, found.wanted):
+        # Of many addresses not all may take their time.
+        most = patience.seconds(_UNANSWERED_MOST)
+        login = within(most, lambda: _log_in(found, _UNANSWERED_SECONDS))
+        facts = replace(facts, login=login)
     if facts.login is not None and not facts.login.error:
         return facts
     return replace(facts, around=_around(facts, servers, marks, patience))
@@ -79,6 +88,7 @@ def _person_for(found: Read) -> Callable[[Place], Person]:
         user=wanted.user,
         database=wanted.database,
         password=lambda: found.password(place),
+        methods=allowed_by(found.conninfo.values),
         options={"application_name": "agentpg doctor", **options},
     )
 
@@ -91,9 +101,16 @@ def _is_driver_needed(visit: Visit, wanted: Wanted) -> bool:
     return asked and (wanted.has_password or not by_password)
 
 
-def _log_in(found: Read) -> Login:
+def _may_be_understood(visit: Visit | None, wanted: Wanted) -> bool:
+    """Whether the driver, which may begin in another way, may get through where we did not."""
+    if visit is None or visit.error:
+        return False
+    return visit.unanswered or wanted.speaks_otherwise
+
+
+def _log_in(found: Read, seconds: int = _LOGIN_SECONDS) -> Login:
     ignored = found.ignored_passwords()
-    said = {"connect_timeout": _LOGIN_SECONDS} | ({"passfile": ignored} if ignored else {})
+    said = {"connect_timeout": str(seconds)} | ({"passfile": ignored} if ignored else {})
     database = Database(found.conninfo.for_place(**said))
     begun = time.monotonic()
     try:
@@ -126,6 +143,9 @@ def _around(
         around = _probe(around, visit, patience)
     if not visit.local or facts.wanted is None:
         return around
+    if server is None and not visit.error:
+        # What answered is in a container, say: no log here is about it.
+        return around
     if server is not None and server.running:
         log = next((mark.wait() for mark in marks if mark.path == server.log), ())
         said = _about(log, visit, facts.wanted)
@@ -145,8 +165,12 @@ def _is_it(server: LocalServer, visit: Visit) -> bool:
     """Whether a server of this machine is the one that was visited, or would be."""
     if server.port != visit.place.port:
         return False
-    if not server.running or not visit.place.folder:
-        return True
+    if not server.running:
+        # Where something answers, it is another: in a container, say.
+        return bool(visit.error)
+    if not visit.place.folder:
+        # Of a server that is only seen by its socket, it is not known where it listens.
+        return bool(visit.error or server.listens or not server.data)
     return not server.folder or server.folder == visit.place.folder
 
 
@@ -198,6 +222,7 @@ def _rule(server: LocalServer, visit: Visit, wanted: Wanted) -> Match | Unlooked
         database=wanted.database,
         address="" if visit.place.folder else visit.ours,
         tls=visit.by_tls,
+        replication=wanted.replication,
         major=server.major or 18,
     )
     return looked(lambda: first_match(Path(server.hba), asked))

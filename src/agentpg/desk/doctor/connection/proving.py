@@ -12,11 +12,15 @@ import secrets
 import stringprep
 import struct
 import unicodedata
+from collections.abc import Mapping
 
 # The numbers by which a server says how it asks.
 LETS_IN, CLEAR, MD5, SASL, SASL_GOES_ON, SASL_ENDS = 0, 3, 5, 10, 11, 12
 
 _SCRAM = "SCRAM-SHA-256"
+
+# What `require_auth` calls the methods that a password is for.
+_NAMES = {"password": CLEAR, "md5": MD5, "scram-sha-256": SASL}
 
 # PostgreSQL has 4096 by default; a thousand times as many would keep us busy for seconds.
 _MOST_ROUNDS = 4096 * 1000
@@ -27,6 +31,21 @@ _NO_BINDING = "n,,"
 
 class CannotProve(Exception):
     """The server asks in a way that only the driver can answer."""
+
+
+def allowed_by(values: Mapping[str, str]) -> frozenset[int]:
+    """The methods by which a connection string lets a password be proved without the driver.
+
+    None where the proof must be bound to the channel, or the way encrypted by Kerberos: only
+    the driver does that.
+    """
+    if values.get("channel_binding") == "require" or values.get("gssencmode") == "require":
+        return frozenset()
+    named = [name.strip() for name in values.get("require_auth", "").split(",") if name.strip()]
+    forbidden = {_NAMES.get(name[1:]) for name in named if name.startswith("!")}
+    wanted = {_NAMES.get(name) for name in named if not name.startswith("!")}
+    methods = frozenset(_NAMES.values())
+    return methods & wanted if wanted else methods - forbidden
 
 
 def method_in(body: bytes) -> int:

@@ -102,7 +102,18 @@ def _wanted(dsn: str, conninfo: Conninfo, ports: list[str]) -> Wanted:
         passwords=passwords,
         session=values.get("target_session_attrs", "any"),
         service=values.get("service", ""),
+        replication=_is_physical(values.get("replication", "")),
+        by_gss=values.get("gssencmode") == "require",
+        direct_tls=values.get("sslnegotiation") == "direct",
     )
+
+
+def _is_physical(said: str) -> bool:
+    """Whether the server takes it for true, as it takes any setting that is on or off."""
+    word = said.lower()
+    if word in ("on", "1"):
+        return True
+    return bool(word) and ("true".startswith(word) or "yes".startswith(word))
 
 
 def _places(conninfo: Conninfo, ports: list[str]) -> tuple[Place, ...]:

@@ -27,11 +27,15 @@ from agentpg.desk.doctor.connection.wire import (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """As whom one comes; `password` gives what libpq would use, and is asked only if needed."""
+    """As whom one comes; `password` gives what libpq would use, and is asked only if needed.
+
+    `methods` are those by which it may be proved: to any other question nothing is answered.
+    """
 
     user: str
     database: str
     password: Callable[[], str] = field(repr=False)
+    methods: frozenset[int]
     options: Mapping[str, str] = field(default_factory=dict)
 
     def nameless(self) -> Person:
@@ -122,6 +126,8 @@ class _Talk:
 
     def _answer(self, method: int, body: bytes) -> bytes:
         """What proves it; empty without a password. Raises CannotProve."""
+        if method not in self._person.methods:
+            raise CannotProve
         password = self._person.password()
         if not password:
             return b""

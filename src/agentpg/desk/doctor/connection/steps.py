@@ -67,6 +67,10 @@ def _of(visit: Visit, facts: Facts, wanted: Wanted) -> Iterator[Step]:
         return
     tls = _tls(visit, wanted)
     answered = _answered(visit)
+    ending = visit.reply.ending if visit.reply else ""
+    if facts.login is not None and not facts.login.error and ending not in ("in", "asked"):
+        yield from _by_driver(wanted)
+        return
     # What stopped before comes first; TLS that was refused stops only who wants it.
     yield tls
     if tls.state == "stopped" and visit.reply is None:
@@ -74,6 +78,13 @@ def _of(visit: Visit, facts: Facts, wanted: Wanted) -> Iterator[Step]:
         return
     yield answered
     yield _ahead(1)[0] if answered.state == "stopped" else _let_in(visit, facts, wanted)
+
+
+def _by_driver(wanted: Wanted) -> Iterator[Step]:
+    """What is known where only the driver is understood."""
+    yield Step(N_("TLS"), "done" if wanted.wants_tls else "ahead")
+    yield Step(N_("answered"), "done", N_("to the driver only"))
+    yield Step(N_("authenticated"), "done", N_("by the driver"))
 
 
 _NAMES = (N_("resolved"), N_("connected"), N_("TLS"), N_("answered"), N_("authenticated"))

@@ -123,6 +123,9 @@ def _connect(place: Place, address: str, patience: Patience) -> tuple[Visit, soc
     except TimeoutError:
         seconds = time.monotonic() - begun
         return replace(visit, timed_out=True, error=errno.ETIMEDOUT, connect_seconds=seconds), None
+    except ConnectionResetError:
+        # It was connected, or it would be refused; and broken before we said anything.
+        return replace(visit, greeting="closed", connect_seconds=time.monotonic() - begun), None
     except OSError as error:
         seconds = time.monotonic() - begun
         return replace(visit, error=error.errno or errno.EIO, connect_seconds=seconds), None
