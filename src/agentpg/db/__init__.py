@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, server_message
 from agentpg.db.connect import (
     Database,
+    bare_signs,
     completed,
     configured,
     connect,
@@ -63,6 +64,7 @@ __all__ = [
     "SteadyConnection",
     "TupleRow",
     "array_literal",
+    "bare_signs",
     "channel_of",
     "class_row",
     "completed",

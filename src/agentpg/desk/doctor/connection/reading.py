@@ -6,7 +6,14 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentpg.db import Conninfo, password_file, password_for, read_conninfo, wrong_keys
+from agentpg.db import (
+    Conninfo,
+    bare_signs,
+    password_file,
+    password_for,
+    read_conninfo,
+    wrong_keys,
+)
 from agentpg.desk.doctor.connection.facts import (
     ClientKey,
     KeyProblem,
@@ -50,6 +57,8 @@ class Read:
 
 def read(dsn: str) -> Read | Wrong | NoService:
     """Read a connection string with all that libpq adds to it."""
+    if bare_signs(dsn):
+        return Wrong(kind="sign")
     conninfo = read_conninfo(dsn)
     if conninfo is None:
         return Wrong(kind="syntax", keys=wrong_keys(dsn))
