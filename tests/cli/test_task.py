@@ -138,7 +138,7 @@ def test_a_payload_that_python_cannot_read_is_said(
         (["@missing.json"], "cannot read missing.json: No such file or directory"),
         (["@."], "cannot read .: Is a directory"),
         (["@latin.json"], "cannot read latin.json: it is not text in UTF-8"),
-        (["--priority", "-1"], "--priority: -1 is not in 0<=x<=1000"),
+        (["--priority", "-1"], "--priority: -1 is not from 0 to 1000"),
         (["--delay", "soon"], "--delay cannot be 'soon': it must be a number with a unit"),
         (["--delay", "99999999d"], "'99999999d': it must be a hundred years or less"),
         (
