@@ -105,7 +105,10 @@ def test_what_is_lacking_at_the_source_is_no_fault_of_the_backup(
     )
     assert found.outcome == "passed"
     [constraints] = [check for check in found.checks if check.name == "constraints"]
-    assert constraints.reason == "1 constraints were never proved for all rows: later on agentic_ai.old"
+    assert (
+        constraints.reason
+        == "1 constraints were never proved for all rows: later on agentic_ai.old"
+    )
 
 
 def test_nobody_elses_functions_are_called(
