@@ -259,7 +259,13 @@ def pending_migrations(
         _refuse_tables_in_the_way(connection, schema)
     done = {migration.version for migration in applied}
     pending = [migration for migration in known if migration.version not in done]
-    _refuse_names_taken(connection, schema, known, pending)
+    try:
+        _refuse_names_taken(connection, schema, known, pending)
+    except NamesTaken:
+        # Without the lock, another process may have applied some of them since they were read.
+        if applied_migrations(connection, schema) == applied:
+            raise
+        return pending_migrations(connection, schema, known)
     if pending and not _existing(connection, schema).may_create:
         # The server would make the tables in the next schema of the search_path.
         raise PermissionDenied(f"permission denied for schema {schema}")
