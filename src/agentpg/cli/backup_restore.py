@@ -227,8 +227,8 @@ def _put_right(
         drop_databases,
         kept_databases,
         to_put_back,
+        undo as put_back,
     )
-    from agentpg.desk.backup.restore.swapping import undo as put_back
 
     name = into or session.restore_database.name()
     server = neutral(session.restore_database, name)

@@ -80,8 +80,7 @@ def migrate(session: Session, as_sql: bool, as_json: bool) -> None:
     Each migration is one transaction, waits only shortly for its locks and is tried again,
     so that workers go on meanwhile.
     """
-    from agentpg.schema import migrate as run
-    from agentpg.schema import script
+    from agentpg.schema import migrate as run, script
 
     if as_sql:
         click.echo(script(session.database), nl=False)
@@ -200,8 +199,7 @@ def adopt(
     are: every row, view and foreign key stays. Tasks that are unfinished are held until
     `agentpg task release` lets them run. All is one transaction.
     """
-    from agentpg.schema import Wishes, plan_adoption
-    from agentpg.schema import adopt as run
+    from agentpg.schema import Wishes, adopt as run, plan_adoption
 
     wishes = Wishes(source=source, time_zone=time_zone, run_pending=run_pending)
     plan = plan_adoption(session.database, wishes)

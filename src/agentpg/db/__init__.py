@@ -1,7 +1,14 @@
 """The only room that imports the driver: connect, pool, named statements, the border."""
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, DataError, IntegrityError
-from psycopg import DatabaseError as ServerError
+from psycopg import (
+    AsyncConnection,
+    AsyncCursor,
+    Connection,
+    Cursor,
+    DatabaseError as ServerError,
+    DataError,
+    IntegrityError,
+)
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row

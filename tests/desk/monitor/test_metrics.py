@@ -20,8 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentpg.db import Database, connect, make_conninfo
-from agentpg.desk.monitor.metrics import aside as aside_module
-from agentpg.desk.monitor.metrics import collecting as module
+from agentpg.desk.monitor.metrics import aside as aside_module, collecting as module
 from agentpg.desk.monitor.metrics.aside import Aside
 from agentpg.desk.monitor.metrics.collecting import Collecting
 from agentpg.desk.monitor.metrics.described import BY_NAME, METRICS

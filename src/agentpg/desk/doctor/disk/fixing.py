@@ -19,8 +19,7 @@ from typing import Any
 from agentpg.db import Connection, Database, Statements, connect, driver_errors
 from agentpg.desk.backup.creating import source_of
 from agentpg.desk.backup.model import Source
-from agentpg.desk.backup.pruning import Plan as Pruning
-from agentpg.desk.backup.pruning import apply_plan, plan_pruning, retention_of
+from agentpg.desk.backup.pruning import Plan as Pruning, apply_plan, plan_pruning, retention_of
 from agentpg.desk.backup.storage.opening import open_repository
 from agentpg.desk.check import Unlooked
 from agentpg.desk.doctor.disk.ballast import read_ballasts, release_ballast

@@ -11,8 +11,8 @@ from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+    Metric as Family,
 )
-from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from agentpg.desk.monitor.metrics.collecting import Collecting, Scrape
