@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentpg.desk.backup.leash import run_tool
 from agentpg.desk.backup.programs import Programs, find_programs
+from agentpg.desk.backup.untarring import untar
 from agentpg.errors import ProgramsMissing
 
 BACKUP_MANIFEST = "backup_manifest"
@@ -47,17 +48,17 @@ def verify_copy(programs: Programs, folder: Path, files: Path | None = None) -> 
     run_tool([*command, folder], {})
 
 
-def untar(archive: Path, target: Path) -> None:
+def _unpack(archive: Path, target: Path) -> None:
     """Unpack one of the copy's tar files into a folder."""
     with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="tar")
+        untar(tar, target)
 
 
 def _verify_unpacked(folder: Path, programs: Programs, near: Path) -> None:
     try:
-        untar(folder / "base.tar.gz", near)
+        _unpack(folder / "base.tar.gz", near)
         for tar in folder.glob("[0-9]*.tar.gz"):
-            untar(tar, near / "pg_tblspc" / tar.name.partition(".")[0])
+            _unpack(tar, near / "pg_tblspc" / tar.name.partition(".")[0])
         shutil.copy(folder / BACKUP_MANIFEST, near)
         verify_copy(programs, near)
     finally:

@@ -27,6 +27,7 @@ from agentpg.desk.backup.recovery.archived import plain_name
 from agentpg.desk.backup.recovery.targets import Copy
 from agentpg.desk.backup.recovery.wal import checked, unpacking
 from agentpg.desk.backup.storage.passing import Passed, Passing
+from agentpg.desk.backup.untarring import untar
 from agentpg.embedded.account import Account
 from agentpg.errors import (
     CopyDamaged,
@@ -189,7 +190,7 @@ class _Counted:
 def _untar(stream: BinaryIO, path: str, target: Path) -> None:
     content = unpacking(stream, path)
     with checked(path), tarfile.open(fileobj=content, mode="r|", bufsize=_BLOCK) as tar:
-        tar.extractall(target, filter="tar")
+        untar(tar, target)
     with checked(path):
         # Only what was read to its end has had its checksum compared.
         while content.read(_BLOCK):
