@@ -97,3 +97,13 @@ def test_it_fits_the_terminal(
     too_long = [line for line in lines if cell_width(line) > columns and line not in commands]
     assert too_long == []
     assert ("연결" in called.out) is (lang == "ko")
+
+
+@pytest.mark.parametrize("command", [("doctor", "connection", ""), ("--dsn", "", "status")])
+def test_an_empty_string_is_no_other_database(
+    call: Call, installed: Database, command: tuple[str, ...]
+) -> None:
+    """It comes of a variable that is not set: good news of the configured one would mislead."""
+    called = call(*command)
+    assert called.code == 2
+    assert "it is empty" in called.err

@@ -132,6 +132,8 @@ def test_a_ballast_is_made_once(call: Call, home: Path, monkeypatch: pytest.Monk
         (("--drop-slot", "x"), 2),
         (("--make-ballast", "much"), 2),
         (("--make-ballast", "0"), 2),
+        # Without a unit it would be so many bytes, and room for nothing.
+        (("--make-ballast", "16"), 2),
         (("--make-ballast", "900000GiB"), 4),
         (("--fix", "--yes", "--drop-slot", "no_such_slot"), 1),
     ],

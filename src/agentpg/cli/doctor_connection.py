@@ -11,7 +11,7 @@ from agentpg.cli.command import Command
 from agentpg.cli.doctor_view import document, exit_code, findings_options, show_findings
 from agentpg.cli.output import Output, visible
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION
+from agentpg.cli.values import DURATION, GIVEN
 from agentpg.cli.wrapping import cell_width, wrap
 from agentpg.errors import SettingError
 from agentpg.language import N_
@@ -46,7 +46,7 @@ _WIDEST = 100
         agentpg doctor connection --json | jq -r '.rooms.connection[0].code'
     """,
 )
-@click.argument("dsn", required=False, help="A libpq connection string or URI.")
+@click.argument("dsn", required=False, type=GIVEN, help="A libpq connection string or URI.")
 @click.option(
     "--timeout",
     type=DURATION,

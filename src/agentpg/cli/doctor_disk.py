@@ -12,7 +12,7 @@ from agentpg.cli.command import Command
 from agentpg.cli.doctor_disk_view import document, show, show_outcome, step_text
 from agentpg.cli.doctor_view import exit_code, findings_options
 from agentpg.cli.session import Session
-from agentpg.cli.values import SIZE
+from agentpg.cli.values import SizeType
 from agentpg.errors import (
     AgentpgError,
     NoDatabase,
@@ -71,7 +71,7 @@ _PATIENCE_SECONDS = 5
     "--make-ballast",
     "ballast",
     metavar="SIZE",
-    type=SIZE,
+    type=SizeType(1024**2, N_("it is less than 1MiB; say the unit, as in 512MiB")),
     help="Make a file that takes this much room, to be given up when the disk is full.",
 )
 @click.option(

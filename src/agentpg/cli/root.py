@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from agentpg.cli.command import Group, remember
+from agentpg.cli.values import GIVEN
 from agentpg.language import N_
 
 # What a shell reports for a program that SIGPIPE ended.
@@ -127,6 +128,7 @@ def _print_version(context: click.Context, option: click.Parameter, value: bool)
 @click.option(
     "--dsn",
     metavar="DSN",
+    type=GIVEN,
     help="The database, as a libpq connection string or URI.",
     callback=remember,
     is_eager=True,

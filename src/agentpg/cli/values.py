@@ -111,9 +111,16 @@ MOVED = MovedType()
 
 
 class SizeType(click.ParamType[int]):
-    """A size as in the settings: 512kiB, 64MiB, 1GiB, or bytes."""
+    """A size as in the settings: 512kiB, 64MiB, 1GiB, or bytes.
+
+    What is smaller than `least` is refused, with this reason.
+    """
 
     name = "size"
+
+    def __init__(self, least: int = 1, reason: str = _NOT_POSITIVE) -> None:
+        self._least = least
+        self._reason = reason
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The text as bytes."""
@@ -123,8 +130,8 @@ class SizeType(click.ParamType[int]):
             parsed = parse_size(value)
         except ValueError as error:
             raise WrongValue(value, str(error), param, ctx) from None
-        if not isinstance(parsed, int) or parsed <= 0:
-            raise WrongValue(value, _NOT_POSITIVE, param, ctx)
+        if not isinstance(parsed, int) or parsed < self._least:
+            raise WrongValue(value, self._reason, param, ctx)
         return parsed
 
 
