@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from agentpg.desk.finding import Contact, Finding, Level, Remedy
 from agentpg.errors import AgentpgError
 from agentpg.language import N_
-from agentpg.quantities import size_in_short
+from agentpg.quantities import format_duration, size_in_short
 
 T = TypeVar("T")
 
@@ -59,9 +59,13 @@ def looked(look: Callable[[], T]) -> T | Unlooked:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Says what one check has found, with its code, threshold and contact."""
+    """Says what one check has found, with its code, threshold and contact.
+
+    `thresholds` are those that settings have changed or may have, by the code of their check.
+    """
 
     check: Check
+    thresholds: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -82,7 +86,7 @@ class Say:
             subject=subject,
             sentence=sentence,
             evidence=evidence,
-            threshold=self.check.threshold,
+            threshold=self.thresholds.get(self.check.code, self.check.threshold),
             cause=cause or (self.check.cause if amiss else ""),
             remedies=tuple(remedies),
             proof=self.check.proof if amiss else "",
@@ -92,6 +96,13 @@ class Say:
     def unknown(self, what: Unlooked, *remedies: Remedy) -> Finding:
         """It could not be looked at."""
         return self("unknown", _UNLOOKED, remedies=remedies, why=what.reason)
+
+
+def exactly(value: timedelta) -> str:
+    """A time as a threshold has it: 26 h, 8 d."""
+    text = format_duration(value)
+    unit = text.lstrip("0123456789.")
+    return f"{text.removesuffix(unit)} {unit}"
 
 
 def amount(value: timedelta | float) -> str:

@@ -46,7 +46,7 @@ _NEEDED_FOR_RATIO = 3
 
 def find(facts: Facts, policy: Policy) -> tuple[Finding, ...]:
     """What every check says, in the order of their codes."""
-    return tuple(check.decide(Say(check), facts, policy) for check in CHECKS)
+    return tuple(check.decide(Say(check, policy.thresholds), facts, policy) for check in CHECKS)
 
 
 def _age(say: Say, facts: Facts, policy: Policy) -> Finding:

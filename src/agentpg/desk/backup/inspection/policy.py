@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agentpg.desk.check import exactly
 from agentpg.settings import Settings
 
 
@@ -56,6 +57,16 @@ class Policy:
 
     rto: timedelta | None = None
     rpo: timedelta | None = None
+
+    @property
+    def thresholds(self) -> dict[str, str]:
+        """Those that settings say, as findings show them, by code."""
+        age = f"> {exactly(self.age_warning)} / > {exactly(self.age_critical)}"
+        drill = f"> {exactly(self.drill_warning)} / > {exactly(self.drill_critical)}"
+        return {
+            "B01": f"{age} (backup_age_warning, backup_age_critical)",
+            "B03": f"{drill} (backup_drill_warning, backup_drill_critical)",
+        }
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -30,7 +30,11 @@ _FREED = ("removable_bytes", "going_bytes", "reclaimable_bytes")
 
 def find(facts: Facts, policy: Policy) -> tuple[Finding, ...]:
     """What every check says, the culprit first and else in the order of their codes."""
-    said = [one for check in CHECKS for one in check.decide(Say(check), facts, policy)]
+    said = [
+        one
+        for check in CHECKS
+        for one in check.decide(Say(check, policy.thresholds), facts, policy)
+    ]
     return tuple(_culprits_first(said))
 
 

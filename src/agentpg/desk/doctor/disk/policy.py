@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agentpg.desk.check import exactly
 from agentpg.settings import Settings
 
 _MIB = 1024**2
@@ -67,6 +68,17 @@ class Policy:
 
     # A week of logs answers most questions.
     logs_kept: timedelta = timedelta(days=7)
+
+    @property
+    def thresholds(self) -> dict[str, str]:
+        """Those that settings say, as findings show them, by code."""
+        full = f"> {self.full_warning:.0%} / > {self.full_critical:.0%}".replace("%", " %")
+        left = f"< {exactly(self.forecast_warning)} / < {exactly(self.forecast_critical)}"
+        return {
+            "D01": f"{full} (disk_warning, disk_critical)",
+            "D02": f"{full} (disk_warning, disk_critical)",
+            "D14": f"{left} (disk_left_warning, disk_left_critical)",
+        }
 
 
 def policy_of(settings: Settings) -> Policy:
