@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,13 @@ def test_an_empty_string_is_no_other_database(
     called = call(*command)
     assert called.code == 2
     assert "it is empty" in called.err
+
+
+def test_a_stopped_server_that_would_not_be_there_is_not_to_blame(
+    call: Call, tmp_path: Path
+) -> None:
+    """Such as the one that Debian has made at port 5432."""
+    for place in (f"host={tmp_path / 'nowhere'}", "host=127.0.0.1 port=1"):
+        called = call("doctor", "connection", place)
+        assert called.code == 5
+        assert "pg_ctlcluster" not in called.out

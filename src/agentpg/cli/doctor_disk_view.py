@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentpg.cli import figures
-from agentpg.cli.doctor_view import show_finding
+from agentpg.cli.doctor_view import level_counts, show_counts, show_each
 from agentpg.cli.output import Column, Output, visible
 from agentpg.cli.wrapping import wrap
-from agentpg.desk.finding import LEVELS, at_or_above
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -42,11 +40,10 @@ def show(
     """All of it, for people."""
     _show_volumes(out, facts)
     _show_consumers(out, facts)
-    for finding in at_or_above(findings, "ok" if show_all else "info"):
-        show_finding(out, finding)
+    show_each(out, findings, show_all=show_all)
     _show_plan(out, plan)
     out.line()
-    out.line(", ".join(f"{level} {number}" for level, number in _counts(findings).items()))
+    show_counts(out, findings)
 
 
 def document(
@@ -59,7 +56,7 @@ def document(
     from agentpg.desk.doctor.disk.consumers import consumers
 
     said: dict[str, object] = {
-        "levels": _counts(findings),
+        "levels": level_counts(findings),
         "volumes": [
             {"used_percent": round(volume.used * 100, 1), **_plain(volume)}
             for volume in facts.volumes
@@ -228,8 +225,3 @@ def _plain(value: Volume | Step) -> dict[str, object]:
     """The fields of a value; what is only for us is left out."""
     hidden = ("device", "sentence", "values")
     return {name: getattr(value, name) for name in value.__slots__ if name not in hidden}
-
-
-def _counts(findings: Sequence[Finding]) -> dict[str, int]:
-    counted = Counter(finding.level for finding in findings)
-    return {level: counted[level] for level in reversed(LEVELS) if counted[level]}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -75,31 +77,59 @@ def document(target: str, found: dict[str, list[Finding]]) -> dict[str, object]:
     """What the rooms have said, as JSON has it."""
     return {
         "target": target,
-        "levels": _counts([finding for room in found.values() for finding in room]),
+        "levels": level_counts([finding for room in found.values() for finding in room]),
         "rooms": {name: [one.document() for one in room] for name, room in found.items()},
     }
 
 
 def show_findings(out: Output, findings: Sequence[Finding], *, show_all: bool) -> None:
     """All that are worth saying, the worst first, and how many there are of each level."""
-    shown = at_or_above(findings, "ok" if show_all else "info")
-    for finding in shown:
-        show_finding(out, finding)
-    if shown:
+    if show_each(out, findings, show_all=show_all):
         out.line()
-    out.line(", ".join(f"{level} {number}" for level, number in _counts(findings).items()))
+    show_counts(out, findings)
 
 
-def show_finding(out: Output, finding: Finding) -> None:
-    """One finding with its remedies, folded to the width of the terminal."""
+def show_each(out: Output, findings: Sequence[Finding], *, show_all: bool) -> bool:
+    """All that are worth saying, the worst first; whether there are any."""
+    shown = at_or_above(findings, "ok" if show_all else "info")
+    for codes, finding in _told_once(shown, out):
+        show_finding(out, finding, codes)
+    return bool(shown)
+
+
+def show_counts(out: Output, findings: Sequence[Finding]) -> None:
+    """How many there are of each level."""
+    out.line(", ".join(f"{level} {number}" for level, number in level_counts(findings).items()))
+
+
+def _told_once(findings: Sequence[Finding], out: Output) -> Iterator[tuple[str, Finding]]:
+    """Each with its code; checks that could not look for one and the same reason say it once."""
+    unlooked: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.level == "unknown":
+            unlooked[finding.message(out.translate)].append(finding)
+    for finding in findings:
+        alike = [finding]
+        if finding.level == "unknown":
+            alike = unlooked.pop(finding.message(out.translate), [])
+        if alike:
+            remedies = tuple(dict.fromkeys(chain.from_iterable(one.remedies for one in alike)))
+            codes = " ".join(dict.fromkeys(one.code for one in alike))
+            yield codes, replace(finding, remedies=remedies)
+
+
+def show_finding(out: Output, finding: Finding, codes: str = "") -> None:
+    """One finding with its remedies, folded to the width of the terminal; `codes` are those of
+    all checks that it is of."""
     width = min(out.width, _WIDEST)
-    out.stated(finding.code, finding.level, finding.message(out.translate), width=width)
+    out.stated(codes or finding.code, finding.level, finding.message(out.translate), width=width)
     if finding.level != "ok":
         for line in _advice_lines(out, finding, width):
             out.line(line)
 
 
-def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+def level_counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many there are of each level that there is, the worst first."""
     counted = Counter(finding.level for finding in findings)
     return {level: counted[level] for level in reversed(LEVELS) if counted[level]}
 
@@ -114,7 +144,7 @@ def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
     if finding.proof:
         yield from wrap(out.translate(finding.proof), width, first="  ✓ ", rest="    ")
     said = [out.translate(N_("ask the {contact}")).format(contact=finding.contact)]
-    if finding.threshold:
+    if finding.threshold and finding.level != "unknown":
         said.insert(0, f"{out.translate(N_('threshold'))}: {finding.threshold}")
     yield from wrap("; ".join(said), width, first="    ", rest="    ")
 

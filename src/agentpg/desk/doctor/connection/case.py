@@ -122,9 +122,10 @@ class Case:
     @property
     def start(self) -> str:
         """The command that starts the server at this place, as far as one is known."""
-        stopped = [one for one in self.around.servers if not one.running and one.start]
-        same = [one for one in stopped if one.port == self.visit.place.port]
-        return (same or stopped)[0].start if stopped else "systemctl start postgresql"
+        # One of another port would be none the wiser for being started.
+        there = (None, self.visit.place.port)
+        stopped = (one for one in self.around.servers if not one.running and one.port in there)
+        return next((one.start for one in stopped if one.start), "systemctl start postgresql")
 
     @property
     def log_command(self) -> str:

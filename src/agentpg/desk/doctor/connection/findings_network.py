@@ -12,6 +12,9 @@ from agentpg.desk.doctor.connection.facts import LocalServer
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.language import N_
 
+# Where PostgreSQL's own build and the distributions' put sockets: a stopped server tells no other.
+_USUAL_FOLDERS = ("/tmp", "/run/postgresql", "/var/run/postgresql")  # noqa: S108
+
 DOWN = check(
     "C04",
     N_("Nothing listens there"),
@@ -21,7 +24,6 @@ DOWN = check(
     "operations guide knows it as “could not connect to server”. Something answered at once that "
     "nobody listens, so the machine is there.",
     idea="start the server, and read its log for why it had stopped.",
-    proof=N_("`pg_isready` says that it accepts connections."),
 )
 OTHER_PORT = check(
     "C05",
@@ -142,7 +144,7 @@ def _elsewhere(case: Case) -> Finding:
 
 def _down(case: Case) -> Finding:
     visit, around = case.visit, case.around
-    stopped = _stopped_here(case) or [one for one in around.servers if not one.running]
+    stopped = _stopped_here(case)
     if not visit.local:
         text = N_("nothing listens at {subject} ({address}), or a firewall says so")
         there = Remedy(
@@ -171,9 +173,15 @@ def _down(case: Case) -> Finding:
 
 
 def _stopped_here(case: Case) -> list[LocalServer]:
-    """The servers of this machine that would listen at the port, if they ran."""
-    port = case.visit.place.port
-    return [one for one in case.around.servers if not one.running and one.port == port]
+    """The servers of this machine that would listen there, if they ran, as far as is known."""
+    place = case.visit.place
+    return [
+        one
+        for one in case.around.servers
+        if not one.running
+        and one.port in (None, place.port)
+        and (place.folder in ("", one.folder) or place.folder in _USUAL_FOLDERS)
+    ]
 
 
 def _dropped(case: Case) -> Finding:
