@@ -19,6 +19,9 @@ from agentpg.desk.doctor.connection.facts import (
 from agentpg.desk.finding import Contact, Remedy
 from agentpg.language import N_
 
+# Where PostgreSQL's own build and the distributions' put sockets: a stopped server tells no other.
+_USUAL_FOLDERS = ("/tmp", "/run/postgresql", "/var/run/postgresql")  # noqa: S108
+
 GETS_IN = N_("`agentpg doctor connection` gets in.")
 
 _SQL = Statements("connection", "")
@@ -120,18 +123,28 @@ class Case:
         return Remedy(sentence=N_("Let the server read it again."), sql=self.sql("reload"))
 
     @property
+    def stopped(self) -> list[LocalServer]:
+        """The servers of this machine that would listen there, if they ran, as far as is known."""
+        place = self.visit.place
+        return [
+            one
+            for one in self.around.servers
+            if not one.running
+            and one.port in (None, place.port)
+            and (place.folder in ("", one.folder) or place.folder in _USUAL_FOLDERS)
+        ]
+
+    @property
     def start(self) -> str:
         """The command that starts the server at this place, as far as one is known."""
-        # One of another port would be none the wiser for being started.
-        there = (None, self.visit.place.port)
-        stopped = (one for one in self.around.servers if not one.running and one.port in there)
-        return next((one.start for one in stopped if one.start), "systemctl start postgresql")
+        known = (one.start for one in self.stopped if one.start)
+        return next(known, "systemctl start postgresql")
 
     @property
     def log_command(self) -> str:
         """The command that shows the server's log."""
         # Once something answers that is none of those here, no log here is about it.
-        others = self.around.servers if self.visit.error else ()
+        others = self.stopped if self.visit.error else ()
         known = [one for one in (self.server, *others) if one and one.log]
         return f"tail -n 30 {shlex.quote(known[0].log)}" if known else "journalctl -u postgresql"
 

@@ -8,12 +8,8 @@ from typing import Any
 
 from agentpg.desk.check import Say
 from agentpg.desk.doctor.connection.case import Case, check, log_of
-from agentpg.desk.doctor.connection.facts import LocalServer
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.language import N_
-
-# Where PostgreSQL's own build and the distributions' put sockets: a stopped server tells no other.
-_USUAL_FOLDERS = ("/tmp", "/run/postgresql", "/var/run/postgresql")  # noqa: S108
 
 DOWN = check(
     "C04",
@@ -108,7 +104,7 @@ def _refused(case: Case) -> Finding:
     around, visit = case.around, case.visit
     if around.listening and not _EVERY.union([visit.address]).intersection(around.listening):
         return _elsewhere(case)
-    if _stopped_here(case):
+    if case.stopped:
         return _down(case)
     here = [one for one in around.servers if one.running and one.port and one.port in around.ports]
     ports = [one.port for one in here if one.port] or list(around.ports)
@@ -144,7 +140,7 @@ def _elsewhere(case: Case) -> Finding:
 
 def _down(case: Case) -> Finding:
     visit, around = case.visit, case.around
-    stopped = _stopped_here(case)
+    stopped = case.stopped
     if not visit.local:
         text = N_("nothing listens at {subject} ({address}), or a firewall says so")
         there = Remedy(
@@ -170,18 +166,6 @@ def _down(case: Case) -> Finding:
         stale=bool(stopped and stopped[0].stale),
         log=list(around.log),
     )
-
-
-def _stopped_here(case: Case) -> list[LocalServer]:
-    """The servers of this machine that would listen there, if they ran, as far as is known."""
-    place = case.visit.place
-    return [
-        one
-        for one in case.around.servers
-        if not one.running
-        and one.port in (None, place.port)
-        and (place.folder in ("", one.folder) or place.folder in _USUAL_FOLDERS)
-    ]
 
 
 def _dropped(case: Case) -> Finding:
@@ -226,7 +210,7 @@ def _socket(case: Case) -> Finding:
         )
         tcp = Remedy(sentence=N_("Or go by TCP."), command=case.doctor(host="127.0.0.1"))
         return say("critical", text, visit.address, (look, tcp), account=around.account)
-    if _stopped_here(case) and case.visit.error == errno.ENOENT:
+    if case.stopped and case.visit.error == errno.ENOENT:
         return _down(case)
     folders = [path.rpartition("/")[0] for path in around.sockets if path.endswith(_end(case))]
     if folders:
