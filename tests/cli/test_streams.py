@@ -15,10 +15,10 @@ pytestmark = pytest.mark.one_server
 
 
 def in_shell(command: str) -> subprocess.CompletedProcess[str]:
-    """Run `agentpg …` with the shell's redirections."""
+    """Run `agentpg …` with the shell's redirections, and with buffers, as most have it."""
     return subprocess.run(
         ["bash", "-c", f"{sys.executable} -m agentpg {command}"],
-        env={**os.environ, "LANG": "C.UTF-8"},
+        env={**os.environ, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": ""},
         capture_output=True,
         text=True,
         check=False,

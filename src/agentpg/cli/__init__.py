@@ -9,7 +9,9 @@ def main() -> None:
     """The console script `agentpg`; exits with the command's code."""
     from agentpg.cli.ending import end_process
     from agentpg.cli.running import run
-    from agentpg.cli.streams import open_missing
+    from agentpg.cli.streams import let_go_of_errors, open_missing
 
     open_missing()
-    sys.exit(end_process(run(sys.argv[1:])))
+    code = run(sys.argv[1:])
+    let_go_of_errors()
+    sys.exit(end_process(code))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TypeGuard
+from typing import TextIO, TypeGuard
 
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -31,7 +31,19 @@ def is_of_output(error: Exception) -> TypeGuard[OSError]:
 
 def let_go_of_output() -> None:
     """Drop what cannot be written; Python would complain again when it flushes at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _let_go_of(sys.stdout)
+
+
+def let_go_of_errors() -> None:
+    """Drop what nobody could be told; at its end Python would make 120 of the exit code."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _let_go_of(sys.stderr)
+
+
+def _let_go_of(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_as(number: int) -> int:
