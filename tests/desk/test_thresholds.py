@@ -10,6 +10,7 @@ import pytest
 from agentpg.desk.backup.inspection import findings as backups, policy as of_backups
 from agentpg.desk.check import Check, Say
 from agentpg.desk.doctor.disk import findings as disks, policy as of_disks
+from agentpg.desk.doctor.slow import findings as work, policy as of_work
 from agentpg.settings import load_settings
 
 pytestmark = pytest.mark.without_server
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.without_server
     [
         (of_backups.Policy().thresholds, backups.CHECKS),
         (of_disks.Policy().thresholds, disks.CHECKS),
+        (of_work.Policy().thresholds, work.CHECKS),
     ],
-    ids=["backups", "disks"],
+    ids=["backups", "disks", "work"],
 )
 def test_the_reference_says_the_defaults(
     thresholds: dict[str, str], checks: Sequence[Check]
@@ -31,12 +33,16 @@ def test_the_reference_says_the_defaults(
 
 
 def test_what_is_set_is_shown() -> None:
-    settings = load_settings(disk_warning=60, backup_age_critical=timedelta(days=9))
+    settings = load_settings(
+        disk_warning=60, backup_age_critical=timedelta(days=9), slow_wait=timedelta(minutes=2)
+    )
     shown = {}
     for check, policy in (
         (disks.CHECKS[0], of_disks.policy_of(settings)),
         (backups.CHECKS[0], of_backups.policy_of(settings)),
+        (work.CHECKS[0], of_work.policy_of(settings)),
     ):
         shown[check.code] = Say(check, policy.thresholds)("critical", "it is so").threshold
     assert shown["D01"].startswith("> 60 % / > 90 %")
     assert shown["B01"].startswith("> 26 h / > 9 d")
+    assert shown["S01"].startswith("> 2 min, or more than 5 wait / > 12 min")

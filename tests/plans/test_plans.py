@@ -11,8 +11,13 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Connection, Statements, connect, pin_plans
+from agentpg.db import Connection, Database, Statements, connect, pin_plans
+from agentpg.desk.doctor.slow.findings import find
+from agentpg.desk.doctor.slow.own_plans import read_own_plans
+from agentpg.desk.doctor.slow.policy import Policy
+from agentpg.desk.monitor.reading import Reader
 from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
+from tests.desk.doctor.slow.sample import facts
 from tests.plans.plan import Plan, plan_of
 from tests.servers import SharedServer
 from tests.tasks.claimed import FROM_THE_HEAD
@@ -280,6 +285,16 @@ def test_closing_an_execution_writes_no_index(used: Connection[Any]) -> None:
     ).fetchall()
     for column in ("execution_end", "duration_seconds", "outcome", "error_message", "llm_", "cost"):
         assert column not in indexed
+
+
+@pytest.mark.parametrize("installation", ["used", "flooded"])
+def test_the_doctor_knows_these_plans_for_those_that_they_must_be(
+    request: pytest.FixtureRequest, installation: str
+) -> None:
+    session = request.getfixturevalue(installation)
+    own = read_own_plans(Reader(Database("", "agentic_ai"), session))
+    [finding] = [one for one in find(facts(own_plans=own), Policy()) if one.code == "S16"]
+    assert finding.level == "ok", finding.message()
 
 
 def finds_open_calls(connection: Connection[Any], batch: int) -> bool:

@@ -32,6 +32,7 @@ __all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
 _OWN = {
     "connection": "agentpg.cli.doctor_connection",
     "disk": "agentpg.cli.doctor_disk",
+    "slow": "agentpg.cli.doctor_slow",
 }
 
 

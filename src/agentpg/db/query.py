@@ -69,17 +69,20 @@ class Statements:
             self._bound[name] = Statement(list(self.compose(name)))
         return self._bound[name]
 
-    def compose(self, name: str, **identifiers: str) -> Composed:
-        """The statement `name` with further identifiers, or fragments of SQL, filled in."""
+    def compose(self, name: str, **identifiers: str | Composed) -> Composed:
+        """The statement `name` with further identifiers, fragments of SQL, or whole statements
+        with their parameters, filled in."""
         statements = read_statements(self._file)
         if name not in statements:
             raise KeyError(f"sql/{self._file}.sql has no statement {name}")
-        names = {"schema": self._schema, **identifiers}
+        names: dict[str, str | Composed] = {"schema": self._schema, **identifiers}
         quoted = {key: _quoted(value) for key, value in names.items()}
         return sql.SQL(statements[name]).format(**quoted)
 
 
-def _quoted(name: str) -> sql.Composable:
+def _quoted(name: str | Composed) -> sql.Composable:
+    if isinstance(name, Composed):
+        return name
     if isinstance(name, Fragment):
         return sql.SQL(name.replace("%", "%%"))
     return sql.Identifier(name)

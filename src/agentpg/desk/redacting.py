@@ -12,14 +12,13 @@ _BETWEEN = r"(?:[\s=)]|::\w+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*"
 # The end may be missing: the server cuts a long statement. Literals in a row are one.
 _PLAIN = r"'(?:[^']|'')*(?:'|$)"
 _ESCAPED = r"'(?:[^'\\]|\\.|'')*(?:'|\\?$)"
-_LITERAL = (
+# A literal of any form; it has a group `tag`, so that a pattern takes it once.
+LITERAL = (
     rf"(?:e{_ESCAPED}(?:\s+{_ESCAPED})*"
     rf"|(?:u&)?{_PLAIN}(?:\s+{_PLAIN})*"
     r"|(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=tag)|$))"
 )
-_SECRET = re.compile(
-    rf"(?is)((?:passw|secret|token|credential|api_?key)\w*\"?{_BETWEEN}){_LITERAL}"
-)
+_SECRET = re.compile(rf"(?is)((?:passw|secret|token|credential|api_?key)\w*\"?{_BETWEEN}){LITERAL}")
 
 
 def redact(text: str) -> str:

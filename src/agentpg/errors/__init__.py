@@ -67,6 +67,7 @@ AgentpgError                    exit 1   failed
 │   ├── AdoptionRefused
 │   ├── FileNotOurs                      a file in the way was written by somebody else
 │   ├── WorkUnderWay                     only one may do this at a time
+│   ├── EndingRefused                    a session that is not to be ended
 │   ├── SlotActive                       a slot that is to be dropped has a reader
 │   ├── DataFolderUnknown                the server's files can't be seen from here
 │   ├── OtherCluster                     it is not the server that was looked at
@@ -128,6 +129,8 @@ AgentpgError                    exit 1   failed
 ├── ResultTooLarge
 ├── NotExplained                         a session's statement has no plan to show
 ├── NotCancelled                         a session's statement goes on
+├── NotEnded                             a session goes on, or does something else
+├── SessionNotFound
 ├── NoSample                             nothing was kept to compare with
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
@@ -278,11 +281,13 @@ from agentpg.errors.failed import (
     NoSample as NoSample,
     NotCancelled as NotCancelled,
     NotDrained as NotDrained,
+    NotEnded as NotEnded,
     NotExplained as NotExplained,
     OutputNotWritten as OutputNotWritten,
     ResultNotJson as ResultNotJson,
     ResultTooLarge as ResultTooLarge,
     ScheduleNotFound as ScheduleNotFound,
+    SessionNotFound as SessionNotFound,
     StandInNotStarted as StandInNotStarted,
     TableNotFound as TableNotFound,
     TaskFailed as TaskFailed,
@@ -340,6 +345,7 @@ from agentpg.errors.recovery import (
 )
 from agentpg.errors.refused import (
     AdoptionRefused as AdoptionRefused,
+    EndingRefused as EndingRefused,
     FileNotOurs as FileNotOurs,
     MigrationChanged as MigrationChanged,
     NamesTaken as NamesTaken,

@@ -166,6 +166,19 @@ class NotCancelled(AgentpgError):
     sentence = N_("the statement of process {pid} was not cancelled: {reason}")
 
 
+class NotEnded(AgentpgError):
+    """What a session does, or the session, was not ended."""
+
+    sentence = N_("process {pid} was not ended: {reason}")
+
+
+class SessionNotFound(AgentpgError, LookupError):
+    """The server has no session with this process."""
+
+    sentence = N_("there is no session with process {pid}")
+    hint = N_("`agentpg doctor slow` and `agentpg monitor activity` show those that there are.")
+
+
 class NoSample(AgentpgError):
     """Nothing was kept that the present could be compared with."""
 

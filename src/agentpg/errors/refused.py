@@ -107,6 +107,13 @@ class WorkUnderWay(Refused):
     hint = N_("Wait for its end; pg_locks shows the session by its advisory lock.")
 
 
+class EndingRefused(Refused):
+    """A session that is not to be ended; nothing was changed."""
+
+    sentence = N_("process {pid} is not to be ended: {reason}")
+    hint = N_("Nothing was changed. `agentpg doctor slow` shows what else could be done.")
+
+
 class NotForTesting(Refused):
     """Tests would run, and throw away, what a database holds that is not marked for it."""
 

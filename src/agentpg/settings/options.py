@@ -314,6 +314,29 @@ class Settings(BaseSettings):
         "How long `agentpg doctor disk --fix` keeps the server's log files, when room is wanted.",
         "duration",
     )
+    slow_wait: Duration = option(
+        timedelta(seconds=10),
+        "How long a session may wait for a lock before there is a warning; six times as long is "
+        "critical.",
+        "duration",
+    )
+    slow_query: Duration = option(
+        timedelta(minutes=1),
+        "How long one statement may run before it is mentioned; six times as long is a warning.",
+        "duration",
+    )
+    slow_transaction: Duration = option(
+        timedelta(minutes=5),
+        "How long a transaction may be open before there is a warning; six times as long is "
+        "critical: its locks and dead rows are missed by others.",
+        "duration",
+    )
+    slow_idle: Duration = option(
+        timedelta(minutes=1),
+        "How long a transaction may be open and idle before there is a warning; six times as "
+        "long is critical.",
+        "duration",
+    )
     openai_base_url: str = foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

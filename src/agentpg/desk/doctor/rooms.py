@@ -34,6 +34,10 @@ ROOMS = {
         "agentpg.desk.doctor.connection",
         N_("Go to the server step by step, and say what stops and why."),
     ),
+    "slow": Room(
+        "agentpg.desk.doctor.slow",
+        N_("Find what makes statements slow: who blocks whom, and what takes the time."),
+    ),
     "backup": Room(
         "agentpg.desk.doctor.backup", N_("Look for what makes the backups useless when needed.")
     ),

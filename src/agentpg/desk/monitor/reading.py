@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from agentpg.db import Connection, Database, Statements, class_row, connect, driver_errors, render
+from agentpg.db import (
+    Composed,
+    Connection,
+    Database,
+    Statements,
+    class_row,
+    connect,
+    driver_errors,
+    render,
+)
 
 Row = TypeVar("Row")
 
@@ -40,9 +49,13 @@ class Reader:
         self, statements: Statements, name: str, kind: type[Row], /, **values: object
     ) -> list[Row]:
         """The rows that a statement gives, each as a `kind`."""
+        return self.rows_of(statements[name], kind, **values)
+
+    def rows_of(self, statement: Composed, kind: type[Row], /, **values: object) -> list[Row]:
+        """The same for a statement that was composed."""
         with self._question():
             cursor = self._connection.cursor(row_factory=class_row(kind))
-            return cursor.execute(statements[name], values).fetchall()
+            return cursor.execute(statement, values).fetchall()
 
     def row(self, statements: Statements, name: str, kind: type[Row], /, **values: object) -> Row:
         """The one row that a statement gives."""

@@ -14,6 +14,7 @@ from typing import Any
 from agentpg.db import Database, Jsonb, Statements, connect, driver_errors
 from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.monitor.sizes import Earlier, whole
+from agentpg.desk.monitor.statements import read_tallies
 from agentpg.errors import NoSample
 
 # About eight kilobytes a sample, four when it is compressed: in a year some six megabytes.
@@ -22,7 +23,8 @@ _MOST_TABLES = 50
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One sample; see `sql/samples.sql` for what it holds."""
+    """One sample; see `sql/samples.sql` for what it holds, and with it what the dearest
+    statements have taken."""
 
     taken_at: datetime
     sample: Mapping[str, Any]
@@ -74,8 +76,11 @@ def keep_sample(database: Database) -> Kept:
         connect(database, "agentpg monitor sample") as connection,
         driver_errors(database.target(), connection),
     ):
-        present = read_present(Reader(database, connection))
-        values = {"taken_at": present.taken_at, "sample": Jsonb(present.sample)}
+        reader = Reader(database, connection)
+        present = read_present(reader)
+        tallies = read_tallies(reader)
+        sample = {**present.sample, **({"statements": tallies} if tallies else {})}
+        values = {"taken_at": present.taken_at, "sample": Jsonb(sample)}
         connection.execute(statements["keep"], values)
         connection.execute(statements["thin"])
     return present
