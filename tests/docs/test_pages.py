@@ -22,6 +22,7 @@ from agentpg.embedded.binaries import find_binaries
 from agentpg.schema import migrate
 from tests.cable import Cable
 from tests.desk.backup.archived_server import DEBIAN
+from tests.desk.monitor.quarrel import quarrel
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
 from tests.pgbouncer import PROGRAM, pgbouncer
@@ -47,6 +48,7 @@ _FIXTURES = {
     "a bucket": "with_bucket",
     "the program age": "with_age",
     "a full disk": "with_full_disk",
+    "a slow server": "with_slow_server",
 }
 
 
@@ -200,6 +202,18 @@ def with_full_disk(reaper: Reaper) -> Iterator[dict[str, str]]:
         _fill_disk(server, disk, home)
         yield {"AGENTPG_HOME": str(home)}
         remove_server(home)
+
+
+@pytest.fixture
+def with_slow_server(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The private server, on which a worker's session holds up a handler's own."""
+    server = EmbeddedServer(Path(environment["AGENTPG_HOME"]), PG_BIN, options=FAST)
+    server.start()
+    database = Database(server.dsn(), "agentic_ai")
+    migrate(database)
+    with quarrel(database):
+        # Nobody wants to wait for the waiting to be long.
+        yield {"AGENTPG_SLOW_WAIT": "1ms"}
 
 
 def _fill_disk(server: EmbeddedServer, disk: Path, home: Path) -> None:

@@ -186,11 +186,11 @@ def test_no_server_is_unknown() -> None:
 
 
 def test_a_slow_statement_is_named_and_compared_with_yesterday(forgetful: Counting) -> None:
-    quick = Policy(very_slow_milliseconds=20.0, very_slow_calls=2, slow_calls=2)
+    quick = Policy(very_slow_milliseconds=15.0, very_slow_calls=2, slow_calls=2)
     statement = "SELECT pg_sleep({}), 'hunter2' AS a_secret"
     with connect(forgetful.database) as connection:
         for _ in range(3):
-            connection.execute(statement.format("0.03").encode())
+            connection.execute(statement.format("0.02").encode())
         found = forgetful.look(quick)["S10"]
         assert found.level == "warning"
         assert found.evidence["query"] == "SELECT pg_sleep($1), $2 AS a_secret"
@@ -199,11 +199,11 @@ def test_a_slow_statement_is_named_and_compared_with_yesterday(forgetful: Counti
         assert forgetful.look(Policy())["S10"].level == "ok"
         keep_sample(forgetful.database)
         for _ in range(2):
-            connection.execute(statement.format("0.25").encode())
+            connection.execute(statement.format("0.4").encode())
         slower = forgetful.look(quick)["S10"]
         assert slower.evidence["calls"] == 2
-        assert slower.evidence["before_milliseconds"] == pytest.approx(31, abs=15)
-        assert "and took 3" in slower.message()
+        assert 20 <= slower.evidence["before_milliseconds"] < 130
+        assert "a call, and took" in slower.message()
         connection.execute("DELETE FROM agentic_ai.samples")
 
 
