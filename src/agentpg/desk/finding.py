@@ -76,6 +76,9 @@ class Finding:
         if isinstance(said.get("why"), str):
             # A reason that is one of our sentences.
             said["why"] = translate(said["why"])
+        if isinstance(said.get("because"), str):
+            # A reason that has values of its own.
+            said["because"] = translate(said["because"]).format_map(said)
         return translate(text).format_map(said)
 
 

@@ -44,6 +44,14 @@ ROOMS = {
     "disk": Room(
         "agentpg.desk.doctor.disk", N_("Find what fills the disks, and show a plan against it.")
     ),
+    "vacuum": Room(
+        "agentpg.desk.doctor.vacuum",
+        N_("Look for dead rows, stale statistics and old transactions, and who keeps them."),
+    ),
+    "settings": Room(
+        "agentpg.desk.doctor.settings",
+        N_("Judge the server's settings by its machine and its work."),
+    ),
 }
 
 

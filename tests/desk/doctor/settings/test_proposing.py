@@ -1,0 +1,247 @@
+"""What is proposed for which machine and work, decided on facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agentpg.desk.check import Unlooked
+from agentpg.desk.doctor.settings import units
+from agentpg.desk.doctor.settings.facts import (
+    Checkpoints,
+    Facts,
+    Machine,
+    Role,
+    Server,
+    Setting,
+    Written,
+)
+from agentpg.desk.doctor.settings.findings import CHECKS, find
+from agentpg.desk.doctor.settings.machine import ELSEWHERE
+from agentpg.desk.doctor.settings.policy import Policy
+from agentpg.desk.doctor.settings.proposing import Proposal, lowers_durability, propose
+
+pytestmark = pytest.mark.without_server
+
+_GIB = 1024**3
+
+# Name, value, unit: a server that was set for the machine below.
+_SETTINGS = {
+    "shared_buffers": ("524288", "8kB"),
+    "effective_cache_size": ("1310720", "8kB"),
+    "maintenance_work_mem": ("1048576", "kB"),
+    "work_mem": ("16384", "kB"),
+    "max_connections": ("100", ""),
+    "autovacuum_max_workers": ("3", ""),
+    "max_wal_size": ("1024", "MB"),
+    "checkpoint_completion_target": ("0.9", ""),
+    "random_page_cost": ("1.1", ""),
+    "effective_io_concurrency": ("200", ""),
+    "track_io_timing": ("on", ""),
+    "shared_preload_libraries": ("pg_stat_statements", ""),
+    "idle_in_transaction_session_timeout": ("300000", "ms"),
+    "statement_timeout": ("0", "ms"),
+    "max_slot_wal_keep_size": ("1024", "MB"),
+    "fsync": ("on", ""),
+    "enable_seqscan": ("on", ""),
+}
+
+
+def a_setting(name: str, value: str, unit: str) -> Setting:
+    return Setting(
+        name=name,
+        value=value,
+        default_value="on" if name.startswith("enable_") else "",
+        unit=unit,
+        kind="string",
+        context="postmaster" if name == "shared_buffers" else "sighup",
+        source="configuration file",
+        file="",
+        line=0,
+        pending_restart=False,
+    )
+
+
+def facts(changed: dict[str, str] | None = None, **other: Any) -> Facts:
+    settings = {
+        name: a_setting(name, (changed or {}).get(name, value), unit)
+        for name, (value, unit) in _SETTINGS.items()
+    }
+    server = Server(
+        role="admin",
+        database="agentic_ai",
+        server_version=170000,
+        in_recovery=False,
+        superuser=True,
+        sees_all=True,
+        takes_alter_system=True,
+        managed=False,
+        process=1,
+        data_folder=None,
+        has_statements=True,
+        slots=1,
+        temp_bytes=0,
+        asked_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    said: dict[str, Any] = {
+        "server": server,
+        "settings": settings,
+        "file_errors": (),
+        "pending": {},
+        "hba_errors": (),
+        "checkpoints": Checkpoints(timed=90, requested=10, seconds=86400.0),
+        "wal": Written(written=86400 * 1024**2, seconds=86400.0),
+        "roles": (Role(name="admin", superuser=False, replicates=False, owns=True, settings={}),),
+        "own": (),
+        "machine": Machine(ram_bytes=16 * _GIB, cpus=4, disk="ssd", volume_bytes=100 * _GIB),
+        "kernel": Machine(),
+    }
+    return Facts(**{**said, **other})
+
+
+def proposed(found: Facts) -> dict[str, Proposal]:
+    return {one.label: one for one in propose(found, Policy())}
+
+
+def test_a_server_that_fits_its_machine_is_let_be() -> None:
+    assert proposed(facts()) == {}
+    assert {one.level for one in find(facts(), Policy())} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted", "level"),
+    [
+        ("shared_buffers", "16384", "4GB", "info"),
+        ("shared_buffers", "1048576", "4GB", "warning"),
+        ("effective_cache_size", "16384", "10GB", "info"),
+        ("maintenance_work_mem", "65536", "1GB", "info"),
+        ("maintenance_work_mem", "4194304", "1GB", "warning"),
+        ("work_mem", "65536", "40MB", "info"),
+        ("work_mem", "131072", "40MB", "warning"),
+        ("max_connections", "1000", "4MB", "warning"),
+        ("max_connections", "9000", "250", "warning"),
+        ("checkpoint_completion_target", "0.5", "0.9", "info"),
+        ("random_page_cost", "4", "1.1", "info"),
+        ("track_io_timing", "off", "on", "info"),
+        ("max_slot_wal_keep_size", "-1", "10GB", "warning"),
+        ("fsync", "off", "on", "critical"),
+        ("enable_seqscan", "off", "on", "warning"),
+    ],
+)
+def test_each_rule(setting: str, value: str, wanted: str, level: str) -> None:
+    [one] = proposed(facts({setting: value})).values()
+    assert (one.proposed, one.level) == (wanted, level)
+    assert one.name == ("work_mem" if value == "1000" else setting)
+    assert one.reason()
+    # What is applied is not proposed again.
+    unit = _SETTINGS[one.name][1]
+    number = units.in_unit(one.proposed, unit)
+    done = one.proposed if number is None else f"{number:g}" if number < 1 else f"{number:.0f}"
+    if number is not None and number != int(number):
+        done = f"{number:g}"
+    assert one.label not in proposed(facts({setting: value, one.name: done}))
+
+
+def test_wal_for_five_minutes_as_far_as_the_disk_allows() -> None:
+    forced = Checkpoints(timed=4, requested=6, seconds=3600.0)
+    fast = Written(written=3600 * 32 * 1024**2, seconds=3600.0)
+    one = proposed(facts(checkpoints=forced, wal=fast))["max_wal_size"]
+    assert (one.proposed, one.level, one.values["percent"]) == ("17GB", "warning", 60)
+    small = Machine(ram_bytes=16 * _GIB, cpus=4, disk="ssd", volume_bytes=10 * _GIB)
+    assert proposed(facts(checkpoints=forced, wal=fast, machine=small))[
+        "max_wal_size"
+    ].proposed == ("2GB")
+    full = replace(small, volume_bytes=2 * _GIB)
+    [finding] = [
+        one
+        for one in find(facts(checkpoints=forced, wal=fast, machine=full), Policy())
+        if one.code == "G08"
+    ]
+    assert (finding.level, "too small" in finding.message()) == ("warning", True)
+    # Nine checkpoints say nothing.
+    few = Checkpoints(timed=0, requested=9, seconds=3600.0)
+    assert "max_wal_size" not in proposed(facts(checkpoints=few))
+
+
+def test_more_memory_for_sorts_only_where_some_went_to_disk() -> None:
+    server = facts().server
+    assert isinstance(server, Server)
+    small = {"work_mem": "4096"}
+    assert proposed(facts(small)) == {}
+    spilled = replace(server, temp_bytes=_GIB)
+    assert proposed(facts(small, server=spilled))["work_mem"].proposed == "20MB"
+
+
+def test_a_list_of_libraries_is_written_part_by_part() -> None:
+    one = proposed(facts({"shared_preload_libraries": "auto_explain, pgaudit"}))
+    assert one["shared_preload_libraries"].sql == (
+        "ALTER SYSTEM SET shared_preload_libraries = "
+        "'auto_explain', 'pgaudit', 'pg_stat_statements'"
+    )
+
+
+def test_time_outs_belong_to_roles_and_not_to_all_of_them() -> None:
+    roles = (
+        Role(name="admin", superuser=False, replicates=False, owns=True, settings={}),
+        Role(name="Web app", superuser=False, replicates=False, owns=False, settings={}),
+        Role(name="postgres", superuser=True, replicates=False, owns=True, settings={}),
+        Role(name="replica", superuser=False, replicates=True, owns=False, settings={}),
+        Role(
+            name="done",
+            superuser=False,
+            replicates=False,
+            owns=False,
+            settings={
+                "statement_timeout": "30s",
+                "idle_in_transaction_session_timeout": "1min",
+            },
+        ),
+    )
+    found = proposed(facts({"idle_in_transaction_session_timeout": "0"}, roles=roles))
+    assert set(found) == {
+        "idle_in_transaction_session_timeout@admin",
+        "idle_in_transaction_session_timeout@Web app",
+        "statement_timeout@Web app",
+    }
+    assert all(one.asked for one in found.values())
+    assert found["statement_timeout@Web app"].sql.startswith('ALTER ROLE "Web app" SET ')
+
+
+def test_what_cannot_be_seen_is_no_good_news() -> None:
+    elsewhere = facts({"random_page_cost": "4"}, machine=ELSEWHERE, kernel=ELSEWHERE)
+    unknown = {one.code for one in find(elsewhere, Policy()) if one.level == "unknown"}
+    assert unknown == {"G07", "G09", "G11"}
+    here = facts({"random_page_cost": "4"}, machine=Machine(ram_bytes=16 * _GIB))
+    [disk] = [one for one in find(here, Policy()) if one.code == "G09"]
+    assert (disk.level, "is not known" in disk.message()) == ("info", True)
+    nothing = Unlooked("it was refused")
+    names = ("server", "settings", "file_errors", "pending", "hba_errors", "checkpoints", "roles")
+    blind = replace(elsewhere, **dict.fromkeys(names, nothing))
+    assert {one.level for one in find(blind, Policy())} == {"unknown"}
+    assert len(find(blind, Policy())) == len(CHECKS)
+
+
+def test_what_lowers_durability() -> None:
+    assert lowers_durability("fsync", "off")
+    assert lowers_durability("zero_damaged_pages", "on")
+    assert lowers_durability("synchronous_commit", "local")
+    assert not lowers_durability("synchronous_commit", "remote_apply")
+    assert not lowers_durability("autovacuum", "off")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "same"),
+    [
+        ("1GB", "8kB", "131072"),
+        ("90s", "ms", "90000"),
+        ("0.90", "", "0.9"),
+        ("true", "", "on"),
+        ("-1", "MB", "-1"),
+    ],
+)
+def test_values_in_all_units(value: str, unit: str, same: str) -> None:
+    assert units.is_same(same, value, unit)
+    assert not units.is_same("12", value, unit)
