@@ -52,6 +52,11 @@ def test_backups_are_made_drilled_and_pruned_by_the_clock() -> None:
     assert all(app.find(one.agent_name, one.task_type) for one in app.schedules)
 
 
-def test_samples_are_kept_every_five_minutes() -> None:
-    [schedule] = built_in_app(load_settings(dsn_admin="host=h")).schedules
-    assert (schedule.name, schedule.cron) == ("samples", "*/5 * * * *")
+def test_samples_are_kept_and_tables_seen_to_by_the_clock() -> None:
+    app = built_in_app(load_settings(dsn_admin="host=h"))
+    declared = [(one.name, one.task_type, one.cron) for one in app.schedules]
+    assert declared == [
+        ("samples", "keep_sample", "*/5 * * * *"),
+        ("vacuum", "vacuum_tables", "20 * * * *"),
+    ]
+    assert all(app.find(one.agent_name, one.task_type) for one in app.schedules)

@@ -10,6 +10,7 @@ from agentpg.agents.maintenance_agent import maintenance_app
 from agentpg.agents.report_agent import report_app
 from agentpg.agents.sampling import sampling_app
 from agentpg.agents.schema_agent import schema_app
+from agentpg.agents.vacuuming import vacuuming_app
 from agentpg.settings import Settings
 from agentpg.tasks.handlers import App
 
@@ -26,6 +27,7 @@ def built_in_app(settings: Settings) -> App:
         app.include(schema_app())
         app.include(maintenance_app())
         app.include(sampling_app())
+        app.include(vacuuming_app())
     if settings.dsn_backup:
         app.include(backup_app(settings.time_zone))
     if settings.dsn_monitor:

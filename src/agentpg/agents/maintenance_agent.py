@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 
-from agentpg.agents.surroundings import own_database
+from agentpg.agents.surroundings import own_database, require_minutes
 from agentpg.desk.removal import RemovalOptions, Removed, remove_history
 from agentpg.desk.retention import policy_of
 from agentpg.errors import RetentionTooShort
@@ -35,7 +35,7 @@ def remove_old_history(run: Run, minutes: int = 10) -> dict[str, object]:
     The result says what went, and whether all of the history was looked at; if not, the
     next task goes on. Where the settings keep everything, nothing is done.
     """
-    _require_minutes(minutes)
+    require_minutes(minutes, _MOST_MINUTES)
     database = own_database(run, "AGENTPG_DSN_ADMIN", run.settings.dsn_admin)
     try:
         policy = policy_of(run.settings)
@@ -55,12 +55,6 @@ def remove_old_history(run: Run, minutes: int = 10) -> dict[str, object]:
     removed = remove_history(database, options, check=run.check)
     run.log.info("removed %s tasks of the history", removed.tasks)
     return {**_document(removed), "kept_for": kept}
-
-
-def _require_minutes(minutes: object) -> None:
-    whole = isinstance(minutes, int) and not isinstance(minutes, bool)
-    if not whole or minutes not in range(1, _MOST_MINUTES + 1):
-        raise Permanent(f"minutes is a whole number from 1 to {_MOST_MINUTES}, not {minutes!r}")
 
 
 def _document(removed: Removed) -> dict[str, object]:

@@ -35,3 +35,10 @@ def folder_of(run: Run, said: object, default: Path) -> Path:
 def language_of(run: Run) -> str:
     """The language in which the worker's settings want texts."""
     return choose_language(run.settings.lang, locale_variables())
+
+
+def require_minutes(minutes: object, most: int) -> None:
+    """Raises Permanent for what is no whole number of minutes from 1 to `most`."""
+    whole = isinstance(minutes, int) and not isinstance(minutes, bool)
+    if not whole or minutes not in range(1, most + 1):
+        raise Permanent(f"minutes is a whole number from 1 to {most}, not {minutes!r}")

@@ -12,7 +12,8 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, Output, json_option
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION, WrongValue
+from agentpg.cli.tune_needs import show_needs
+from agentpg.cli.values import DURATION, GIVEN, WrongValue
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
@@ -35,13 +36,20 @@ def _enough(context: click.Context, option: click.Parameter, value: timedelta) -
     "vacuum",
     cls=Command,
     examples="""
+        # Which tables need it, and why.
+        agentpg tune vacuum
         agentpg tune vacuum tasks
         # What a rewrite would free and need, and who would wait.
         agentpg tune vacuum --full --dry-run tasks
         agentpg tune vacuum --full tasks
     """,
 )
-@click.argument("table", help="The table, as SQL names it.")
+@click.argument(
+    "table",
+    required=False,
+    type=GIVEN,
+    help="The table, as SQL names it. Without one: all that need it.",
+)
 @click.option("--full", is_flag=True, help="Write the table anew, smaller; it is locked meanwhile.")
 @click.option(
     "--lock-timeout",
@@ -65,7 +73,7 @@ def _enough(context: click.Context, option: click.Parameter, value: timedelta) -
 @click.pass_obj
 def vacuum(
     session: Session,
-    table: str,
+    table: str | None,
     full: bool,
     lock_timeout: timedelta,
     assume_room: bool,
@@ -76,12 +84,19 @@ def vacuum(
 ) -> None:
     """Let new rows use the room of dead ones; with --full give it back to the file system.
 
+    Without a table it changes nothing, and shows which tables autovacuum falls behind on, and why.
+
     A rewrite shows first what it would give back, what room it needs meanwhile, and whose
     sessions would wait. It is refused without that room, and while sessions use the table. No
     backup runs beside it. What it gave back is measured.
     """
     from agentpg.desk.tune.vacuuming import VacuumOptions, plan_vacuum, refuse, run_vacuum
 
+    if table is None:
+        if full:
+            raise UsageError(N_("--full is for one table"), hint=N_("Name the table."))
+        show_needs(session, as_json=as_json)
+        return
     database = _database(session)
     options = VacuumOptions(
         full=full, lock_timeout=lock_timeout, assume_room=assume_room, while_in_use=while_in_use

@@ -75,3 +75,34 @@ SELECT pg_total_relation_size(%(oid)s::oid);
 -- name: clock
 -- The moment by the server's clock.
 SELECT clock_timestamp();
+
+-- name: go_gently
+-- Work in small pieces with rests in between, as autovacuum does, and for so long at most.
+SELECT
+    set_config('vacuum_cost_delay', %(delay)s::text, false),
+    set_config('vacuum_cost_limit', %(limit)s::text, false),
+    set_config('statement_timeout', %(most)s::text, false);
+
+-- name: vacuum_aside
+-- Make the room of dead rows usable, unless somebody else works on the table; the end of the file
+-- is not cut off, since that keeps everybody away for a moment.
+VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {table};
+
+-- name: analyze_aside
+-- Count anew what the planner reckons with, unless somebody else works on the table.
+ANALYZE (SKIP_LOCKED) {table};
+
+-- name: works_on
+-- Who holds or wants a table for work that does not go together with a vacuum.
+SELECT pid
+FROM pg_locks
+WHERE
+    relation = %(oid)s::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND pid <> pg_backend_pid()
+    AND mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+LIMIT 1;
+
+-- name: dead_rows_of
+-- The dead rows of a table, as the server counts them.
+SELECT coalesce(pg_stat_get_dead_tuples(%(oid)s::oid), 0)::bigint;
