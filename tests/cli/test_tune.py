@@ -1,9 +1,10 @@
-"""`agentpg tune vacuum`: the plan first, then what it gave."""
+"""`agentpg tune`: the plan first, then what it gave."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,53 @@ def test_whose_sessions_would_wait(
     assert called.code == 4
     assert "a reader" in called.out
     assert [line for line in called.out.splitlines() if cell_width(line) > columns] == []
+
+
+def test_which_tables_need_it_and_why(call: Call, database: Database) -> None:
+    assert call("tune", "vacuum").out.strip() == "Autovacuum keeps up with every table."
+    with connect(database) as connection:
+        connection.execute(b"CREATE TABLE behind (n int) WITH (autovacuum_enabled = off)")
+        connection.execute(b"INSERT INTO behind SELECT generate_series(1, 12000)")
+        connection.execute(b"DELETE FROM behind")
+        connection.execute(b"SELECT pg_stat_force_next_flush()")
+    said = call("tune", "vacuum").out
+    assert re.search(r"^behind +12,000 dead rows, ", said, re.MULTILINE)
+    assert said.endswith("  agentpg tune vacuum behind\n")
+    needs = json.loads(call("tune", "vacuum", "--json").out)["needs"]
+    told = [(need["table"], need["kind"], need["state"]) for need in needs]
+    assert told == [("behind", "dead", "off"), ("behind", "inserts", "off")]
+    refused = call("tune", "vacuum", "--full")
+    assert (refused.code, "Name the table." in refused.err) == (2, True)
+
+
+_BIG = ("--ram", "16GiB", "--cpus", "4", "--disk", "ssd")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_settings_are_proposed(
+    call: Call, monkeypatch: pytest.MonkeyPatch, lang: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    called = call("--lang", lang, "tune", "settings", *_BIG)
+    assert called.code == 0, called.err
+    assert re.search(r"^shared_buffers +128MB → 4GB", called.out, re.MULTILINE)
+    assert [line for line in called.out.splitlines() if cell_width(line) > columns] == []
+    told = json.loads(call("tune", "settings", *_BIG, "--json").out)
+    known = {one["name"]: one for one in told["proposals"]}
+    assert told["machine"]["ram_bytes"] == 16 * 1024**3
+    assert known["random_page_cost"]["sql"] == "ALTER SYSTEM SET random_page_cost = '1.1'"
+
+
+def test_settings_are_not_set_without_right_or_word(call: Call, home: Path) -> None:
+    unnamed = call("tune", "settings", "random_page_cost")
+    assert (unnamed.code, "names are for --apply" in unnamed.err) == (2, True)
+    asked = call("tune", "settings", *_BIG, "--apply", "random_page_cost")
+    assert (asked.code, "--yes" in asked.err) == (2, True)
+    called = call("tune", "settings", *_BIG, "--apply", "random_page_cost", "--yes")
+    assert called.code == 4
+    assert "GRANT ALTER SYSTEM ON PARAMETER random_page_cost TO admin" in called.err
+    unknown = call("tune", "settings", *_BIG, "--apply", "port", "--yes")
+    assert (unknown.code, "nothing is proposed for port" in unknown.err) == (2, True)
+    missing = call("tune", "settings", "--undo", str(home / "none.sql"), "--yes")
+    assert (missing.code, "none.sql" in missing.err) == (2, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agentpg.cli.command import Group
+from agentpg.cli.tune_settings import settings
 from agentpg.cli.tune_vacuum import vacuum
 
 
@@ -14,11 +15,12 @@ from agentpg.cli.tune_vacuum import vacuum
     examples="""
         agentpg tune vacuum tasks
         agentpg tune vacuum --full tasks
+        agentpg tune settings
     """,
 )
 def tune() -> None:
     """Keep the database fast and small; each change is shown before it is made."""
 
 
-for command in (vacuum,):
+for command in (vacuum, settings):
     tune.add_command(command)

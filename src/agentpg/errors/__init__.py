@@ -45,6 +45,8 @@ AgentpgError                    exit 1   failed
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
 │   ├── SampleNotRead                    no sample of sizes to compare with
+│   ├── SettingNotProposed               nothing is known to be better for it
+│   ├── UndoUnreadable                   a file that takes no changes back
 │   ├── AddressWrong                     nothing can listen there
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
@@ -78,6 +80,8 @@ AgentpgError                    exit 1   failed
 │   │   ├── RoomUnknown
 │   │   └── TableInUse
 │   ├── VacuumThroughPooler              it needs a session of its own
+│   ├── SettingsManaged                  the server's settings are changed elsewhere
+│   ├── UndoElsewhere                    a file that is another server's
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
 │   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
@@ -96,7 +100,8 @@ AgentpgError                    exit 1   failed
 │   │   └── NothingToUndo
 │   ├── PermissionDenied                 the role may not do this
 │   │   ├── TablesNotReadable             a backup would lack them
-│   │   └── VacuumNotAllowed              only who may maintain a table vacuums it
+│   │   ├── VacuumNotAllowed              only who may maintain a table vacuums it
+│   │   └── SettingsNotAllowed            the server's settings
 │   ├── KeyBesideBackups                 the key lies in the repository
 │   ├── NotSealed                        nothing says for whom to seal a backup
 │   ├── FolderInTheWay                   a folder that is to be made is there
@@ -118,6 +123,7 @@ AgentpgError                    exit 1   failed
 ├── MigrationBlocked                     a migration did not get its locks
 ├── TableNotFound                        the schema has no such table or view
 ├── TableLocked                          it was not to be had within the time
+├── SettingsNotApplied                   the server refused one, and all were taken back
 ├── SlotNotFound
 ├── TaskNotFound
 ├── ScheduleNotFound
@@ -401,6 +407,14 @@ from agentpg.errors.storage import (
     SealDamaged as SealDamaged,
     SealError as SealError,
     WalKeyMissing as WalKeyMissing,
+)
+from agentpg.errors.tuning import (
+    SettingNotProposed as SettingNotProposed,
+    SettingsManaged as SettingsManaged,
+    SettingsNotAllowed as SettingsNotAllowed,
+    SettingsNotApplied as SettingsNotApplied,
+    UndoElsewhere as UndoElsewhere,
+    UndoUnreadable as UndoUnreadable,
 )
 from agentpg.errors.unavailable import (
     DatabaseMissing as DatabaseMissing,
