@@ -48,6 +48,8 @@ AgentpgError                    exit 1   failed
 │   ├── SettingNotProposed               nothing is known to be better for it
 │   ├── UndoUnreadable                   a file that takes no changes back
 │   ├── AddressWrong                     nothing can listen there
+│   ├── NoWayToContact                   nobody can be told
+│   ├── MatcherWrong                     what a silence is to match
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -138,6 +140,9 @@ AgentpgError                    exit 1   failed
 ├── NotEnded                             a session goes on, or does something else
 ├── SessionNotFound
 ├── NoSample                             nothing was kept to compare with
+├── NotTold                              a message was not taken
+├── AlertNotFound
+├── SilenceNotFound
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
 ├── EndpointError                        the endpoint of the language model
@@ -300,6 +305,13 @@ from agentpg.errors.failed import (
     TaskNotFound as TaskNotFound,
     WaitTimedOut as WaitTimedOut,
     WrongState as WrongState,
+)
+from agentpg.errors.notify import (
+    AlertNotFound as AlertNotFound,
+    MatcherWrong as MatcherWrong,
+    NotTold as NotTold,
+    NoWayToContact as NoWayToContact,
+    SilenceNotFound as SilenceNotFound,
 )
 from agentpg.errors.pgbackrest import (
     PgbackrestBackupGone as PgbackrestBackupGone,

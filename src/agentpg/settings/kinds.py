@@ -10,6 +10,12 @@ from pydantic.config import JsonDict
 
 from agentpg.language import N_
 from agentpg.quantities import format_duration, format_size, parse_duration, parse_size
+from agentpg.settings.addresses import (
+    parse_addresses,
+    parse_apprise,
+    parse_routes,
+    parse_web_url,
+)
 from agentpg.zones import zone_of
 
 _NO_ZONE = N_("there is no such time zone")
@@ -48,6 +54,10 @@ OptionalDuration = Annotated[
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Field(gt=0)]
 TimeZone = Annotated[str, BeforeValidator(parse_zone)]
+MailAddresses = Annotated[str, BeforeValidator(parse_addresses)]
+WebUrl = Annotated[str, BeforeValidator(parse_web_url)]
+AppriseUrls = Annotated[str, BeforeValidator(parse_apprise)]
+Routes = Annotated[str, BeforeValidator(parse_routes)]
 
 
 def option(default: Any, meaning: str, unit: str = "", *, secret: bool = False) -> Any:

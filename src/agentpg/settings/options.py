@@ -11,7 +11,18 @@ import platformdirs
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agentpg.settings.kinds import Duration, OptionalDuration, Size, TimeZone, foreign, option
+from agentpg.settings.kinds import (
+    AppriseUrls,
+    Duration,
+    MailAddresses,
+    OptionalDuration,
+    Routes,
+    Size,
+    TimeZone,
+    WebUrl,
+    foreign,
+    option,
+)
 
 PREFIX = "AGENTPG_"
 ENV_FILE = Path(".env")
@@ -57,7 +68,7 @@ class Settings(BaseSettings):
     )
     dsn_monitor: str = option(
         "",
-        "The database as a role that may read all statistics, for ReportAgent and "
+        "The database as a role that may read all statistics, for ReportAgent, HealthAgent and "
         "`agentpg monitor`.",
         secret=True,
     )
@@ -335,6 +346,120 @@ class Settings(BaseSettings):
         timedelta(minutes=1),
         "How long a transaction may be open and idle before there is a warning; six times as "
         "long is critical.",
+        "duration",
+    )
+    notify_dba_email: MailAddresses = option(
+        "",
+        "The e-mail addresses of the contact dba, who looks after the database, with spaces "
+        "between them.",
+    )
+    notify_dba_webhook: WebUrl = option(
+        "",
+        "The address to which alerts for dba are posted, as Alertmanager posts them.",
+        secret=True,
+    )
+    notify_dba_apprise: AppriseUrls = option(
+        "",
+        "Other ways to dba, as URLs of apprise with spaces between them, such as slack://…; "
+        "they need the extra `apprise`.",
+        secret=True,
+    )
+    notify_dba_lang: Literal["", "en", "ko"] = option(
+        "", "The language of messages to dba. Empty: as `lang`."
+    )
+    notify_ops_email: MailAddresses = option(
+        "", "The e-mail addresses of the contact ops, who is on call, with spaces between them."
+    )
+    notify_ops_webhook: WebUrl = option(
+        "",
+        "The address to which alerts for ops are posted, as Alertmanager posts them.",
+        secret=True,
+    )
+    notify_ops_apprise: AppriseUrls = option(
+        "",
+        "Other ways to ops, as URLs of apprise with spaces between them, such as slack://…; "
+        "they need the extra `apprise`.",
+        secret=True,
+    )
+    notify_ops_lang: Literal["", "en", "ko"] = option(
+        "", "The language of messages to ops. Empty: as `lang`."
+    )
+    notify_routes: Routes = option(
+        "",
+        "Who is told of what, where it is not the contact that the finding names: routes as "
+        "CODE-OR-ROOM[:LEVEL]=CONTACTS with spaces between them, such as "
+        "disk=ops B*:critical=dba,ops C07=nobody. The first that fits holds.",
+    )
+    notify_level: Literal["info", "warning", "unknown", "critical"] = option(
+        "warning",
+        "The lowest level that anybody is told of without a route: info, warning, unknown (it "
+        "could not be looked at) or critical.",
+    )
+    notify_looks: int = Field(
+        2,
+        ge=1,
+        le=60,
+        description="How many looks in a row must find something before anybody is told, and "
+        "miss it before it is over.",
+        json_schema_extra={"unit": "looks", "secret": False},
+    )
+    notify_again_critical: Duration = option(
+        timedelta(hours=4),
+        "How often a critical alert that nobody has acknowledged is told again.",
+        "duration",
+    )
+    notify_again_warning: Duration = option(
+        timedelta(hours=24), "How often any other alert is told again.", "duration"
+    )
+    notify_escalate_after: OptionalDuration = option(
+        timedelta(minutes=30),
+        "How long after the first message about a critical alert that nobody acknowledges the "
+        "other contact is told too. Empty: never.",
+        "duration",
+    )
+    notify_watch_interval: Duration = option(
+        timedelta(seconds=30),
+        "How often a worker with HealthAgent looks whether the database answers, so that it can "
+        "tell people without it.",
+        "duration",
+    )
+    notify_runbook_url: WebUrl = option(
+        "",
+        "Where the pages of this documentation are, for links in messages, such as "
+        "https://docs.internal/agentpg. Empty: the names of the pages.",
+    )
+    notify_webhook_secret: str = option(
+        "",
+        "The key by which posted alerts are signed: HMAC-SHA256 of their moment and text, in the "
+        "header X-Agentpg-Signature.",
+        secret=True,
+    )
+    notify_from: MailAddresses = option(
+        "", "The sender of e-mail. Empty: agentpg at the name of this machine."
+    )
+    notify_smtp_host: str = option("localhost", "The server that takes e-mail.")
+    notify_smtp_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Its port. 0: 465 for tls, 587 for starttls, 25 for none.",
+        json_schema_extra={"unit": "", "secret": False},
+    )
+    notify_smtp_security: Literal["starttls", "tls", "none"] = option(
+        "starttls",
+        "How the way to it is secured: starttls, tls from the first byte, or none, which takes no "
+        "password off this machine. Its certificate is checked.",
+    )
+    notify_smtp_ca_file: str = option(
+        "",
+        "The file with the certificates of the authorities that are trusted for it. Empty: the "
+        "public ones.",
+    )
+    notify_smtp_user: str = option("", "The account there. Empty: no login.")
+    notify_smtp_password: str = option("", "The password of that account.", secret=True)
+    notify_timeout: Duration = option(
+        timedelta(seconds=20),
+        "How long a server may be silent while it takes a message.",
         "duration",
     )
     openai_base_url: str = foreign(

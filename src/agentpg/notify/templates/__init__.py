@@ -1,0 +1,1 @@
+"""The form of messages that are read in colour."""

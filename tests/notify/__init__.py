@@ -1,0 +1,1 @@
+"""Alerts: what is decided, how it is said, and how it gets to people."""
