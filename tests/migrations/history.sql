@@ -30,3 +30,11 @@ INSERT INTO limits (agent_name, task_type, key, concurrency, rate, period_second
 INSERT INTO limit_starts (limit_id, value, started_at, tasks) VALUES (1, 'north', '2026-01-01 08:10+00', 1);
 INSERT INTO paused_agents (agent_name, paused_at, paused_by, reason) VALUES ('Loader', '2026-01-01 06:00+00', 'admin', 'its source is down');
 UPDATE tasks SET lane = concat_ws(chr(31), 'Reporter', 'weekly', 'north', '1=north', '') WHERE tenant = 'north';
+INSERT INTO alerts (id, fingerprint, code, level, state, condition, since, seen_at, looks, fired_at, resolved_at, first_told_at, told_at, told_level, told, acked_at, acked_by) VALUES
+('01900000-0000-7000-8000-0000000000e1', 'a1', 'B01', 'critical', 'firing', '{"room": "backup", "code": "B01", "level": "critical", "subject": "", "sentence": "there is no backup"}', '2026-01-01 08:00+00', '2026-01-01 08:30+00', 31, '2026-01-01 08:01+00', NULL, '2026-01-01 08:01+00', '2026-01-01 08:01+00', 'critical', '{ops}', '2026-01-01 08:05+00', 'kim'),
+('01900000-0000-7000-8000-0000000000e2', 'a2', 'D01', 'warning', 'resolved', '{"room": "disk", "code": "D01", "level": "warning", "subject": "/", "sentence": "it is full"}', '2026-01-01 07:00+00', '2026-01-01 07:10+00', 0, '2026-01-01 07:01+00', '2026-01-01 07:12+00', NULL, NULL, NULL, '{}', NULL, NULL);
+INSERT INTO outbox (id, contact, way, message, created_at, due_at, attempts, error, sent_at, given_up_at) VALUES
+('01900000-0000-7000-8000-0000000000f1', 'ops', 'email', '{"events": []}', '2026-01-01 08:01+00', '2026-01-01 08:02+00', 1, NULL, '2026-01-01 08:01:02+00', NULL),
+('01900000-0000-7000-8000-0000000000f2', 'ops', 'webhook', '{"events": []}', '2026-01-01 08:01+00', '2026-01-01 08:03+00', 1, 'HTTP 503', NULL, NULL);
+INSERT INTO silences (id, matchers, owner, reason, begins_at, ends_at) VALUES ('01900000-0000-7000-8000-0000000000f3', '{"room": "disk"}', 'kim', 'moved', '2026-01-01 08:00+00', '2026-01-01 10:00+00');
+INSERT INTO looks (room, looked_at, seconds) VALUES ('health', '2026-01-01 08:30+00', 0.5);

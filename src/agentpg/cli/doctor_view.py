@@ -145,7 +145,8 @@ def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
         yield from wrap(out.translate(finding.proof), width, first="  ✓ ", rest="    ")
     said = [out.translate(N_("ask the {contact}")).format(contact=finding.contact)]
     if finding.threshold and finding.level != "unknown":
-        said.insert(0, f"{out.translate(N_('threshold'))}: {finding.threshold}")
+        threshold = out.translate(finding.threshold)
+        said.insert(0, f"{out.translate(N_('threshold'))}: {threshold}")
     yield from wrap("; ".join(said), width, first="    ", rest="    ")
 
 

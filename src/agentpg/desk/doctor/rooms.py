@@ -52,6 +52,7 @@ ROOMS = {
         "agentpg.desk.doctor.settings",
         N_("Judge the server's settings by its machine and its work."),
     ),
+    "notify": Room("agentpg.desk.doctor.notify", N_("Find what keeps people from being told.")),
 }
 
 

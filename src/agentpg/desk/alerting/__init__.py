@@ -1,0 +1,1 @@
+"""From findings to alerts: looking, deciding, telling, and what goes on without the database."""
