@@ -77,7 +77,8 @@ def follow_the_way_back(output: str, home: Path) -> None:
     """Run the last lines as they are printed, psql with a query of the guide."""
     lines = [line.strip() for line in output.split("To look at it again:")[1].splitlines()]
     psql = next(line for line in lines if line.startswith("psql"))
-    query = "SELECT count(*) FROM tasks WHERE status = 'completed'"
+    # HealthAgent looks by the clock, whatever else is done.
+    query = "SELECT count(*) FROM tasks WHERE status = 'completed' AND agent_name <> 'HealthAgent'"
     script = "\n".join(lines).replace(psql, f'{psql} -Atc "{query}"')
     done = subprocess.run(
         ["bash", "-euc", script],

@@ -50,11 +50,11 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
     for part in (
-        "BackupAgent, Greeter, MaintenanceAgent, ReportAgent, SchemaAgent",
+        "BackupAgent, Greeter, HealthAgent, MaintenanceAgent, ReportAgent, SchemaAgent",
         "agentpg status",
         "agentpg server psql",
     ):
-        assert part in up.text
+        assert part in " ".join(up.text.split())
     _greeted(call)
     for kind in ("dump", "base"):
         made = call(
@@ -100,7 +100,8 @@ def test_a_configured_database_gets_the_schema(
     assert password not in up.text
     # Whose database it is says who makes its backups.
     assert "BackupAgent" not in up.text
-    assert "Greeter, MaintenanceAgent, ReportAgent, SchemaAgent" in up.text
+    agents = "Greeter, HealthAgent, MaintenanceAgent, ReportAgent, SchemaAgent"
+    assert agents in " ".join(up.text.split())
     _greeted(call)
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0

@@ -50,6 +50,7 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     and runs a worker with the built-in agents. Ctrl-C or SIGTERM stops the worker, and then
     the server unless it was running before.
     """
+    from agentpg.agents.health_watch import watching
     from agentpg.cli.logs import start_logging
     from agentpg.cli.worker import load
     from agentpg.schema import bring_up_to_date
@@ -62,15 +63,15 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     with _server(session):
         app = load(session, apps, built_in=True)
         _say_what_runs(session, app)
-        run_service(
-            Service(
-                app,
-                lambda: session.database,
-                session.settings,
-                prepare=bring_up_to_date,
-                concurrency=concurrency,
-            )
+        service = Service(
+            app,
+            lambda: session.database,
+            session.settings,
+            prepare=bring_up_to_date,
+            concurrency=concurrency,
         )
+        with watching(lambda: session.looked_at, session.settings, session.language):
+            run_service(service)
     session.out.line(session.translate(N_("Everything has stopped.")))
     return 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -93,7 +95,9 @@ def worker(
     if processes > 1:
         return _watch(session, _command(session, apps, built_in, concurrency), processes)
     lifeline = _take_lifeline() if below_parent else None
-    return _work(session, load(session, apps, built_in=built_in), concurrency, lifeline)
+    app = load(session, apps, built_in=built_in)
+    with _watched(session, built_in=built_in):
+        return _work(session, app, concurrency, lifeline)
 
 
 def load(session: Session, apps: tuple[str, ...], *, built_in: bool) -> App:
@@ -109,6 +113,18 @@ def load(session: Session, apps: tuple[str, ...], *, built_in: bool) -> App:
     if not len(app):
         raise UsageError(N_("the app has no handlers"), hint=_NO_BUILT_IN if built_in else _NO_OWN)
     return app
+
+
+@contextmanager
+def _watched(session: Session, *, built_in: bool) -> Iterator[None]:
+    """With the built-in agents, people are told also where the database is away."""
+    if not built_in:
+        yield
+        return
+    from agentpg.agents.health_watch import watching
+
+    with watching(lambda: session.looked_at, session.settings, session.language):
+        yield
 
 
 def _work(session: Session, app: App, concurrency: int | None, lifeline: int | None) -> int:
