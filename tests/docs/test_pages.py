@@ -25,6 +25,7 @@ from tests.desk.backup.archived_server import DEBIAN
 from tests.desk.monitor.quarrel import quarrel
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
+from tests.mail_standin import PASSWORD, USER, mail_server
 from tests.pgbouncer import PROGRAM, pgbouncer
 from tests.servers import FAST, PG_BIN, OwnServers, Reaper, remove_server
 from tests.small_disk import fill_up, small_disk
@@ -47,6 +48,7 @@ _FIXTURES = {
     "a pooler": "with_pooler",
     "a bucket": "with_bucket",
     "the program age": "with_age",
+    "a mail server": "with_mail_server",
     "a full disk": "with_full_disk",
     "a slow server": "with_slow_server",
 }
@@ -177,6 +179,24 @@ def with_bucket(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "AWS_CA_BUNDLE": str(paths["ca"])}
     proxy.close()
     storage.close()
+
+
+@pytest.fixture
+def with_mail_server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server that takes the reader's mail, which the settings name already."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    trusted, chain, key = (tmp_path / f"mail-{name}.pem" for name in ("ca", "server", "key"))
+    authority.cert_pem.write_to_path(str(trusted))
+    certificate.cert_chain_pems[0].write_to_path(str(chain))
+    certificate.private_key_pem.write_to_path(str(key))
+    with mail_server(tmp_path / "mails", chain, key) as server:
+        yield {
+            "AGENTPG_NOTIFY_SMTP_PORT": str(server.starttls),
+            "AGENTPG_NOTIFY_SMTP_CA_FILE": str(trusted),
+            "AGENTPG_NOTIFY_SMTP_USER": USER,
+            "AGENTPG_NOTIFY_SMTP_PASSWORD": PASSWORD,
+        }
 
 
 @pytest.fixture

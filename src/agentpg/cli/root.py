@@ -56,6 +56,9 @@ NOUNS = {
         N_("Keep the database fast and small; each change is shown before it is made."),
     ),
     "monitor": Noun("monitor", "monitor", N_("Look at the server and the agents while they work.")),
+    "notify": Noun(
+        "notify", "notify", N_("Tell people what is wrong: contacts, alerts, silences.")
+    ),
     "completion": Noun("completion", "completion", N_("Print the completion script of a shell.")),
 }
 
