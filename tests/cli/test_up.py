@@ -62,6 +62,7 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
         )
         assert made.code == 0, made.out
     assert len(json.loads(call("backup", "list", "--json").out)) == 2
+    assert "permission denied" not in call("doctor", "--all").out, "HealthAgent sees everything"
     assert call("status").code == 0
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from agentpg.cli.command import Command
 from agentpg.cli.session import Session
+from agentpg.errors import AgentpgError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _server(session: Session) -> Iterator[None]:
         if not was_running:
             session.out.line(session.translate(N_("Starting the private server …")))
         session.server.start()
+        with suppress(AgentpgError):  # a server in need starts all the same
+            session.server.let_owner_watch()
         _let_built_in_agents_in(session, session.server.dsn())
         if not session.settings.dsn_backup:
             # Backups of kind base and marks want the superuser, as on the command line.

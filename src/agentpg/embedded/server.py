@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from agentpg.db import unaffected
+from agentpg.db import Database, Statements, connect, driver_errors, unaffected
 from agentpg.embedded.account import Account, choose_account
 from agentpg.embedded.binaries import Binaries, binaries_for, find_binaries
 from agentpg.embedded.folder import (
     DATABASE,
     OWNER,
+    SUPERUSER,
     Folder,
     last_lines,
     make_data_folder,
@@ -173,6 +174,17 @@ class EmbeddedServer:
             dbname=database,
             passfile=str(self._folder.passwords),
         )
+
+    def let_owner_watch(self) -> None:
+        """Let the owning role see all statistics, settings and sessions of the running server.
+
+        Nobody else lives in it, and HealthAgent looks as this role. Raises DatabaseUnavailable and
+        DatabaseError.
+        """
+        statement = Statements("server", self._schema).compose("let_watch", role=OWNER)
+        database = Database(self.dsn(SUPERUSER, "postgres"))
+        with driver_errors(database.target()), connect(database, "agentpg") as connection:
+            connection.execute(statement)
 
     def tool(self, name: str) -> Path:
         """The program `name`, such as psql, of the server's version.

@@ -20,6 +20,10 @@ ALTER DATABASE {database} SET search_path = {schema}, public;
 -- The same for the owning role, whatever is set for the role elsewhere.
 ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}, public;
 
+-- name: let_watch
+-- Let a role see all statistics, settings and sessions.
+GRANT pg_monitor TO {role};
+
 -- name: renew_password
 -- Give a role another password, as its SCRAM verifier, where there is such a role.
 DO $renew$
