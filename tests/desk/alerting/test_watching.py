@@ -16,6 +16,7 @@ from agentpg.desk.alerting.watching import Watch
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import SchemaMissing
 from agentpg.notify.kept import kept_alerts
+from agentpg.notify.policy import Route
 from agentpg.schema import migrate
 from tests.desk.alerting.alerted import Alerted
 from tests.hook_receiver import Receiver, receiver
@@ -147,7 +148,11 @@ def test_a_database_that_takes_no_work_is_told_past_it(alerted: Alerted, watch: 
     alerted.run("UPDATE looks SET looked_at = looked_at - interval '10 minutes'")
     alerted.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     watch._begun -= HOUR
-    watch._policy = replace(alerted.policy, routes=())
+    only = (
+        Route(pattern="notify", level="warning", contacts=("ops",)),
+        Route(pattern="*", level="info", contacts=()),
+    )
+    watch._policy = replace(alerted.policy, routes=only)
     watch.step()
     watch.step()
     [document] = alerted.hook.documents()

@@ -77,7 +77,8 @@ def test_a_health_agent_that_does_not_look_is_noticed(database: Database) -> Non
             f"VALUES ('health', now() - interval '{age}') "
             "ON CONFLICT (room) DO UPDATE SET looked_at = excluded.looked_at",
         )
-        assert said(database)["N03"].level == level
+        assert said(database, **BOTH)["N03"].level == level
+    assert said(database)["N03"].level == "info", "there is nobody to be told"
 
 
 def test_a_critical_alert_that_nobody_heeds_is_said(looked: Database) -> None:

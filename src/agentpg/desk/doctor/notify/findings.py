@@ -49,7 +49,10 @@ CHECKS = (
         contact="ops",
         cause=N_("no worker runs HealthAgent, or its schedule is paused"),
         proof=N_("`agentpg task list --agent HealthAgent` shows looks that are completed."),
-        meaning=N_("While nobody looks, nobody is told of anything."),
+        meaning=N_(
+            "While nobody looks, nobody is told of anything. Where no contact has an address it is "
+            "no more than an info."
+        ),
         idea=N_("run a worker with --built-in and AGENTPG_DSN_MONITOR, or `agentpg up`."),
     ),
     Check(
@@ -105,7 +108,7 @@ def find(facts: Facts) -> Sequence[Finding]:
         grant = _grant(facts.schema)
         rest = (Say(_BY_CODE[code]).unknown(facts.kept, grant) for code in ("N02", "N03", "N04"))
         return (_ways(facts), *rest)
-    return (_ways(facts), _messages(facts.kept), _looks(facts.kept), _unheeded(facts.kept))
+    return (_ways(facts), _messages(facts.kept), _looks(facts, facts.kept), _unheeded(facts.kept))
 
 
 def _ways(facts: Facts) -> Finding:
@@ -134,7 +137,7 @@ def _messages(kept: Kept) -> Finding:
     return say("ok", N_("no message waits for long"))
 
 
-def _looks(kept: Kept) -> Finding:
+def _looks(facts: Facts, kept: Kept) -> Finding:
     say = Say(_BY_CODE["N03"])
     if kept.unlooked is None:
         return say("info", N_("HealthAgent has never looked"), remedies=(_RUN,))
@@ -142,6 +145,9 @@ def _looks(kept: Kept) -> Finding:
     level = by(seconds, _SILENT_WARNING.total_seconds(), _SILENT_CRITICAL.total_seconds())
     if level == "ok":
         return say("ok", N_("HealthAgent looked {ago} ago"), ago=ago, age_seconds=seconds)
+    if not any(facts.ways.values()):
+        # Nobody counts on it.
+        level = "info"
     text = N_("HealthAgent looked {ago} ago for the last time")
     return say(level, text, "", (_RUN, _RESUME), ago=ago, age_seconds=seconds)
 
