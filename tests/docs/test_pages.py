@@ -192,6 +192,7 @@ def with_mail_server(tmp_path: Path) -> Iterator[dict[str, str]]:
     certificate.private_key_pem.write_to_path(str(key))
     with mail_server(tmp_path / "mails", chain, key) as server:
         yield {
+            "AGENTPG_NOTIFY_SMTP_HOST": "localhost",
             "AGENTPG_NOTIFY_SMTP_PORT": str(server.starttls),
             "AGENTPG_NOTIFY_SMTP_CA_FILE": str(trusted),
             "AGENTPG_NOTIFY_SMTP_USER": USER,
