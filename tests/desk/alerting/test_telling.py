@@ -89,6 +89,8 @@ def test_what_nobody_takes_is_tried_again_and_given_up_after_a_day(alerted: Aler
 
     alerted.pass_time(2 * MINUTE)
     assert len(alerted.deliver().errors) == 2
+    [(least,)] = alerted.run("SELECT min(due_at - now()) FROM outbox")
+    assert timedelta(seconds=110) < least < timedelta(seconds=121), "longer each time"
     alerted.hook.status = 200
     alerted.pass_time(3 * MINUTE)
     assert (alerted.deliver().sent, alerted.deliver().sent) == (2, 0)

@@ -44,7 +44,7 @@ def alerted(server: EmbeddedServer, tmp_path: Path, hook: Receiver) -> Alerted:
     """The installation on that server; all that concerns the connection goes to ops."""
     database = Database(server.dsn())
     migrate(database)
-    routes = "connection=ops notify=nobody disk=nobody backup=nobody"
+    routes = "connection=ops *=nobody"
     made = Alerted(database, tmp_path, hook, notify_routes=routes)
     made.look()
     return made
