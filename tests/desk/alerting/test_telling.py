@@ -130,8 +130,8 @@ def test_rooms_are_looked_at_the_less_often_the_more_they_cost() -> None:
         return set(due_rooms(looks, alerts, NOW))  # type: ignore[arg-type]
 
     assert due(0) == set()
-    assert due(1) == set(ROOMS) - {"backup", "disk"}
-    assert due(10) == set(ROOMS) - {"backup"}
+    assert due(1) == set(ROOMS) - {"backup", "settings", "plans", "indexes", "disk"}
+    assert due(10) == set(ROOMS) - {"backup", "settings", "plans", "indexes"}
     assert due(15) == set(ROOMS)
     pending = an_alert(a_condition(), state="pending")
     assert "backup" in due(1, pending), "what is about to fire is looked at closely"

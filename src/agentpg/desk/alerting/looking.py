@@ -38,8 +38,10 @@ _JITTER = timedelta(seconds=10)
 # A room takes a hundredth of a processor at most: one that takes 6 s is looked at every 10 min.
 _REST_PER_SECOND = 100
 
-# What lies behind some rooms costs money or load elsewhere, such as the requests to a bucket.
-_RESTS = {"backup": timedelta(minutes=15)}
+# What lies behind some rooms costs money elsewhere, such as the requests to a bucket, or does not
+# change from one minute to the next.
+_QUARTER = timedelta(minutes=15)
+_RESTS = dict.fromkeys(("backup", "settings", "plans", "indexes"), _QUARTER)
 
 UNLOOKED_CODE = "N05"
 UNLOOKED = N_("{checks} of {subject} could not be looked at: {why}")
