@@ -10,7 +10,11 @@ from psycopg import (
     IntegrityError,
 )
 from psycopg.conninfo import make_conninfo
-from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.errors import (
+    LockNotAvailable,
+    QueryCanceled,
+    ReadOnlySqlTransaction as ReadOnlyTransaction,
+)
 from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row
 from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
@@ -66,6 +70,7 @@ __all__ = [
     "LockNotAvailable",
     "Pool",
     "QueryCanceled",
+    "ReadOnlyTransaction",
     "ServerError",
     "Statements",
     "SteadyConnection",

@@ -48,6 +48,7 @@ AgentpgError                    exit 1   failed
 │   ├── SettingNotProposed               nothing is known to be better for it
 │   ├── UndoUnreadable                   a file that takes no changes back
 │   ├── AddressWrong                     nothing can listen there
+│   ├── ParametersMissing                a statement needs values to run
 │   ├── NoWayToContact                   nobody can be told
 │   ├── MatcherWrong                     what a silence is to match
 │   ├── NoAdministrator                  `setup` has nobody to act as
@@ -84,6 +85,9 @@ AgentpgError                    exit 1   failed
 │   ├── VacuumThroughPooler              it needs a session of its own
 │   ├── SettingsManaged                  the server's settings are changed elsewhere
 │   ├── UndoElsewhere                    a file that is another server's
+│   ├── WriteNotRun                      running a statement would change something
+│   ├── StatementOfOthers                planning it may call another role's functions
+│   ├── IndexKept                        it is not to be dropped
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
 │   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
@@ -127,6 +131,14 @@ AgentpgError                    exit 1   failed
 ├── TableLocked                          it was not to be had within the time
 ├── SettingsNotApplied                   the server refused one, and all were taken back
 ├── SlotNotFound
+├── StatementNotPlanned                  the server makes no plan of it
+├── StatementTooSlow                     it was cancelled by its time-out
+├── StatementLocked                      a table of it is locked
+├── QueryNotFound                        pg_stat_statements has no such statement
+├── StatementsNotKept                    pg_stat_statements is not there
+├── IndexNotFound                        nothing is proposed by this name
+├── IndexNotMade                         not built, and nothing is left of the try
+├── IndexLeft                            not built, and something is left of the try
 ├── TaskNotFound
 ├── ScheduleNotFound
 ├── TaskFailed                           a task that was waited for did not complete
@@ -322,6 +334,20 @@ from agentpg.errors.pgbackrest import (
     PgbackrestTooOld as PgbackrestTooOld,
     PgbackrestTypeUnknown as PgbackrestTypeUnknown,
     PointNotReached as PointNotReached,
+)
+from agentpg.errors.plans import (
+    IndexKept as IndexKept,
+    IndexLeft as IndexLeft,
+    IndexNotFound as IndexNotFound,
+    IndexNotMade as IndexNotMade,
+    ParametersMissing as ParametersMissing,
+    QueryNotFound as QueryNotFound,
+    StatementLocked as StatementLocked,
+    StatementNotPlanned as StatementNotPlanned,
+    StatementOfOthers as StatementOfOthers,
+    StatementsNotKept as StatementsNotKept,
+    StatementTooSlow as StatementTooSlow,
+    WriteNotRun as WriteNotRun,
 )
 from agentpg.errors.recovery import (
     ArchiveCommandFails as ArchiveCommandFails,

@@ -1,0 +1,1 @@
+"""Plans of statements: read without harm, judged node by node, findings P01 to P18."""

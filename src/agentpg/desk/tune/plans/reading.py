@@ -1,0 +1,234 @@
+"""Having a statement planned, or run and measured, so that it can do no harm.
+
+The server itself takes one statement that has a plan, and nothing else. It is planned in a
+transaction that may only read; where it runs, it does so in the same way, or, if that is said, in
+one that may write and is rolled back. What is a write is the server's to say, also of functions.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from agentpg.db import (
+    Connection,
+    Database,
+    Fragment,
+    LockNotAvailable,
+    QueryCanceled,
+    ReadOnlyTransaction,
+    ServerError,
+    Statements,
+    connect,
+    driver_errors,
+    is_connection_lost,
+    literal,
+    scalar_row,
+    server_message,
+    tuple_row,
+)
+from agentpg.desk.redacting import redact
+from agentpg.desk.tune.plans.tree import Plan, TableFact, plan_of
+from agentpg.errors import (
+    ParametersMissing,
+    PermissionDenied,
+    QueryNotFound,
+    StatementLocked,
+    StatementNotPlanned,
+    StatementOfOthers,
+    StatementsNotKept,
+    StatementTooSlow,
+    WriteNotRun,
+)
+from agentpg.language import N_
+
+_SQL = Statements("plans", "")
+
+# From here on EXPLAIN itself plans for any parameters.
+_GENERIC_SINCE = 160000
+
+_NOT_ALLOWED = "42501"
+
+_EXPLAIN = N_("it is no statement that has a plan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a statement.
+
+    `parameters` are the values of $1 and so on, as text; without them it is planned for any.
+    `analyze` runs it, and `write` lets it change what is then rolled back.
+    """
+
+    statement: str
+    parameters: tuple[str, ...] = ()
+    analyze: bool = False
+    write: bool = False
+    timeout: timedelta = timedelta(seconds=30)
+
+    @property
+    def limit(self) -> str:
+        """`timeout` for PostgreSQL, where 0 is without end."""
+        return f"{max(round(self.timeout / timedelta(milliseconds=1)), 1)}ms"
+
+
+def read_plan(database: Database, question: Question) -> Plan:
+    """The plan of a statement.
+
+    Raises StatementNotPlanned, WriteNotRun, StatementTooSlow, StatementLocked, ParametersMissing,
+    PermissionDenied, and the errors of the database.
+    """
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg tune explain") as connection,
+    ):
+        return plan_on(connection, question)
+
+
+def plan_on(connection: Connection[Any], question: Question) -> Plan:
+    """The same on a connection that is in no transaction. Raises the same."""
+    name = f"agentpg_{secrets.token_hex(6)}"
+    with _said(question), connection.transaction(force_rollback=True):
+        # Before the first statement, or it is too late.
+        if not (question.analyze and question.write):
+            connection.execute(_SQL["only_read"])
+        connection.execute(_SQL["be_bounded"], {"limit": question.limit})
+        number = _prepare(connection, name, question.statement)
+        if question.parameters or question.analyze:
+            _require(question, number)
+        plan = _plan(connection, name, question, number)
+        connection.execute(_SQL.compose("forget", prepared=name))
+        return plan
+
+
+def query_of(database: Database, query_id: int) -> str:
+    """The text of a statement of pg_stat_statements, by its `queryid`.
+
+    Raises StatementsNotKept, QueryNotFound, and StatementOfOthers.
+    """
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg tune explain") as connection,
+    ):
+        found = connection.execute(_SQL["find_statements"]).fetchone()
+        if found is None:
+            raise StatementsNotKept(N_("it is not in this database"))
+        statement = _SQL.compose("read_query", extension=found[0])
+        try:
+            row = connection.execute(statement, {"number": query_id}).fetchone()
+        except ServerError as error:
+            raise StatementsNotKept(server_message(error)) from None
+    if row is None:
+        raise QueryNotFound(query_id=query_id)
+    query, trusted = row
+    if not trusted:
+        raise StatementOfOthers(query_id=query_id)
+    return str(query)
+
+
+@contextmanager
+def _said(question: Question) -> Iterator[None]:
+    """What the server says of the statement, in our errors."""
+    try:
+        yield
+    except LockNotAvailable as error:
+        raise StatementLocked(redact(server_message(error))) from None
+    except QueryCanceled:
+        raise StatementTooSlow(seconds=f"{question.timeout.total_seconds():g}") from None
+    except ReadOnlyTransaction as error:
+        raise WriteNotRun(server_message(error)) from None
+    except ServerError as error:
+        if is_connection_lost(error):
+            raise
+        if error.sqlstate == _NOT_ALLOWED:
+            raise PermissionDenied(server_message(error)) from None
+        raise StatementNotPlanned(redact(server_message(error))) from None
+
+
+def _prepare(connection: Connection[Any], name: str, statement: str) -> int:
+    """Have it parsed; how many parameters it has."""
+    text = statement.strip().rstrip("; \n\t")
+    if not text or "\0" in text:
+        raise StatementNotPlanned(_EXPLAIN)
+    prepare = _SQL.compose("prepare", prepared=name, statement=Fragment(text))
+    # In binary form, since only the extended protocol refuses a second statement.
+    connection.execute(prepare, {}, binary=True)
+    cursor = connection.cursor(row_factory=scalar_row)
+    return int(cursor.execute(_SQL["count_parameters"], {"name": name}).fetchone() or 0)
+
+
+def _require(question: Question, number: int) -> None:
+    if len(question.parameters) != number:
+        raise ParametersMissing(count=number, given=len(question.parameters))
+
+
+def _plan(connection: Connection[Any], name: str, question: Question, number: int) -> Plan:
+    given = bool(question.parameters)
+    generic = number > 0 and not given
+    any_cost = None
+    if given:
+        # Planned for any as well: a prepared statement may end with that plan.
+        any_cost = _document(connection, name, question, number, values=())["Plan"]["Total Cost"]
+    document = _document(connection, name, question, number, values=question.parameters)
+    cost = document["Plan"]["Total Cost"]
+    return plan_of(
+        document,
+        question.statement,
+        generic=generic,
+        tables=_tables(connection, document),
+        costs=(cost, any_cost) if given else (None, None),
+    )
+
+
+def _document(
+    connection: Connection[Any],
+    name: str,
+    question: Question,
+    number: int,
+    *,
+    values: Sequence[str],
+) -> Any:
+    for_any = number > 0 and not values
+    mode = "force_generic_plan" if for_any else "force_custom_plan"
+    connection.execute(_SQL["plan_for_any"], {"mode": mode})
+    if for_any and connection.info.server_version >= _GENERIC_SINCE:
+        text = question.statement.strip().rstrip("; \n\t")
+        statement = _SQL.compose("explain_any", statement=Fragment(text))
+        cursor = connection.cursor(row_factory=scalar_row)
+        # It is one statement, since the server has prepared it; bound parameters it has none.
+        return _parsed(cursor.execute(statement, {}).fetchone())
+    spelled = [literal(value) for value in values] or ["NULL"] * number
+    given = Fragment(f"({', '.join(spelled)})" if spelled else "")
+    verb = "explain_analyze" if question.analyze and not for_any else "explain"
+    cursor = connection.cursor(row_factory=scalar_row)
+    statement = _SQL.compose(verb, prepared=name, parameters=given)
+    return _parsed(cursor.execute(statement, {}).fetchone())
+
+
+def _parsed(said: Any) -> Any:
+    """The only element of EXPLAIN's list."""
+    if isinstance(said, bytes):
+        said = said.decode()
+    return (json.loads(said) if isinstance(said, str) else said)[0]
+
+
+def _tables(connection: Connection[Any], document: Any) -> dict[str, TableFact]:
+    names = sorted(set(_names(document["Plan"])))
+    cursor = connection.cursor(row_factory=tuple_row)
+    rows = cursor.execute(_SQL["read_tables"], {"names": names}).fetchall()
+    return {
+        name: TableFact(name=name, quoted=quoted, rows=number, partitioned=parted)
+        for name, quoted, number, parted in rows
+    }
+
+
+def _names(node: Any) -> Iterator[str]:
+    if "Relation Name" in node and "Schema" in node:
+        yield f"{node['Schema']}.{node['Relation Name']}"
+    for one in node.get("Plans") or ():
+        yield from _names(one)
