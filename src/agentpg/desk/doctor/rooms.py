@@ -52,6 +52,10 @@ ROOMS = {
         "agentpg.desk.doctor.settings",
         N_("Judge the server's settings by its machine and its work."),
     ),
+    "indexes": Room(
+        "agentpg.desk.doctor.indexes",
+        N_("Find indexes that are missing, useless, broken or worn."),
+    ),
     "notify": Room("agentpg.desk.doctor.notify", N_("Find what keeps people from being told.")),
 }
 
