@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 from pydantic.fields import FieldInfo
@@ -19,6 +20,7 @@ from agentpg.desk.check import Check
 from agentpg.desk.doctor.rooms import ROOMS, checks_of
 from agentpg.desk.meanings import Meanings, our_meanings
 from agentpg.desk.monitor.metrics import described
+from agentpg.desk.tune.plans.findings import CHECKS as PLAN_CHECKS
 from agentpg.quantities import format_duration, format_size
 from agentpg.settings import Settings, variable_of
 
@@ -49,7 +51,10 @@ def generate() -> dict[str, str]:
         "tables.md": _page("Tables", _tables()),
         "errors.md": _page("Errors", _errors()),
         "findings.md": _page("Findings", _findings()),
-        **{f"findings/{name}.md": _page(f"Findings: {name}", _room(name)) for name in ROOMS},
+        **{
+            f"findings/{one.name}.md": _page(f"Findings: {one.name}", _topic(one))
+            for one in _topics()
+        },
         "metrics.md": _page("Metrics", _metrics()),
     }
 
@@ -205,16 +210,25 @@ def _errors() -> Iterator[str]:
 # Findings
 
 
+class _Topic(NamedTuple):
+    """What has a page of findings: a room of the doctor, or another command that gives some."""
+
+    name: str
+    command: str
+    summary: str
+    checks: Sequence[Check]
+
+
 def _findings() -> Iterator[str]:
     yield (
         "What `agentpg doctor` and `agentpg status` say, by code. Each check says ok where all "
         "is well, and unknown where it could not look, with the reason; unknown is never ok. "
         "[Exit codes](exit-codes.md) of `agentpg doctor`: 5 for findings, else 6 for unknown ones."
     )
-    for name, room in ROOMS.items():
-        page = f"findings/{name}.md"
-        yield f"## `agentpg doctor {name}`"
-        yield f"{_prose(room.summary)} [All of them]({page})."
+    for topic in _topics():
+        page = f"findings/{topic.name}.md"
+        yield f"## `agentpg {topic.command}`"
+        yield f"{_prose(topic.summary)} [All of them]({page})."
         rows = [
             (
                 f"[{check.code}]({page}#{check.code.lower()})",
@@ -222,7 +236,7 @@ def _findings() -> Iterator[str]:
                 ", ".join(check.levels) or "ok",
                 check.contact,
             )
-            for check in checks_of(name)
+            for check in topic.checks
         ]
         yield markdown.table(("Code", "What it is about", "Levels", "Ask"), rows)
     yield (
@@ -231,12 +245,23 @@ def _findings() -> Iterator[str]:
     )
 
 
-def _room(name: str) -> Iterator[str]:
+def _topics() -> Iterator[_Topic]:
+    for name, room in ROOMS.items():
+        yield _Topic(name, f"doctor {name}", room.summary, checks_of(name))
+    yield _Topic(
+        "plans",
+        "tune explain",
+        "Read the plan of a statement, and say what is wrong with it; what is well is not told.",
+        PLAN_CHECKS,
+    )
+
+
+def _topic(topic: _Topic) -> Iterator[str]:
     yield (
-        f"What `agentpg doctor {name}` says, by code; [all findings](../findings.md). Names in "
+        f"What `agentpg {topic.command}` says, by code; [all findings](../findings.md). Names in "
         "parentheses are [settings](../settings.md)."
     )
-    for check in checks_of(name):
+    for check in topic.checks:
         yield f"## {check.code}"
         yield f"**{_prose(check.title)}.**"
         if check.meaning:

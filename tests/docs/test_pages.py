@@ -23,6 +23,7 @@ from agentpg.schema import migrate
 from tests.cable import Cable
 from tests.desk.backup.archived_server import DEBIAN
 from tests.desk.monitor.quarrel import quarrel
+from tests.desk.tune.busy import KEEPS_STATEMENTS, make_busy
 from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
 from tests.mail_standin import PASSWORD, USER, mail_server
@@ -51,6 +52,7 @@ _FIXTURES = {
     "a mail server": "with_mail_server",
     "a full disk": "with_full_disk",
     "a slow server": "with_slow_server",
+    "a busy database": "with_busy_database",
 }
 
 
@@ -206,6 +208,15 @@ def with_age() -> dict[str, str]:
     if shutil.which("age") is None:
         pytest.skip("the program age is not installed")
     return {}
+
+
+@pytest.fixture
+def with_busy_database(own_server: OwnServers) -> dict[str, str]:
+    """Orders and buyers on a server that keeps what runs, as the role that owns them."""
+    server = own_server(options=KEEPS_STATEMENTS)
+    server.start()
+    make_busy(server)
+    return _libpq_variables(server.dsn())
 
 
 @pytest.fixture

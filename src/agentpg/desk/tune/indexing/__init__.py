@@ -1,0 +1,1 @@
+"""Indexes: proposed for the whole workload, tried, made and dropped with a way back."""

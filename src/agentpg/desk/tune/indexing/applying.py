@@ -1,0 +1,264 @@
+"""Making, dropping and rebuilding indexes while rows are written, each looked at again before.
+
+It shares the lock of backups. What could be undone has a file that does, written first. A build
+that fails leaves an index that every write keeps and no query uses: that is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from agentpg.db import (
+    Connection,
+    Database,
+    Fragment,
+    ServerError,
+    Statements,
+    class_row,
+    connect,
+    driver_errors,
+    identifier,
+    lasting,
+    literal,
+    server_message,
+)
+from agentpg.desk.backup.sessions import be_undisturbed
+from agentpg.desk.tune.indexing.actions import Action
+from agentpg.desk.tune.indexing.undoing import built_concurrently, write_undo
+from agentpg.desk.tune.indexing.workload import Statement
+from agentpg.desk.tune.plans.reading import Question, plan_on
+from agentpg.desk.turn import UNDISTURBED, turn
+from agentpg.errors import (
+    AgentpgError,
+    IndexKept,
+    IndexLeft,
+    IndexNotFound,
+    IndexNotMade,
+    VacuumThroughPooler,
+)
+from agentpg.language import N_
+
+_SQL = Statements("indexing", "")
+
+_CHANGED = N_("it is another index by now")
+_NEEDED = N_("something stands on it by now")
+_INVALID = N_("it is not valid after all")
+
+_PATIENCE = timedelta(seconds=5)
+
+# The role may not, or the server only reads: nothing has begun.
+_SAID_ELSEWHERE = ("42501", "25006")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of an action: the file that undoes it, sizes, and who uses a new index.
+
+    `used_by` of `statements` have it in their plans now; both None where that is not known.
+    """
+
+    action: Action
+    undo: Path | None = None
+    before_bytes: int | None = None
+    after_bytes: int | None = None
+    used_by: int | None = None
+    statements: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """Where files that undo go, and how long to wait for a lock or an older transaction.
+
+    `clearing_timeout` is how long to wait for removing what a failed try has left.
+    """
+
+    home: Path
+    lock_timeout: timedelta = timedelta(seconds=30)
+    clearing_timeout: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    oid: int
+    table_oid: int
+    name: str
+    schema: str
+    bare_name: str
+    definition: str
+    is_valid: bool
+    is_needed: bool
+    tablespace: str
+    comment: str
+    statistics: list[str]
+    size_bytes: int
+
+
+def apply(
+    database: Database,
+    actions: Sequence[Action],
+    options: ApplyOptions,
+    tell: Callable[[Done], None],
+) -> None:
+    """Do one after the other, and tell what became of each; the first that fails ends it.
+
+    Raises IndexNotMade, IndexLeft, IndexKept, IndexNotFound, FileNotWritten, WorkUnderWay beside
+    a backup, VacuumThroughPooler, and the errors of the database.
+    """
+    with (
+        driver_errors(database.target()),
+        connect(database, "agentpg tune indexes") as connection,
+    ):
+        if lasting(connection) == "transaction":
+            # It keeps neither the lock nor the time limits.
+            raise VacuumThroughPooler(target=database.target())
+        be_undisturbed(connection)
+        with turn(connection, database.schema, UNDISTURBED):
+            for action in actions:
+                _wait_at_most(connection, options.lock_timeout)
+                done = _Doing(connection, options, action).do()
+                tell(_with_use(database, done))
+
+
+class _Doing:
+    """One action."""
+
+    def __init__(self, connection: Connection[Any], options: ApplyOptions, action: Action) -> None:
+        self._connection, self._options, self._action = connection, options, action
+
+    def do(self) -> Done:
+        """Look once more, do it, and see that it is so."""
+        match self._action.kind:
+            case "create":
+                return self._create()
+            case "rebuild":
+                return self._rebuild()
+        return self._drop()
+
+    def _create(self) -> Done:
+        action, proposal = self._action, self._action.proposal
+        if proposal is None or self._found() is not None:
+            raise IndexKept(_CHANGED, index=action.name)
+        undo = self._undo([f"DROP INDEX CONCURRENTLY IF EXISTS {action.name}"])
+        with self._cleaned(lambda: [action.name] if self._found() else []):
+            self._connection.execute(proposal.composed("create"), {})
+        made = self._found()
+        if made is None or not made.is_valid:
+            self._clear([action.name], _INVALID)
+            raise IndexNotMade(_INVALID, index=action.name)
+        return Done(action=action, undo=undo, after_bytes=made.size_bytes)
+
+    def _rebuild(self) -> Done:
+        action, index = self._action, self._same()
+        before = self._invalid(index)
+        with self._cleaned(lambda: [one for one in self._invalid(index) if one not in before]):
+            self._run("reindex")
+        after = self._found()
+        if after is None or not after.is_valid:
+            raise IndexNotMade(_INVALID, index=action.name)
+        return Done(action=action, before_bytes=index.size_bytes, after_bytes=after.size_bytes)
+
+    def _drop(self) -> Done:
+        action, index = self._action, self._same()
+        if index.is_needed and action.kind == "drop":
+            raise IndexKept(_NEEDED, index=action.name)
+        undo = self._undo(list(_way_back(index))) if action.kind == "drop" else None
+        try:
+            self._run("drop")
+        except ServerError as error:
+            if error.sqlstate in _SAID_ELSEWHERE:
+                raise
+            said, left = server_message(error), self._found()
+            if left is not None and not left.is_valid:
+                raise IndexLeft(said, index=action.name, left=action.name) from None
+            raise IndexNotMade(said, index=action.name) from None
+        return Done(action=action, undo=undo, before_bytes=index.size_bytes, after_bytes=0)
+
+    def _same(self) -> _Index:
+        """The index that was looked at, if it is that one still."""
+        found = self._found()
+        if found is None:
+            raise IndexNotFound(index=self._action.name)
+        if found.oid != self._action.oid:
+            raise IndexKept(_CHANGED, index=self._action.name)
+        return found
+
+    def _found(self) -> _Index | None:
+        cursor = self._connection.cursor(row_factory=class_row(_Index))
+        return cursor.execute(_SQL["find_index"], {"name": self._action.name}).fetchone()
+
+    def _invalid(self, index: _Index) -> list[str]:
+        rows = self._connection.execute(_SQL["invalid_on"], {"table_oid": index.table_oid})
+        return [name for (name,) in rows.fetchall() if name != index.name]
+
+    def _run(self, statement: str) -> None:
+        name = Fragment(self._action.name)
+        self._connection.execute(_SQL.compose(statement, index=name), {})
+
+    def _undo(self, statements: Sequence[str]) -> Path:
+        action = self._action
+        home = self._options.home
+        return write_undo(home, action.kind, action.name, action.sql, statements)
+
+    @contextmanager
+    def _cleaned(self, left: Callable[[], Sequence[str]]) -> Iterator[None]:
+        """Where it fails, remove what is left of it. Raises IndexNotMade and IndexLeft."""
+        try:
+            yield
+        except ServerError as error:
+            if self._connection.broken or error.sqlstate in _SAID_ELSEWHERE:
+                raise
+            said = server_message(error)
+            self._clear(left(), said)
+            raise IndexNotMade(said, index=self._action.name) from None
+        except KeyboardInterrupt:
+            self._clear(left(), N_("it was interrupted"))
+            raise
+
+    def _clear(self, names: Sequence[str], reason: str) -> None:
+        _wait_at_most(self._connection, self._options.clearing_timeout)
+        for name in names:
+            statement = _SQL.compose("drop_left", index=Fragment(name))
+            try:
+                self._connection.execute(statement, {})
+            except ServerError:
+                raise IndexLeft(reason, index=self._action.name, left=name) from None
+
+
+def _wait_at_most(connection: Connection[Any], limit: timedelta) -> None:
+    # For PostgreSQL 0 is without end.
+    milliseconds = max(round(limit / timedelta(milliseconds=1)), 1)
+    connection.execute(_SQL["wait_at_most"], {"limit": f"{milliseconds}ms"})
+
+
+def _way_back(index: _Index) -> Iterator[str]:
+    """The statements that make it as it was."""
+    if index.tablespace:
+        yield f"SET default_tablespace = {literal(index.tablespace)}"
+    yield built_concurrently(index.definition)
+    yield from index.statistics
+    if index.comment:
+        name = identifier(index.schema, index.bare_name)
+        yield f"COMMENT ON INDEX {name} IS {literal(index.comment)}"
+
+
+def _with_use(database: Database, done: Done) -> Done:
+    """With how many of the statements that a new index is for have it in their plans."""
+    proposal = done.action.proposal
+    if proposal is None or not proposal.statements:
+        return done
+    with connect(database, "agentpg tune indexes") as connection:
+        used = sum(_uses(connection, one, proposal.plain_name) for one in proposal.statements)
+    return replace(done, used_by=used, statements=len(proposal.statements))
+
+
+def _uses(connection: Connection[Any], statement: Statement, index: str) -> bool:
+    try:
+        plan = plan_on(connection, Question(statement=statement.query, timeout=_PATIENCE))
+    except AgentpgError:
+        return False
+    return any(node.said.get("Index Name") == index for node in plan.root)
