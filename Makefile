@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format generate lock bench chaos soak clean
+.PHONY: help install demo test check check-types check-others format generate lock bench chaos soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,9 +26,14 @@ test: $(READY) ## Run all tests on private PostgreSQL servers; SELECT=… runs s
 	pytest -q -n auto --maxprocesses 5 --dist loadgroup $(if $(SELECT),-m '$(SELECT)')
 
 check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations, generated files
+	$(MAKE) --no-print-directory --jobs 2 --output-sync --keep-going check-types check-others
+
+check-types:
+	mypy
+
+check-others:
 	ruff format --check
 	ruff check
-	mypy
 	lint-imports --no-cache
 	squawk --config .squawk.toml src/agentpg/sql/migrations/*.sql
 	python tools/generate_client.py --check

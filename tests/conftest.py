@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,39 @@ _FOREIGN = re.compile(r"(AGENTPG|OPENAI|ANTHROPIC|AWS)_|PG[A-Z]+$|LANGUAGE$|LC_"
 _SERVERS = {"shared_server", "own_server", "cluster"}
 
 
-def pytest_configure() -> None:
+_COMMON = pytest.StashKey[Path]()
+_REAPER = pytest.StashKey[Reaper]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM end the run the way Ctrl-C does, so that servers are stopped."""
     write_to_memory()
+    _share_folder(config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A run in the background ignores SIGINT, and would hand that on to what it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _share_folder(config: pytest.Config) -> None:
+    """Have a folder that all test processes of this run have in common."""
+    if hasattr(config, "workerinput"):
+        config.stash[_COMMON] = Path(config.workerinput["common"])
+        return
+    config.stash[_COMMON] = Path(tempfile.mkdtemp(prefix="agentpg-common-"))
+    config.stash[_REAPER] = Reaper()
+    config.stash[_REAPER].watch(config.stash[_COMMON])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each test process where the folder is that they have in common."""
+    node.workerinput["common"] = str(node.config.stash[_COMMON])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that folder at the end of the whole run."""
+    if _REAPER in config.stash:
+        config.stash[_REAPER].close()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -86,11 +114,17 @@ def reaper() -> Iterator[Reaper]:
 
 
 @pytest.fixture(scope="session")
-def shared_server(reaper: Reaper) -> Iterator[SharedServer]:
+def mould(pytestconfig: pytest.Config) -> Mould:
+    """New data folders, of which servers get copies."""
+    return Mould(pytestconfig.stash[_COMMON])
+
+
+@pytest.fixture(scope="session")
+def shared_server(reaper: Reaper, mould: Mould) -> Iterator[SharedServer]:
     """The server that the databases of this test process live in."""
     home = Path(tempfile.mkdtemp(prefix="agentpg-test-"))
     reaper.watch(home)
-    server = SharedServer(home)
+    server = SharedServer(home, mould)
     yield server
     server.close()
     remove_server(home)
@@ -114,14 +148,6 @@ def empty_database(shared_server: SharedServer) -> Iterator[Database]:
 def superuser_dsn(shared_server: SharedServer) -> Callable[..., str]:
     """Call it, with the name of a database if need be, for the DSN of role postgres."""
     return shared_server.superuser_dsn
-
-
-@pytest.fixture(scope="session")
-def mould(reaper: Reaper) -> Iterator[Mould]:
-    """A new data folder, of which servers get copies."""
-    with tempfile.TemporaryDirectory(prefix="agentpg-mould-") as home:
-        reaper.watch(Path(home))
-        yield Mould(Path(home))
 
 
 @pytest.fixture

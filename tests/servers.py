@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -37,6 +38,9 @@ PG_BIN = os.environ.get("AGENTPG_PG_BIN", "")
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 SCHEMA = "agentic_ai"
+
+# The number of the shared servers' cluster; those of tests of their own begin with 1.
+_SHARED = 0
 
 
 class Reaper:
@@ -79,7 +83,8 @@ def remove_server(home: Path) -> None:
 class SharedServer:
     """One server for many tests; each gets a fresh database."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, mould: Mould) -> None:
+        mould.cast(home, _SHARED)
         self.server = EmbeddedServer(home, PG_BIN, options=FAST)
         self.server.start()
         self._template = ""
@@ -125,7 +130,12 @@ class SharedServer:
 
     def _create(self, template: str) -> str:
         name = f"test_{secrets.token_hex(6)}"
-        self._run("CREATE DATABASE {name} TEMPLATE {template} OWNER admin", name, template)
+        # In memory, copying files costs less than writing them through the WAL.
+        self._run(
+            "CREATE DATABASE {name} TEMPLATE {template} OWNER admin STRATEGY FILE_COPY",
+            name,
+            template,
+        )
         self._run("ALTER DATABASE {name} SET search_path = {schema}, public", name)
         return name
 
@@ -157,30 +167,45 @@ def _install_schema(database: Database) -> None:
 
 
 class Mould:
-    """A data folder as the first start makes it, to be copied: that takes far less."""
+    """Data folders as first starts make them, to be copied: that takes far less.
 
-    def __init__(self, home: Path) -> None:
-        self._folder = Folder(home)
-        self._account = choose_account(self._folder.data)
-        binaries = binaries_for(self._account, find_binaries(PG_BIN))
-        self._folder.root.mkdir()
-        self._folder.root.chmod(0o711)
-        make_data_folder(self._folder, self._account, binaries, SCHEMA, FAST)
+    Each is another cluster, with a number. The first of all test processes that wants one
+    makes it, in the folder that they have in common.
+    """
 
-    def cast(self, home: Path) -> None:
-        """Make a home with a copy."""
+    def __init__(self, common: Path) -> None:
+        self._common = common
+
+    def cast(self, home: Path, number: int, pg_bin: str = PG_BIN) -> None:
+        """Make a home with a copy of the cluster of this number."""
+        made = self._made(number, pg_bin)
         folder = Folder(home)
+        account = choose_account(made.data)
         folder.root.mkdir(parents=True)
         folder.root.chmod(0o711)
-        subprocess.run(["cp", "-a", self._folder.data, folder.data], check=True)
-        passwords = pgpass(known_passwords(self._folder), folder.socket_dir(self._account))
+        subprocess.run(["cp", "-a", made.data, folder.data], check=True)
+        passwords = pgpass(known_passwords(made), folder.socket_dir(account))
         write_file(folder.passwords, passwords, 0o600)
+
+    def _made(self, number: int, pg_bin: str) -> Folder:
+        binaries = find_binaries(pg_bin)
+        folder = Folder(self._common / f"{binaries.version}-{number}")
+        folder.home.mkdir(exist_ok=True)
+        with (folder.home / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.data.exists():
+                folder.root.mkdir(exist_ok=True)
+                folder.root.chmod(0o711)
+                account = choose_account(folder.data)
+                programs = binaries_for(account, binaries)
+                make_data_folder(folder, account, programs, SCHEMA, FAST)
+        return folder
 
 
 class OwnServers:
     """Makes servers for one test that kills, restarts or configures them.
 
-    The first one is cast in the mould, if there is one; any other is a cluster of its own kind.
+    With a mould they are cast in it, each as another cluster.
     """
 
     def __init__(self, folder: Path, reaper: Reaper, mould: Mould | None = None) -> None:
@@ -200,9 +225,8 @@ class OwnServers:
         place = home or self._folder / f"server-{len(self._homes)}"
         self._homes.append(place)
         self._reaper.watch(place)
-        if self._mould and pg_bin == PG_BIN and not Folder(place).root.exists():
-            self._mould.cast(place)
-            self._mould = None
+        if self._mould and not Folder(place).root.exists():
+            self._mould.cast(place, len(self._homes), pg_bin)
         return EmbeddedServer(place, pg_bin, options={**FAST, **(options or {})})
 
     def close(self) -> None:

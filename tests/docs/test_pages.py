@@ -28,6 +28,7 @@ from tests.docs.pages import DRAWN, Page, pages
 from tests.docs.playing import Player
 from tests.mail_standin import PASSWORD, USER, mail_server
 from tests.pgbouncer import PROGRAM, pgbouncer
+from tests.ready import ready
 from tests.servers import FAST, PG_BIN, OwnServers, Reaper, remove_server
 from tests.small_disk import fill_up, small_disk
 from tests.storage import Storage
@@ -63,12 +64,19 @@ def _is_played(page: Page) -> bool:
     return twin is None or not page.does_what(twin)
 
 
+@pytest.fixture(scope="session")
+def agentpg_program() -> Iterator[Path]:
+    """A folder with `agentpg` in it, which starts sooner than the real one."""
+    with tempfile.TemporaryDirectory(prefix="agentpg-ready-") as folder, ready(Path(folder)) as it:
+        yield it.programs
+
+
 @pytest.fixture
-def environment(tmp_path: Path, reaper: Reaper) -> Iterator[dict[str, str]]:
+def environment(tmp_path: Path, reaper: Reaper, agentpg_program: Path) -> Iterator[dict[str, str]]:
     """A reader's environment: the programs, and a home of the page's own."""
     home = tmp_path / "home"
     reaper.watch(home)
-    programs = (Path(sys.executable).parent, find_binaries(PG_BIN).folder)
+    programs = (agentpg_program, Path(sys.executable).parent, find_binaries(PG_BIN).folder)
     variables = {
         **os.environ,
         "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),

@@ -17,7 +17,7 @@ from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.desk.backup.storage.records import find_backups
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.making import Making, fill_with_noise
-from tests.servers import PG_BIN, OwnServers, Reaper
+from tests.servers import PG_BIN, Mould, OwnServers, Reaper
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("base_killed")]
@@ -32,9 +32,11 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
     place = tmp_path_factory.mktemp("killed")
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
 
     def options(**other: Any) -> CreateOptions:
         return CreateOptions(**{"stages": place / "stages", "pg_bin": PG_BIN, **other})

@@ -41,7 +41,7 @@ from agentpg.settings import Settings, load_settings
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
 from tests.desk.backup.sample import NOON
-from tests.servers import PG_BIN, SCHEMA, OwnServers, Reaper
+from tests.servers import PG_BIN, SCHEMA, Mould, OwnServers, Reaper
 
 pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("damage")]
 
@@ -80,11 +80,13 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def cluster(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     place = tmp_path_factory.mktemp("damage")
     for above in (place, place.parent):
         above.chmod(0o711)
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
 
     def options(**other: Any) -> CreateOptions:
         return CreateOptions(**{"stages": place / "stages", "pg_bin": PG_BIN, **other})

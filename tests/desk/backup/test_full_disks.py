@@ -35,7 +35,7 @@ from agentpg.errors import (
 from agentpg.quantities import size_in_short
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.making import fill_with_noise
-from tests.servers import PG_BIN, OwnServers, Reaper
+from tests.servers import PG_BIN, Mould, OwnServers, Reaper
 from tests.small_disk import as_root, fill_up, room_of, small_disk
 
 pytestmark = [as_root, pytest.mark.one_server, pytest.mark.xdist_group("full_disks")]
@@ -49,12 +49,14 @@ def _ignore(*_: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """A server with megabytes that nothing compresses, and a backup of each kind."""
     place = tmp_path_factory.mktemp("full")
     for above in (place, place.parent):
         above.chmod(0o711)
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
 
     def options(**other: object) -> CreateOptions:
         chosen = {"compression": "gzip:1", "stages": place / "stages", "pg_bin": PG_BIN, **other}

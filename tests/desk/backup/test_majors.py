@@ -21,7 +21,7 @@ from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import RestoreServerTooOld, WrongMajorVersion
 from agentpg.schema import migrate
 from tests.desk.backup.conftest import fill
-from tests.servers import SCHEMA, OwnServers, Reaper
+from tests.servers import SCHEMA, Mould, OwnServers, Reaper
 
 OLDER = Path("/usr/lib/postgresql/15/bin")
 
@@ -38,10 +38,10 @@ def _ignore(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def servers(
-    reaper: Reaper, tmp_path_factory: pytest.TempPathFactory
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, EmbeddedServer]]:
     """One of 15 and one of 18, each with an installation."""
-    own = OwnServers(tmp_path_factory.mktemp("majors"), reaper)
+    own = OwnServers(tmp_path_factory.mktemp("majors"), reaper, mould)
     made = {"15": own(pg_bin=str(OLDER)), "18": own(pg_bin="")}
     for server in made.values():
         server.start()

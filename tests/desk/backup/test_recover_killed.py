@@ -28,7 +28,7 @@ from agentpg.embedded.postmaster import postmaster_pid
 from agentpg.errors import RecoveryEnded, UnfinishedNotSettled
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
-from tests.servers import PG_BIN, SCHEMA, OwnServers, Reaper
+from tests.servers import PG_BIN, SCHEMA, Mould, OwnServers, Reaper
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("recover_killed")]
@@ -86,11 +86,13 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
     place = tmp_path_factory.mktemp("recovering")
     for above in (place, place.parent):
         above.chmod(0o711)
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
 
     def options(**other: Any) -> CreateOptions:
         return CreateOptions(**{"stages": place / "stages", "pg_bin": PG_BIN, **other})

@@ -26,7 +26,7 @@ from agentpg.desk.backup.storage.folder import Folder, open_folder
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from tests.desk.backup.conftest import fill
-from tests.servers import PG_BIN, SCHEMA, OwnServers, Reaper
+from tests.servers import PG_BIN, SCHEMA, Mould, OwnServers, Reaper
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("restore_killed")]
@@ -132,10 +132,12 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
     """One server for all stages; it starts again after it was killed."""
     place = tmp_path_factory.mktemp("restoring")
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
     server = servers()
     server.start()
     source = Database(server.dsn("postgres"), SCHEMA)

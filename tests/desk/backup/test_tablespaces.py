@@ -27,7 +27,7 @@ from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import TablespacesMissing, TablespaceUnmapped
 from tests.desk.backup.clusters import Cluster, make_cluster
 from tests.desk.backup.conftest import fill
-from tests.servers import PG_BIN, SCHEMA, OwnServers, Reaper
+from tests.servers import PG_BIN, SCHEMA, Mould, OwnServers, Reaper
 
 pytestmark = pytest.mark.xdist_group("tablespaces")
 
@@ -55,11 +55,11 @@ class Spaced:
 
 
 @pytest.fixture(scope="module")
-def spaced(reaper: Reaper) -> Iterator[Spaced]:
+def spaced(reaper: Reaper, mould: Mould) -> Iterator[Spaced]:
     # The server reaches its tablespace by its path, which leads through no closed folder.
     place = Path(tempfile.mkdtemp(prefix="agentpg-test-"))
     place.chmod(0o711)
-    servers = OwnServers(place, reaper)
+    servers = OwnServers(place, reaper, mould)
 
     def options(**other: Any) -> CreateOptions:
         return CreateOptions(**{"stages": place / "stages", "pg_bin": PG_BIN, **other})

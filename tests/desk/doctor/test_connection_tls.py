@@ -12,7 +12,7 @@ import trustme
 from agentpg.embedded.account import choose_account
 from tests.desk.backup.archived_server import DEBIAN, needs_debian
 from tests.desk.doctor.faulty import HBA, Faulty, becomes, cause_of, looked_at
-from tests.servers import OwnServers, Reaper
+from tests.servers import Mould, OwnServers, Reaper
 
 pytestmark = [needs_debian, pytest.mark.one_server, pytest.mark.xdist_group("connection")]
 
@@ -81,9 +81,9 @@ class Tls(Faulty):
 
 
 @pytest.fixture(scope="module")
-def tls(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+def tls(reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
     """The server; a test leaves it as it was."""
-    servers = OwnServers(tmp_path_factory.mktemp("tls"), reaper)
+    servers = OwnServers(tmp_path_factory.mktemp("tls"), reaper, mould)
     yield Tls(servers, tmp_path_factory.mktemp("certificates"))
     servers.close()
 
