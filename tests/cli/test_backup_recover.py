@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from agentpg.cli.running import run
 from agentpg.db import Database, connect
 from agentpg.desk.backup.restore.unfinished import PUT_BACK
 from agentpg.embedded import EmbeddedServer
@@ -19,7 +21,7 @@ from tests.cli.conftest import Call, Called, Running
 from tests.servers import PG_BIN, Reaper, remove_server
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("backup_recover")]
 
 _HELD = "task list --held"
 
@@ -34,25 +36,53 @@ ALTER TABLE tasks ENABLE ALWAYS TRIGGER wait;
 
 @pytest.fixture
 def server_home(home: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder `home` whose server is removed afterwards, with those recovered from it."""
+    """A folder `home` whose server is removed afterwards."""
     monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
     # The server's account passes through to the repository.
     home.parent.chmod(0o711)
     reaper.watch(home)
     yield home
-    for folder in (home, home.parent / "beside"):
-        remove_server(folder)
+    remove_server(home)
+
+
+@pytest.fixture(scope="module")
+def made(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose server archives its WAL, with a base backup and a task; it is stopped.
+
+    Its archive knows the path `home` beside it, to which it is copied.
+    """
+    place = tmp_path_factory.mktemp("archived")
+    for above in (place, place.parent):
+        above.chmod(0o711)
+    home = place / "home"
+    for folder in (home, place / "beside"):
+        reaper.watch(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENTPG_HOME", str(home))
+        patch.setenv("AGENTPG_PG_BIN", PG_BIN)
+        for words in (
+            ("server", "start"),
+            ("schema", "migrate"),
+            ("backup", "archive", "on", "--restart"),
+            ("task", "submit", "Greeter", "greet", '{"name": "Kim"}'),
+            ("backup", "create", "--kind", "base"),
+            ("server", "stop"),
+        ):
+            assert run(list(words)) == 0
+    return home.rename(place / "made")
 
 
 @pytest.fixture
-def archived(well: Well, server_home: Path) -> Path:
+def archived(made: Path, call: Call, well: Well, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The home of a private server that archives its WAL, with a base backup and a task."""
+    home = made.with_name("home")
+    subprocess.run(["cp", "-a", made, home], check=True)
+    monkeypatch.setenv("AGENTPG_HOME", str(home))
+    monkeypatch.setenv("AGENTPG_PG_BIN", PG_BIN)
     well("server", "start")
-    well("schema", "migrate")
-    well("backup", "archive", "on", "--restart")
-    well("task", "submit", "Greeter", "greet", '{"name": "Kim"}')
-    well("backup", "create", "--kind", "base")
-    return server_home
+    yield home
+    for folder in (home, home.with_name("beside")):
+        remove_server(folder)
 
 
 class Well:
