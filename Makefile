@@ -28,10 +28,10 @@ test: $(READY) ## Run all tests on private PostgreSQL servers; SELECT=… runs s
 check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations, generated files
 	$(MAKE) --no-print-directory --jobs 2 --output-sync --keep-going check-types check-others
 
-check-types:
+check-types: $(READY)
 	mypy
 
-check-others:
+check-others: $(READY)
 	ruff format --check
 	ruff check
 	lint-imports --no-cache
