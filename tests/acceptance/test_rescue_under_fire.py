@@ -13,7 +13,9 @@ from tests.servers import Reaper
 @pytest.mark.benchmark_form
 def test_rescue_under_fire(tmp_path: Path, reaper: Reaper) -> None:
     reaper.watch(tmp_path / "server")
-    fire = Fire(tasks=2000, concurrency=20, lease=1.0, kill_every=1.5, most_kills=3, patience=200)
+    fire = Fire(
+        tasks=800, nap=0.1, concurrency=16, lease=1.0, kill_every=1.5, most_kills=3, patience=200
+    )
     damage = run(fire, tmp_path)
     assert is_whole(damage, fire), damage
     assert damage.kills >= 2

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg.sql import SQL, Composed
+from uuid_utils.compat import uuid7
 
 from agentpg.db import Connection
+
+# Who runs what is running in the installations of these tests.
+WORKER = uuid7()
 
 
 @dataclass(frozen=True, slots=True)

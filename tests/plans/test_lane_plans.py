@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL, Composable
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Connection, Statements, connect, pin_plans
+from agentpg.db import Connection, Database, Statements, connect, pin_plans
 from agentpg.tasks.lanes import MARK, ranges
 from tests.plans.plan import plan_of
 from tests.servers import SharedServer
@@ -45,12 +45,23 @@ def sql(file: str, name: str) -> Any:
     return Statements(file, "agentic_ai")[name]
 
 
+@pytest.fixture(scope="module")
+def filled(shared_server: SharedServer) -> Iterator[Database]:
+    """All these tasks."""
+    with shared_server.database() as database:
+        with connect(database) as made:
+            made.execute(f"SET search_path = {database.schema}")
+            for statement in (_HISTORY, _PENDING, _RUNNING):
+                made.execute(statement)
+        yield database
+
+
 @pytest.fixture(scope="module", params=["analysed", "never analysed"])
-def connection(shared_server: SharedServer, request: Any) -> Iterator[Connection[Any]]:
-    with shared_server.database() as database, connect(database) as made:
+def connection(
+    shared_server: SharedServer, filled: Database, request: Any
+) -> Iterator[Connection[Any]]:
+    with shared_server.database(like=filled) as database, connect(database) as made:
         made.execute(f"SET search_path = {database.schema}")
-        for statement in (_HISTORY, _PENDING, _RUNNING):
-            made.execute(statement)
         if request.param == "analysed":
             made.execute("VACUUM ANALYZE tasks")
         made.execute(pin_plans(database.schema))

@@ -11,77 +11,17 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Connection, Database, Statements, connect, pin_plans
+from agentpg.db import Connection, Database, Statements, pin_plans
 from agentpg.desk.doctor.slow.findings import find
 from agentpg.desk.doctor.slow.own_plans import read_own_plans
 from agentpg.desk.doctor.slow.policy import Policy
 from agentpg.desk.monitor.reading import Reader
 from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
 from tests.desk.doctor.slow.sample import facts
-from tests.plans.plan import Plan, plan_of
-from tests.servers import SharedServer
+from tests.plans.plan import WORKER, Plan, plan_of
 from tests.tasks.claimed import FROM_THE_HEAD
 
 pytestmark = pytest.mark.xdist_group("plans")
-
-WORKER = uuid7()
-
-# A history of 200,000 tasks, of which 2 % belong to one agent.
-_HISTORY = """
-INSERT INTO tasks (agent_name, task_type, status, created_at, finished_at, attempt)
-SELECT CASE WHEN mod(n, 50) = 0 THEN 'ReportAgent' ELSE 'Agent' || mod(n, 20) END, 'work',
-       CASE WHEN mod(n, 100) = 0 THEN 'failed' ELSE 'completed' END,
-       now() - n * interval '1 second', now(), 1
-FROM generate_series(1, 200000) AS n
-"""
-_EXECUTIONS = """
-INSERT INTO agent_executions
-    (task_id, attempt, agent_name, task_type, execution_start, execution_end, outcome)
-SELECT id, 1, agent_name, task_type, created_at, finished_at, status FROM tasks
-"""
-_CALLS = """
-INSERT INTO llm_requests (task_id, attempt, agent_name, status, ended_at)
-SELECT id, 1, agent_name, 'ok', now() FROM tasks WHERE status = 'completed'
-"""
-_PENDING = """
-INSERT INTO tasks (agent_name, task_type, priority)
-SELECT 'Agent' || mod(n, 20), 'work', mod(n, 3) * 100 FROM generate_series(1, %s) AS n
-"""
-_RUNNING = """
-WITH running AS (
-    INSERT INTO tasks (agent_name, task_type, status, worker, attempt)
-    SELECT 'Agent1', 'work', 'running', %s, 1 FROM generate_series(1, 600)
-    RETURNING id, agent_name, task_type
-)
-INSERT INTO agent_executions (task_id, attempt, agent_name, task_type, execution_start)
-SELECT id, 1, agent_name, task_type, now() FROM running
-"""
-
-
-def seeded(server: SharedServer, pending: int, *, history: bool) -> Iterator[Connection[Any]]:
-    with server.database() as database, connect(database) as connection:
-        connection.execute(f"SET search_path = {database.schema}")
-        if history:
-            connection.execute(_HISTORY)
-            connection.execute(_EXECUTIONS)
-            connection.execute(_CALLS)
-        connection.execute(_PENDING, (pending,))
-        connection.execute(_RUNNING, (WORKER,))
-        if history:
-            connection.execute("VACUUM ANALYZE")
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def used(shared_server: SharedServer) -> Iterator[Connection[Any]]:
-    """A long history and a small backlog."""
-    yield from seeded(shared_server, 2000, history=True)
-
-
-@pytest.fixture(scope="module")
-def flooded(shared_server: SharedServer) -> Iterator[Connection[Any]]:
-    """A new installation with a large backlog that was never analysed."""
-    yield from seeded(shared_server, 200_000, history=False)
 
 
 @contextmanager

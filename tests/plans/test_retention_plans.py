@@ -8,22 +8,17 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Connection, pin_plans
+from agentpg.db import Connection
 from tests.plans.plan import plan_of
-from tests.plans.test_plans import seeded, statement
-from tests.servers import SharedServer
+from tests.plans.test_plans import planned, statement
 
-pytestmark = pytest.mark.xdist_group("plans of retention")
+pytestmark = pytest.mark.xdist_group("plans")
 
 
-@pytest.fixture(scope="module", params=["used", "flooded"])
-def removing(
-    shared_server: SharedServer, request: pytest.FixtureRequest
-) -> Iterator[Connection[Any]]:
+@pytest.fixture(params=["used", "flooded"])
+def removing(request: pytest.FixtureRequest) -> Iterator[Connection[Any]]:
     """The connection of a removal, with a long history, or a backlog that was never analysed."""
-    used = request.param == "used"
-    for connection in seeded(shared_server, 2_000 if used else 200_000, history=used):
-        connection.execute(pin_plans("agentic_ai"))
+    with planned(request.getfixturevalue(request.param), "a worker's planner") as connection:
         yield connection
 
 
