@@ -18,7 +18,7 @@ from agentpg.desk.backup.storage.records import key_of
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import migrate
 from tests.guide.blocks import blocks
-from tests.servers import FAST, PG_BIN, SCHEMA, Reaper, remove_server
+from tests.servers import PG_BIN, SCHEMA, Mould, OwnServers, Reaper
 
 pytestmark = pytest.mark.xdist_group("guide")
 
@@ -27,13 +27,13 @@ BASH = blocks("bash")
 
 _TABLES = ("tasks", "agent_executions", "llm_requests", "workers", "users", "schema_migrations")
 
-# 200,000 tasks that have ended, of which 2 % are ReportAgent's; 30 failed and 5 pending.
+# 50,000 tasks that have ended, of which 2 % are ReportAgent's; 30 failed and 5 pending.
 _ROWS = """
 INSERT INTO tasks (agent_name, task_type, status, created_at, error_message)
 SELECT CASE WHEN n % 50 = 0 THEN 'ReportAgent' ELSE 'Agent' || n % 20 END, 'work',
        CASE WHEN n <= 30 THEN 'failed' ELSE 'completed' END,
        now() - n * interval '1 minute', CASE WHEN n <= 30 THEN 'reason ' || n END
-FROM generate_series(1, 200000) AS n;
+FROM generate_series(1, 50000) AS n;
 INSERT INTO tasks (id, agent_name, task_type, status, created_at)
 SELECT uuid7(), 'WaitingAgent', 'type ' || n, 'pending', now() - n * interval '1 hour'
 FROM generate_series(1, 5) AS n;
@@ -100,22 +100,22 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory, reaper: Reaper) -> Iterator[Console]:
+def console(
+    tmp_path_factory: pytest.TempPathFactory, reaper: Reaper, mould: Mould
+) -> Iterator[Console]:
     """A server as the guide's, with enough rows to be believed."""
-    home = tmp_path_factory.mktemp("guide")
-    reaper.watch(home)
-    server = EmbeddedServer(home, PG_BIN, options=FAST)
-    try:
-        server.start()
-        console = Console(server, home)
-        migrate(console.database())
-        with connect(console.database()) as connection:
-            connection.execute(f"SET search_path = {SCHEMA}")
-            connection.execute(_ROWS.encode())
-        console.psql(SQL["3. VACUUM 실행"].text)
-        yield console
-    finally:
-        remove_server(home)
+    home = tmp_path_factory.mktemp("guide") / "home"
+    servers = OwnServers(home, reaper, mould)
+    server = servers(home=home)
+    server.start()
+    console = Console(server, home)
+    migrate(console.database())
+    with connect(console.database()) as connection:
+        connection.execute(f"SET search_path = {SCHEMA}")
+        connection.execute(_ROWS.encode())
+    console.psql(SQL["3. VACUUM 실행"].text)
+    yield console
+    servers.close()
 
 
 def test_every_block_of_the_guide_is_run_here() -> None:
@@ -172,7 +172,7 @@ def test_the_plan_by_agent_uses_an_index(console: Console) -> None:
     plan = "\n".join(row[0] for row in console.psql(SQL["2. 쿼리 성능 분석"].text))
     assert "tasks_agent_name_idx" in plan
     assert "Seq Scan" not in plan
-    assert re.search(r"actual time=.* rows=4000(\.00)? ", plan)
+    assert re.search(r"actual time=.* rows=1000(\.00)? ", plan)
 
 
 def test_the_promised_indexes_are_there(console: Console) -> None:
@@ -210,7 +210,7 @@ def test_a_backup_is_restored(console: Console, tmp_path: Path) -> None:
     restore = BASH["백업 복구"].text
     console.bash(restore.replace("backup_20240101.sql", dump.name), tmp_path)
     assert counts(console) == before
-    assert before["tasks"] == 200_005
+    assert before["tasks"] == 50_005
     assert before["users"] == 2
     migrate(console.database())
     console.psql(SQL["3. VACUUM 실행"].text)
