@@ -10,6 +10,7 @@ from tests.acceptance.fire import Fire, is_whole, run
 from tests.servers import Reaper
 
 
+@pytest.mark.one_server
 @pytest.mark.benchmark_form
 def test_rescue_under_fire(tmp_path: Path, reaper: Reaper) -> None:
     reaper.watch(tmp_path / "server")

@@ -19,6 +19,8 @@ from tests.servers import PG_BIN
 from tests.tasks.engine import Engine
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 HOUR = timedelta(hours=1)
 # In the order in which a night has them.
 SCHEDULED = ("nightly-backup", "weekly-drill", "backup-pruning")

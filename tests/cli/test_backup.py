@@ -28,6 +28,8 @@ from tests.desk.backup.sample import (
 )
 from tests.servers import PG_BIN
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:

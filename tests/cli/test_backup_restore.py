@@ -14,6 +14,8 @@ from agentpg.desk.backup.restore.swapping import drop_databases, kept_databases
 from tests.cli.conftest import Call
 from tests.servers import PG_BIN
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture(autouse=True)
 def programs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ from tests.desk.monitor.quarrel import quarrel
 from tests.servers import OwnServers
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 _HOME = "\x1b[H"
 _ALTERNATE, _USUAL = "\x1b[?1049h", "\x1b[?1049l"

@@ -16,6 +16,8 @@ from tests.cli.conftest import Call, Running
 from tests.desk.ended import a_worker, change, everything, task_ids, write_ended
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def old(installed: Database) -> Database:

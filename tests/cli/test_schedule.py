@@ -11,6 +11,8 @@ from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database, connect
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 REPORT = ("report", "0 7 * * mon", "ReportAgent", "weekly_report")
 
 

@@ -22,6 +22,7 @@ def server_home(home: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> 
     remove_server(home)
 
 
+@pytest.mark.one_server
 def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home: Path) -> None:
     started = call("server", "start")
     assert started.code == 0, started.err

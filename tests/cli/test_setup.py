@@ -14,7 +14,8 @@ from tests.schema.old import rows
 from tests.servers import SharedServer
 from tests.setup.debian import Cluster, cluster
 
-pytestmark = pytest.mark.xdist_group("cluster")
+# The cluster is of PostgreSQL 15 in every run.
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("cluster")]
 
 __all__ = ["cluster"]
 

@@ -11,7 +11,8 @@ from agentpg.errors import DatabaseUnavailable, NoAdministrator
 from agentpg.setup import by_dsn, by_peer
 from tests.setup.debian import Cluster
 
-pytestmark = pytest.mark.xdist_group("cluster")
+# The cluster is of PostgreSQL 15 in every run.
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("cluster")]
 
 _NOBODY = 65534
 

@@ -16,7 +16,8 @@ from tests.schema.old import rows, run
 from tests.servers import SharedServer
 from tests.setup.debian import VERSION, Cluster
 
-pytestmark = pytest.mark.xdist_group("cluster")
+# The cluster is of PostgreSQL 15 in every run.
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("cluster")]
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ def test_a_suspect_is_handed_back_when_its_worker_stops(engine: Engine, tmp_path
     eventually(lambda: not alive(child))
 
 
+@pytest.mark.one_server
 def test_a_child_ends_with_its_worker(engine: Engine, tmp_path: Path) -> None:
     """The death of the worker is not the crash of what it watched."""
     worker = engine.process(DEADLY)

@@ -14,6 +14,8 @@ from tests.servers import SCHEMA, OwnServers
 from tests.tasks.engine import Engine
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 _SECONDS = 18.0
 
 

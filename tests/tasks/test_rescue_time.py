@@ -49,10 +49,9 @@ def test_the_dead_are_rescued_within_35_seconds(engine: Engine) -> None:
     assert engine.ended(task_id).result == 2
 
 
-@pytest.mark.parametrize("lease", ["3s", "30s"])
-def test_a_busy_machine_makes_nobody_dead(engine: Engine, lease: str) -> None:
-    """Workers that get little of the processor are slow, not silent."""
-    workers = [engine.process(lease=lease) for _ in range(2)]
+def test_a_busy_machine_makes_nobody_dead(engine: Engine) -> None:
+    """Workers that get little of the processor are slow, not silent, for some short leases."""
+    workers = [engine.process(lease="3s") for _ in range(2)]
     naps = [NewTask(agent_name="Plain", task_type="nap")] * 300
     with burning(2 * (os.cpu_count() or 1)):
         began = time.monotonic()

@@ -308,7 +308,14 @@ def test_workers_write_what_their_app_declares(engine: Engine) -> None:
     assert again.next_at == again.next_times(1)[0]
 
 
-@pytest.mark.parametrize(("catch_up", "tasks"), [("skip", 0), ("one", 1), ("all", 25)])
+@pytest.mark.parametrize(
+    ("catch_up", "tasks"),
+    [
+        pytest.param("skip", 0, marks=pytest.mark.one_server),
+        pytest.param("one", 1, marks=pytest.mark.one_server),
+        ("all", 25),
+    ],
+)
 def test_all_workers_were_down_and_came_back(engine: Engine, catch_up: str, tasks: int) -> None:
     """Three real workers are killed; a day later three come up at once."""
     add(engine, catch_up=catch_up)
@@ -322,6 +329,7 @@ def test_all_workers_were_down_and_came_back(engine: Engine, catch_up: str, task
     engine.until_all_ended()
 
 
+@pytest.mark.one_server
 def test_workers_that_are_killed_while_they_fire_lose_and_repeat_nothing(engine: Engine) -> None:
     """Of two hundred schedules that are fifty hours behind, each hour fires exactly once."""
     for number in range(200):

@@ -143,6 +143,7 @@ def test_a_rate_is_never_exceeded(engine: Engine) -> None:
     assert 3 <= time.monotonic() - began < 15
 
 
+@pytest.mark.one_server
 def test_killed_workers_keep_no_place(engine: Engine) -> None:
     engine.client.limit(Limit(agent_name="Plain", concurrency=4))
     slow = NewTask(agent_name="Plain", task_type="first_slow", payload={"seconds": 0.5})
@@ -283,6 +284,7 @@ def test_a_new_limit_counts_what_runs_and_what_waits(engine: Engine) -> None:
     assert after > 0
 
 
+@pytest.mark.one_server
 def test_limits_that_change_under_load_are_never_exceeded(engine: Engine) -> None:
     limit(engine, concurrency=2)
     engine.client.submit_many(tasks(300, payload={"customer": 1}))

@@ -9,6 +9,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from agentpg.agents.standin import StandIn
 from agentpg.db import Database
 from agentpg.tasks.model import Claimed
@@ -71,6 +73,7 @@ def _ended_calls(database: Database, task: Claimed, enough: int) -> bool:
     return bool(counted["llm_calls"] - counted["llm_unknown_calls"] >= enough)
 
 
+@pytest.mark.one_server
 def test_sums_hold_after_random_crashes(database: Database) -> None:
     """They hold while the calls are made, after the kill, and after the rescue."""
     tasks = [open_execution(database) for _ in range(4)]

@@ -163,6 +163,7 @@ def test_the_archive_of_another_is_taken_over_only_by_force(
         turn_on(connection, cluster.folder)
 
 
+@pytest.mark.one_server
 def test_a_full_archive_is_told_and_goes_on_when_there_is_room(
     cluster: Cluster, small_disk: Path
 ) -> None:
@@ -218,6 +219,7 @@ def fill_more(cluster: Cluster) -> None:
         connection.execute("INSERT INTO more VALUES (1)")
 
 
+@pytest.mark.one_server
 def test_wal_that_is_missing_in_the_middle_is_named_before_anything_starts(
     cluster: Cluster,
 ) -> None:
@@ -234,6 +236,7 @@ def test_wal_that_is_missing_in_the_middle_is_named_before_anything_starts(
     assert not status.is_well
 
 
+@pytest.mark.one_server
 def test_a_flipped_bit_in_the_wal_ends_the_recovery(cluster: Cluster) -> None:
     backup = cluster.back_up()
     damaged = _segments(cluster, 3)[-2]
@@ -244,6 +247,7 @@ def test_a_flipped_bit_in_the_wal_ends_the_recovery(cluster: Cluster) -> None:
         cluster.recover(backup, Target(by="latest"))
 
 
+@pytest.mark.one_server
 def test_a_moment_that_is_out_of_reach_is_refused_with_what_is_possible(cluster: Cluster) -> None:
     backup = cluster.back_up()
     for moment in (backup.begun_at, backup.begun_at.replace(year=2100)):
@@ -286,6 +290,7 @@ def _is_later(cluster: Cluster, moment: object) -> bool:
         return bool(found.fetchone() == (True,))
 
 
+@pytest.mark.one_server
 def test_a_second_recovery_works_after_a_first(cluster: Cluster) -> None:
     backup = cluster.back_up()
     fill_more(cluster)

@@ -124,6 +124,7 @@ def test_a_role_without_the_right_is_told(cluster: Cluster) -> None:
     assert not find_backups(cluster.folder).backups
 
 
+@pytest.mark.one_server
 def test_a_storage_that_is_cut_off_midway_leaves_no_backup(
     cluster: Cluster, far_bucket: Bucket, bucket: Bucket, cable: Cable, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_storage_that_is_cut_off_midway_leaves_no_backup(
     assert find_backups(bucket).backups == (made,)
 
 
+@pytest.mark.one_server
 def test_a_killed_pg_basebackup_leaves_no_backup(cluster: Cluster) -> None:
     fill(Database(cluster.server.dsn(), SCHEMA), 20_000)
     with connect(cluster.database) as connection:
@@ -171,6 +173,7 @@ def test_a_killed_pg_basebackup_leaves_no_backup(cluster: Cluster) -> None:
     assert not found.unfinished
 
 
+@pytest.mark.one_server
 def test_a_server_that_is_killed_meanwhile_leaves_no_backup(cluster: Cluster) -> None:
     fill(Database(cluster.server.dsn(), SCHEMA), 20_000)
 
@@ -185,6 +188,7 @@ def test_a_server_that_is_killed_meanwhile_leaves_no_backup(cluster: Cluster) ->
     assert [one.name for one in find_backups(cluster.folder).backups] == [backup.name]
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("file", ["base/base.tar.gz", "base/pg_wal.tar.zst", "wal/*.zst"])
 def test_a_flipped_bit_is_found_before_anything_starts(
     cluster: Cluster, tmp_path: Path, file: str
@@ -203,6 +207,7 @@ def test_a_flipped_bit_is_found_before_anything_starts(
         assert not scratch.data.exists() or not (scratch.data / "PG_VERSION").exists()
 
 
+@pytest.mark.one_server
 def test_the_list_of_another_backup_is_noticed(cluster: Cluster, tmp_path: Path) -> None:
     first = cluster.back_up()
     fill(Database(cluster.server.dsn(), SCHEMA), 100)

@@ -92,6 +92,7 @@ def test_a_damaged_page_of_the_source_is_named_and_makes_no_backup(cluster: Clus
     assert (found.backups, found.unfinished) == ((), ())
 
 
+@pytest.mark.one_server
 def test_damage_that_no_checksum_guards_is_found_by_the_drill(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def _work(
     )
 
 
+@pytest.mark.one_server
 def test_a_cluster_takes_the_place_of_another_and_gives_it_back(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_cluster_takes_the_place_of_another_and_gives_it_back(
     assert cluster.end_segment().startswith("00000003")
 
 
+@pytest.mark.one_server
 def test_what_was_not_archived_is_by_who_comes_and_by_who_comes_back(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -193,6 +195,7 @@ def test_the_steps_for_a_server_of_one_s_own_leave_nothing_out(
     assert refused.returncode != 0
 
 
+@pytest.mark.one_server
 def test_a_timeline_that_was_never_archived_is_followed_to_its_end(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -247,6 +250,7 @@ def _is_apart(path: Path, other: Path) -> bool:
     return os.access(path, os.W_OK) and path.stat().st_dev != other.stat().st_dev
 
 
+@pytest.mark.one_server
 def test_a_folder_that_is_there_is_not_touched(cluster: Cluster, tmp_path: Path) -> None:
     backup = cluster.back_up()
     there = tmp_path / "there"

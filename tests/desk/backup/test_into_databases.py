@@ -318,6 +318,7 @@ def test_another_restore_is_not_taken_for_one_that_was_left(
     assert left == [()]
 
 
+@pytest.mark.one_server
 def test_sessions_that_come_again_and_again_do_not_stop_the_swap(
     backup: Backup, restore: Restore, old: Database, name: str
 ) -> None:
@@ -463,6 +464,7 @@ def test_missing_roles_are_named_and_made_when_told(
         assert connection.execute(asked.encode(), [role, role]).fetchone() == (True, True)
 
 
+@pytest.mark.one_server
 def test_a_server_that_dies_in_the_middle_keeps_the_old_one(
     filled: Database, folder: Folder, options: Options, own_server: OwnServers, tmp_path: Path
 ) -> None:

@@ -162,6 +162,7 @@ def test_rows_that_name_one_another_come_back_as_they_were_and_go_again(
     assert _state(live) == changed
 
 
+@pytest.mark.one_server
 def test_what_was_done_since_is_not_undone(bring: Bring, live: Database, tmp_path: Path) -> None:
     _change(live, "DELETE FROM odd WHERE n <= 2", "UPDATE odd SET b = NULL WHERE n > 8")
     bring("odd", overwrite=True)
@@ -176,6 +177,7 @@ def test_what_was_done_since_is_not_undone(bring: Bring, live: Database, tmp_pat
     assert _state(live) == undone
 
 
+@pytest.mark.one_server
 def test_a_moment_in_the_condition_is_of_the_live_time_zone(bring: Bring, live: Database) -> None:
     name = live.name()
     _change(
@@ -200,6 +202,7 @@ def test_changed_rows_stay_unless_told(bring: Bring, live: Database) -> None:
     assert len(_state(live)["odd"]) == 10
 
 
+@pytest.mark.one_server
 def test_only_the_rows_that_are_wanted(bring: Bring, live: Database) -> None:
     _change(live, "DELETE FROM odd")
     [found] = bring("odd", where="n % 2 = 0 AND \"A key\" LIKE 'it%'").tables
@@ -207,6 +210,7 @@ def test_only_the_rows_that_are_wanted(bring: Bring, live: Database) -> None:
     assert len(_state(live)["odd"]) == 5
 
 
+@pytest.mark.one_server
 def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: Path) -> None:
     _change(live, "DELETE FROM odd WHERE n = 1")
     changed = _state(live)
@@ -216,6 +220,7 @@ def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: P
     assert not (tmp_path / "undo").exists()
 
 
+@pytest.mark.one_server
 def test_nobody_waits_while_somebody_is_asked(
     source: Source, live: Database, tmp_path: Path
 ) -> None:

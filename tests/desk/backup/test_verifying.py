@@ -181,6 +181,7 @@ def test_without_a_manifest_or_programs_it_is_no_pass(stored: Stored) -> None:
     assert (found.outcome, _outcomes(found)["structure"]) == ("unknown", "unknown")
 
 
+@pytest.mark.one_server
 def test_a_sealed_one_in_a_bucket_is_verified_with_its_key_and_not_without(
     filled: Database, bucket: Bucket, options: Callable[..., CreateOptions], tmp_path: Path
 ) -> None:
