@@ -31,7 +31,9 @@ check: $(READY) ## Format, lint, types, import contracts, SQL of the migrations,
 check-types: $(READY)
 	mypy
 
+# All test processes then find the tests compiled, which each would do by itself.
 check-others: $(READY)
+	@pytest --collect-only -qqq > /dev/null || pytest --collect-only -qq
 	ruff format --check
 	ruff check
 	lint-imports --no-cache

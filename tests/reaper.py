@@ -15,10 +15,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     homes = [Path(line.strip()) for line in sys.stdin]
-    from tests.servers import remove_server
+    left = [home for home in homes if home.exists()]
+    if left:
+        from tests.servers import remove_server
 
-    for home in homes:
-        remove_server(home)
+        for home in left:
+            remove_server(home)
 
 
 if __name__ == "__main__":

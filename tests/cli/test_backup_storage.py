@@ -8,7 +8,7 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,23 +24,35 @@ from tests.servers import PG_BIN, SharedServer
 from tests.storage import SECRET_KEY, Storage
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("backup_storage")]
 
 with_age = pytest.mark.skipif(
     shutil.which("age") is None, reason="the program age is not installed"
 )
 
 
-@pytest.fixture
-def filled(installed: Database) -> Database:
+@pytest.fixture(scope="module")
+def noise(shared_server: SharedServer) -> Iterator[Database]:
     """Some rows that do not compress: a dump of about 3 MB."""
-    with connect(installed) as connection:
-        connection.execute("CREATE TABLE noise (id int PRIMARY KEY, bytes bytea)")
-        connection.execute(
-            "INSERT INTO noise SELECT n, (SELECT string_agg(uuid_send(gen_random_uuid()), '')"
-            " FROM generate_series(1, 100 + n * 0)) FROM generate_series(1, 1500) AS n"
-        )
-    return installed
+    with shared_server.database() as made:
+        with connect(made) as connection:
+            connection.execute("CREATE TABLE noise (id int PRIMARY KEY, bytes bytea)")
+            connection.execute(
+                "INSERT INTO noise SELECT n, (SELECT string_agg(uuid_send(gen_random_uuid()), '')"
+                " FROM generate_series(1, 100 + n * 0)) FROM generate_series(1, 1500) AS n"
+            )
+        yield made
+
+
+@pytest.fixture
+def filled(
+    shared_server: SharedServer, noise: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    """The test's own copy of it, which the calls use."""
+    with shared_server.database(like=noise) as copy:
+        monkeypatch.setenv("AGENTPG_DSN", copy.dsn)
+        monkeypatch.setenv("AGENTPG_SCHEMA", copy.schema)
+        yield copy
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from agentpg.testing import Drained, Installation, PrivateServer
 from tests.servers import PG_BIN
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.xdist_group("installation")]
 
 app = App()
 
