@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from agentpg.desk.backup.proof.manifest import Manifest
 from agentpg.desk.backup.proof.taking import take_manifest
 from agentpg.desk.backup.restore.merging import Differences, MergeOptions, bring_back
 from agentpg.desk.backup.restore.tables import Source, find_tables, open_source
-from agentpg.desk.backup.storage.folder import Folder
+from agentpg.desk.backup.storage.folder import open_folder
 from agentpg.errors import AgentpgError, TableNotInBackup, TableWithoutKey
-from tests.servers import PG_BIN
+from tests.desk.backup.conftest import fill
+from tests.servers import PG_BIN, SharedServer
+
+pytestmark = pytest.mark.xdist_group("tables")
 
 Bring = Callable[..., Differences]
 
@@ -32,10 +36,24 @@ def _ignore(*_: object) -> None:
     return
 
 
-@pytest.fixture
-def live(filled: Database) -> Database:
+@pytest.fixture(scope="module")
+def kept(shared_server: SharedServer) -> Iterator[Database]:
     """Tables with keys of every kind and values that are hard to write."""
-    with connect(filled) as connection:
+    with shared_server.database() as made:
+        fill(made)
+        _add_tables(made)
+        yield made
+
+
+@pytest.fixture
+def live(shared_server: SharedServer, kept: Database) -> Iterator[Database]:
+    """The test's own copy of them."""
+    with shared_server.database(like=kept) as copy:
+        yield copy
+
+
+def _add_tables(database: Database) -> None:
+    with connect(database) as connection:
         connection.execute(
             "CREATE TABLE agentic_ai.parents (id int PRIMARY KEY, name text);"
             "CREATE TABLE agentic_ai.children (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
@@ -59,24 +77,32 @@ def live(filled: Database) -> Database:
             "INSERT INTO agentic_ai.odd SELECT E'it''s \\\\ ' || n, n, n / 3.0, '\\x00ff', now(),"
             " '{\"a\": \"b\"}', ARRAY['x,y', NULL] FROM generate_series(1, 10) n".replace("%%", "%")
         )
-    return filled
 
 
-@pytest.fixture
-def source(
-    live: Database, folder: Folder, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Source]:
-    """A restored backup of them."""
-    options = CreateOptions(compression="gzip:1", stages=tmp_path / "stages", pg_bin=PG_BIN)
-    backup = create_backup(live, folder, options, _ignore)
-    with open_source(backup, folder, None, tmp_path / "scratch", PG_BIN, _ignore) as opened:
+@contextmanager
+def _restored(database: Database, place: Path) -> Iterator[Source]:
+    """A restored backup of a database."""
+    folder = open_folder(place / "repository")
+    options = CreateOptions(compression="gzip:1", stages=place / "stages", pg_bin=PG_BIN)
+    backup = create_backup(database, folder, options, _ignore)
+    with open_source(backup, folder, None, place / "scratch", PG_BIN, _ignore) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def source(kept: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """A restored backup of them, which is only read."""
+    with _restored(kept, tmp_path_factory.mktemp("source")) as opened:
         yield opened
 
 
 @pytest.fixture
 def bring(source: Source, live: Database, tmp_path: Path) -> Bring:
     """Call it with tables to bring back."""
+    return _bringing(source, live, tmp_path)
 
+
+def _bringing(source: Source, live: Database, tmp_path: Path) -> Bring:
     def run(*names: str, yes: bool = True, **other: Any) -> Differences:
         options = MergeOptions(undo=tmp_path / "undo" / "undo.sql", **other)
         tables = find_tables(source, live, names)
@@ -162,7 +188,6 @@ def test_rows_that_name_one_another_come_back_as_they_were_and_go_again(
     assert _state(live) == changed
 
 
-@pytest.mark.one_server
 def test_what_was_done_since_is_not_undone(bring: Bring, live: Database, tmp_path: Path) -> None:
     _change(live, "DELETE FROM odd WHERE n <= 2", "UPDATE odd SET b = NULL WHERE n > 8")
     bring("odd", overwrite=True)
@@ -177,7 +202,6 @@ def test_what_was_done_since_is_not_undone(bring: Bring, live: Database, tmp_pat
     assert _state(live) == undone
 
 
-@pytest.mark.one_server
 def test_a_moment_in_the_condition_is_of_the_live_time_zone(bring: Bring, live: Database) -> None:
     name = live.name()
     _change(
@@ -202,7 +226,6 @@ def test_changed_rows_stay_unless_told(bring: Bring, live: Database) -> None:
     assert len(_state(live)["odd"]) == 10
 
 
-@pytest.mark.one_server
 def test_only_the_rows_that_are_wanted(bring: Bring, live: Database) -> None:
     _change(live, "DELETE FROM odd")
     [found] = bring("odd", where="n % 2 = 0 AND \"A key\" LIKE 'it%'").tables
@@ -210,7 +233,6 @@ def test_only_the_rows_that_are_wanted(bring: Bring, live: Database) -> None:
     assert len(_state(live)["odd"]) == 5
 
 
-@pytest.mark.one_server
 def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: Path) -> None:
     _change(live, "DELETE FROM odd WHERE n = 1")
     changed = _state(live)
@@ -220,7 +242,6 @@ def test_nothing_happens_without_a_yes(bring: Bring, live: Database, tmp_path: P
     assert not (tmp_path / "undo").exists()
 
 
-@pytest.mark.one_server
 def test_nobody_waits_while_somebody_is_asked(
     source: Source, live: Database, tmp_path: Path
 ) -> None:
@@ -322,14 +343,22 @@ def surrounded(live: Database) -> Database:
     return live
 
 
+@pytest.fixture
+def around(surrounded: Database, tmp_path: Path) -> Iterator[Source]:
+    """A restored backup of the tables with all that is around them."""
+    with _restored(surrounded, tmp_path) as opened:
+        yield opened
+
+
 def _all_of(database: Database) -> Manifest:
     with snapshot(database) as connection:
         return take_manifest(connection, database.schema)
 
 
 def test_what_went_with_a_dropped_table_comes_back_too(
-    surrounded: Database, bring: Bring, tmp_path: Path
+    surrounded: Database, around: Source, tmp_path: Path
 ) -> None:
+    bring = _bringing(around, surrounded, tmp_path)
     before = _all_of(surrounded)
     _change(surrounded, "DROP TABLE parents CASCADE", "DELETE FROM odd WHERE n = 1")
     without = _all_of(surrounded)
@@ -347,7 +376,7 @@ def test_what_went_with_a_dropped_table_comes_back_too(
 
 
 def test_what_does_not_fit_any_more_is_named_with_its_sql(
-    surrounded: Database, source: Source, tmp_path: Path
+    surrounded: Database, around: Source, tmp_path: Path
 ) -> None:
     _change(
         surrounded,
@@ -364,7 +393,7 @@ def test_what_does_not_fit_any_more_is_named_with_its_sql(
 
     options = MergeOptions(undo=tmp_path / "undo" / "undo.sql")
     found = bring_back(
-        source, surrounded, find_tables(source, surrounded, ["parents"]), options, agree
+        around, surrounded, find_tables(around, surrounded, ["parents"]), options, agree
     )
     expected = {one.name: one.reason for one in shown[0].dependents if one.reason}
     assert expected == {
