@@ -64,10 +64,12 @@ async def nothing(run: Run, n: int) -> None:
 
 
 class Site:
-    """One installation on a server of its own."""
+    """One installation on a server of its own, with these settings besides."""
 
-    def __init__(self, home: Path) -> None:
-        self._server = EmbeddedServer(home, load_settings().pg_bin, options=options())
+    def __init__(self, home: Path, **settings: str) -> None:
+        self._server = EmbeddedServer(
+            home, load_settings().pg_bin, options={**options(), **settings}
+        )
         self._server.start()
         self.database = Database(self._server.dsn(), "agentic_ai")
         self._superuser = Database(self.superuser_dsn("agentic_ai"))
