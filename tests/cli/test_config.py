@@ -47,6 +47,21 @@ def test_json_is_the_same_in_every_language(call: Call) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("DISK_WARNING", "95"), ("DISK_CRITICAL", "70"), ("DISK_LEFT_WARNING", "1h"),
+     ("BACKUP_AGE_WARNING", "9d"), ("TASK_WAIT_CRITICAL", "1min")],
+)  # fmt: skip
+def test_a_warning_after_what_is_critical_is_refused(
+    call: Call, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"AGENTPG_{variable}", value)
+    called = call("config", "check")
+    assert called.code == 2
+    assert f"AGENTPG_{variable} in the environment cannot be {value}" in called.err
+    assert "a warning must come before what is critical" in called.err
+
+
 @pytest.mark.parametrize("form", [[], ["--long"], ["--json"]])
 def test_secrets_are_hidden(call: Call, monkeypatch: pytest.MonkeyPatch, form: list[str]) -> None:
     monkeypatch.setenv("AGENTPG_DSN", "postgresql://admin:s3cret@db.example/agentic_ai")

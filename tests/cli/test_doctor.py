@@ -43,6 +43,7 @@ def test_without_a_backup_it_says_what_to_do(call: Call, watched: Watched) -> No
 
 
 def test_what_is_well_is_shown_when_asked_for(call: Call, watched: Watched) -> None:
+    watched.healthy()
     called = call("doctor", "--all")
     assert [code for code in (f"B{n:02}" for n in range(1, 20)) if code not in called.out] == []
 
@@ -103,8 +104,13 @@ def test_where_the_server_is_away_one_room_says_why_and_others_say_unknown(
     # All for the one reason, which is said once.
     said = " ".join(called.out.split())
     reason = "unknown: it could not be looked at: cannot reach the database"
-    assert re.search(rf"\bB05 (\w\d\d )*B09 (\w\d\d )*{reason}", said)
+    assert re.search(rf"H01–H12 T01–T15 B05–B11 ([\w–]+ )*{reason}", said)
     assert said.count(reason) == 1
+    # In the reader's language, and within the width.
+    korean = call("--lang", "ko", "doctor").out
+    assert "데이터베이스 127.0.0.1:1/agentic_ai에 연결할 수 없습니다" in " ".join(korean.split())
+    lines = [line for line in korean.splitlines() if not line.startswith("      ")]
+    assert max(map(cell_width, lines)) <= 80
 
 
 def test_a_room_that_fails_says_unknown_of_everything(
@@ -116,9 +122,45 @@ def test_a_room_that_fails_says_unknown_of_everything(
     monkeypatch.setattr("agentpg.desk.doctor.backup.examine", fail)
     called = call("doctor", "backup")
     assert called.code == 6
-    codes = " ".join(check.code for check in CHECKS)
+    codes = f"{CHECKS[0].code}–{CHECKS[-1].code}"
     assert f"{codes} unknown: " in " ".join(called.out.split())
     assert called.out.count("no memory left") == 1
+
+
+def test_before_the_first_backup_one_finding_says_so(call: Call, watched: Watched) -> None:
+    document = json.loads(call("doctor", "backup", "--json").out)
+    said = {one["code"]: one["level"] for one in document["rooms"]["backup"]}
+    assert said["B01"] == "critical"
+    assert not {"B02", "B03", "B04", "B12", "B13", "B17", "B18"} & set(said)
+
+
+def test_what_is_safe_is_done_after_asking_and_looked_at_again(
+    call: Call, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTPG_BACKUP_RECIPIENTS", "")
+    assert call("doctor", "backup", "--yes").code == 2
+    # Nobody can be asked here.
+    asked = call("doctor", "--fix", "backup")
+    assert asked.code == 2
+    assert "  → B01: Make a backup now.\n      agentpg backup create\n" in asked.out
+    done = call("doctor", "backup", "--fix", "--yes")
+    assert "  ✓ Make a backup now: done, and B01 says nothing any more" in done.out
+    assert "critical" not in done.out.rstrip().splitlines()[-1]
+    document = json.loads(call("doctor", "backup", "--fix", "--yes", "--json").out)
+    # The second backup, and the drill of one.
+    assert [(one["codes"], one["state"]) for one in document["fixes"]] == [
+        (["B02"], "helped"),
+        (["B03", "B17"], "helped"),
+    ]
+    assert document["fixes"][1]["command"] == "agentpg backup drill"
+    again = call("doctor", "backup", "--fix", "--yes")
+    assert "There is nothing that could be done here." in again.err
+
+
+def test_nothing_of_a_connection_is_fixed(call: Call, watched: Watched) -> None:
+    called = call("doctor", "--fix", "connection")
+    assert called.code == 2
+    assert "nothing of a connection is mended by --fix" in called.err
 
 
 def test_a_room_that_is_none_is_wrong_usage(call: Call) -> None:

@@ -54,6 +54,7 @@ _FIXTURES = {
     "a full disk": "with_full_disk",
     "a slow server": "with_slow_server",
     "a busy database": "with_busy_database",
+    "a stuck queue": "with_stuck_queue",
 }
 
 
@@ -225,6 +226,23 @@ def with_busy_database(own_server: OwnServers) -> dict[str, str]:
     server.start()
     make_busy(server)
     return _libpq_variables(server.dsn())
+def with_stuck_queue(database: Database) -> dict[str, str]:
+    """Tasks that nobody runs, an agent that was forgotten, and a schedule that does not fire."""
+    with connect(database) as connection:
+        connection.execute(_STUCK)
+    return _libpq_variables(database.dsn)
+
+
+_STUCK = b"""
+INSERT INTO agentic_ai.tasks (agent_name, task_type, created_at, run_at)
+SELECT 'Mailer', 'send', now() - interval '20 min', now() - interval '20 min'
+FROM generate_series(1, 3);
+INSERT INTO agentic_ai.tasks (agent_name, task_type) VALUES ('Billing', 'invoice');
+INSERT INTO agentic_ai.paused_agents (agent_name, paused_at)
+VALUES ('Billing', now() - interval '2 d');
+INSERT INTO agentic_ai.schedules (name, agent_name, task_type, cron, next_at)
+VALUES ('nightly-mail', 'Mailer', 'send', '@daily', now() - interval '30 min')
+"""
 
 
 @pytest.fixture

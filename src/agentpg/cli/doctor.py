@@ -6,25 +6,31 @@ a file `doctor_….py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from agentpg.cli.command import Command, Group
+from agentpg.cli.doctor_fix import Fixing, documents, fix_options
 from agentpg.cli.doctor_view import (
     FINDINGS,
     UNCHECKED,
+    document,
     exit_code,
     findings_options,
     report,
+    show_counts,
     show_finding,
 )
 from agentpg.cli.session import Session
 from agentpg.desk.doctor.rooms import ROOMS
+from agentpg.errors import UsageError
+from agentpg.language import N_
 
 if TYPE_CHECKING:
-    from agentpg.desk.finding import Level
+    from agentpg.desk.finding import Finding, Level
 
 __all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
 
@@ -76,31 +82,37 @@ class Rooms(Group):
         agentpg doctor backup
         # What was looked at and is well, too.
         agentpg doctor backup --all
+        # Show what is safe to do, ask, do it, and look again.
+        agentpg doctor --fix
         # In a script: 0 well, 5 findings, 6 something could not be looked at.
         agentpg doctor --fail-on critical --json > findings.json
     """,
 )
+@fix_options
 @findings_options
 @click.pass_context
-def doctor(ctx: click.Context, show_all: bool, fail_on: Level, as_json: bool) -> int:
+def doctor(ctx: click.Context, /, **said: Any) -> int:
     """Look for what is wrong, and say what to do about it.
 
     Without a room, all of them are looked at. Exits with 5 where there are findings of the level
     of --fail-on or above, and else with 6 where something could not be looked at: that is never
-    taken for good news.
+    taken for good news. With --fix it does those of the remedies that are safe, looks again, and
+    exits by what is found then.
     """
-    if ctx.invoked_subcommand:
-        # What stands before the room's name holds for the room.
-        said = {"show_all": show_all, "fail_on": fail_on, "as_json": as_json}
-        ctx.default_map = {ctx.invoked_subcommand: said}
-        return 0
-    return _examine(ctx.ensure_object(Session), (), show_all, fail_on, as_json)
+    if not ctx.invoked_subcommand:
+        return _examine(ctx.ensure_object(Session), (), **said)
+    if said["fix"] and ctx.invoked_subcommand == "connection":
+        raise UsageError(N_("nothing of a connection is mended by --fix"))
+    # What stands before the room's name holds for the room.
+    ctx.default_map = {ctx.invoked_subcommand: said}
+    return 0
 
 
 def _verb(name: str) -> click.Command:
     """The verb of a room that has no options of its own."""
 
     @click.command(name, cls=Command, help=ROOMS[name].summary, examples=f"agentpg doctor {name}")
+    @fix_options
     @findings_options
     @click.pass_obj
     def verb(session: Session, /, **said: Any) -> int:
@@ -110,9 +122,35 @@ def _verb(name: str) -> click.Command:
 
 
 def _examine(
-    session: Session, rooms: tuple[str, ...], show_all: bool, fail_on: Level, as_json: bool
+    session: Session,
+    rooms: tuple[str, ...],
+    *,
+    fix: bool,
+    yes: bool,
+    show_all: bool,
+    fail_on: Level,
+    as_json: bool,
 ) -> int:
     from agentpg.desk.doctor.rooms import examine
 
-    found = examine(session.looked_at, session.settings, rooms)
-    return report(session, found, show_all=show_all, fail_on=fail_on, as_json=as_json)
+    def look(names: Sequence[str]) -> dict[str, list[Finding]]:
+        return examine(session.looked_at, session.settings, names)
+
+    if yes and not fix:
+        raise UsageError(N_("--yes is for --fix"))
+    found = look(rooms)
+    if not fix:
+        return report(session, found, show_all=show_all, fail_on=fail_on, as_json=as_json)
+    if not as_json:
+        report(session, found, show_all=show_all, fail_on=fail_on, as_json=False)
+    after, outcomes = Fixing(session, look, as_json=as_json).fix(found, yes=yes)
+    findings = [finding for room in after.values() for finding in room]
+    if as_json:
+        said = document(
+            session.looked_at.target(), {name: list(room) for name, room in after.items()}
+        )
+        session.out.json({**said, "fixes": documents(outcomes)})
+    elif outcomes:
+        session.out.line()
+        show_counts(session.out, findings)
+    return exit_code(findings, fail_on)

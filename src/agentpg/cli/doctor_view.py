@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentpg.cli.output import Output, json_option, visible
-from agentpg.cli.wrapping import wrap
+from agentpg.cli.wrapping import cell_width, wrap
 from agentpg.desk.finding import LEVELS, Finding, at_or_above
 from agentpg.language import N_
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FINDINGS, UNCHECKED = 5, 6
 
 _WIDEST = 100
+
+# Two codes that follow each other are said; more are a range.
+_FEW = 2
 
 _RISKS = {
     "careful": N_("with care: it locks, loads or restarts something"),
@@ -92,7 +95,9 @@ def show_findings(out: Output, findings: Sequence[Finding], *, show_all: bool) -
 def show_each(out: Output, findings: Sequence[Finding], *, show_all: bool) -> bool:
     """All that are worth saying, the worst first; whether there are any."""
     shown = at_or_above(findings, "ok" if show_all else "info")
-    for codes, finding in _told_once(shown, out):
+    for number, (codes, finding) in enumerate(told_once(shown, out)):
+        if number and finding.level != "ok":
+            out.line()
         show_finding(out, finding, codes)
     return bool(shown)
 
@@ -102,7 +107,7 @@ def show_counts(out: Output, findings: Sequence[Finding]) -> None:
     out.line(", ".join(f"{level} {number}" for level, number in level_counts(findings).items()))
 
 
-def _told_once(findings: Sequence[Finding], out: Output) -> Iterator[tuple[str, Finding]]:
+def told_once(findings: Sequence[Finding], out: Output) -> Iterator[tuple[str, Finding]]:
     """Each with its code; checks that could not look for one and the same reason say it once."""
     unlooked: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
@@ -114,15 +119,39 @@ def _told_once(findings: Sequence[Finding], out: Output) -> Iterator[tuple[str, 
             alike = unlooked.pop(finding.message(out.translate), [])
         if alike:
             remedies = tuple(dict.fromkeys(chain.from_iterable(one.remedies for one in alike)))
-            codes = " ".join(dict.fromkeys(one.code for one in alike))
+            codes = " ".join(in_ranges([one.code for one in alike]))
             yield codes, replace(finding, remedies=remedies)
+
+
+def in_ranges(codes: Sequence[str]) -> list[str]:
+    """Codes, each once, with three and more that follow each other as one: B05–B09.
+
+    >>> in_ranges(["B05", "B06", "B07", "D01", "D02"])
+    ['B05–B07', 'D01', 'D02']
+    """
+    runs: list[list[str]] = []
+    for code in dict.fromkeys(codes):
+        if runs and code == _next(runs[-1][-1]):
+            runs[-1].append(code)
+        else:
+            runs.append([code])
+    return [word for run in runs for word in ([f"{run[0]}–{run[-1]}"] if len(run) > _FEW else run)]
+
+
+def _next(code: str) -> str:
+    return f"{code[0]}{int(code[1:]) + 1:02}"
 
 
 def show_finding(out: Output, finding: Finding, codes: str = "") -> None:
     """One finding with its remedies, folded to the width of the terminal; `codes` are those of
     all checks that it is of."""
     width = min(out.width, _WIDEST)
-    out.stated(codes or finding.code, finding.level, finding.message(out.translate), width=width)
+    lead = codes or finding.code
+    if cell_width(lead) > width // 2:
+        for line in wrap(lead, width):
+            out.line(line)
+        lead = "   "
+    out.stated(lead, finding.level, finding.message(out.translate), width=width)
     if finding.level != "ok":
         for line in _advice_lines(out, finding, width):
             out.line(line)
@@ -152,7 +181,7 @@ def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
 
 def _remedy_lines(out: Output, remedy: Remedy, width: int) -> Iterator[str]:
     sentence = out.translate(remedy.sentence)
-    if remedy.risk != "safe":
+    if remedy.risk in _RISKS:
         sentence = f"{sentence} ({out.translate(_RISKS[remedy.risk])})"
     yield from wrap(sentence, width, first="  → ", rest="    ")
     # To be copied: never folded.

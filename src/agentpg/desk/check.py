@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from agentpg.desk.finding import Contact, Finding, Level, Remedy
+from agentpg.desk.finding import Contact, Finding, Level, Reason, Remedy
 from agentpg.errors import AgentpgError
 from agentpg.language import N_
 from agentpg.quantities import format_duration, size_in_short
@@ -15,6 +16,14 @@ from agentpg.quantities import format_duration, size_in_short
 T = TypeVar("T")
 
 _UNLOOKED = N_("it could not be looked at: {why}")
+
+# What a system says most often where it lets nobody look.
+_OF_SYSTEM = {
+    errno.EACCES: N_("permission denied"),
+    errno.EPERM: N_("permission denied"),
+    errno.ENOENT: N_("it is not there"),
+    errno.ENOTDIR: N_("it is not there"),
+}
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -52,9 +61,9 @@ def looked(look: Callable[[], T]) -> T | Unlooked:
     try:
         return look()
     except AgentpgError as error:
-        return Unlooked(str(error))
+        return Unlooked(Reason.of(error))
     except OSError as error:
-        return Unlooked(error.strerror or str(error))
+        return Unlooked(_OF_SYSTEM.get(error.errno or 0) or error.strerror or str(error))
 
 
 @dataclass(frozen=True, slots=True)

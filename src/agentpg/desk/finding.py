@@ -10,30 +10,54 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentpg.errors import AgentpgError
 from agentpg.language import Translate, untranslated
 
 Level = Literal["ok", "info", "warning", "critical", "unknown"]
 Contact = Literal["dba", "ops"]
 
-# What a remedy may cost: nothing, a lock or load for a while, or something that is gone then.
-Risk = Literal["safe", "careful", "destroys"]
+# What a remedy may cost. `manual` changes nothing by itself: it looks, or it is for a person.
+# `safe` may be done by `agentpg doctor --fix`; the others lock, load or restart, or remove.
+Risk = Literal["manual", "safe", "careful", "destroys"]
 
 # From the best to the worst. Unknown stands above warning: who cannot look may miss the worst.
 LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "unknown", "critical")
+
+
+class Reason(str):
+    """Why something could not be done, which can be said in another language, too."""
+
+    error: AgentpgError | None = None
+
+    @classmethod
+    def of(cls, error: AgentpgError) -> Reason:
+        """What an error says."""
+        reason = cls(error)
+        reason.error = error
+        return reason
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Reason:
+        """Itself: neither changes, and an error has no copy."""
+        return self
+
+    def said(self, translate: Translate) -> str:
+        """In the reader's language."""
+        return translate(str(self)) if self.error is None else self.error.message(translate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
     """What to do: a sentence, and the exact command or SQL where there is one.
 
-    Its `risk` is nothing (`safe`), locks, load or a restart (`careful`), or something that
-    is gone afterwards (`destroys`), so that whoever offers it asks first.
+    Its `risk` is `manual` where it looks, or only a person can do it; `safe` where it may be done
+    by `agentpg doctor --fix`, and does no harm if it does not help; `careful` for locks, load or a
+    restart; and `destroys` where something is gone afterwards.
     """
 
     sentence: str
     command: str = ""
     sql: str = ""
-    risk: Risk = "safe"
+    risk: Risk = "manual"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +97,9 @@ class Finding:
 
     def _filled(self, text: str, translate: Translate) -> str:
         said = {"subject": self.subject, **self.evidence}
-        if isinstance(said.get("why"), str):
+        if isinstance(why := said.get("why"), str):
             # A reason that is one of our sentences.
-            said["why"] = translate(said["why"])
+            said["why"] = why.said(translate) if isinstance(why, Reason) else translate(why)
         if isinstance(said.get("because"), str):
             # A reason that has values of its own.
             said["because"] = translate(said["because"]).format_map(said)

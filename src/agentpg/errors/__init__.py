@@ -155,6 +155,7 @@ AgentpgError                    exit 1   failed
 ├── NotTold                              a message was not taken
 ├── AlertNotFound
 ├── SilenceNotFound
+├── CommandFailed                        what was run for something else did not end well
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
 ├── EndpointError                        the endpoint of the language model
@@ -292,6 +293,7 @@ from agentpg.errors.embedded import (
 )
 from agentpg.errors.failed import (
     ArchiveNotWhole as ArchiveNotWhole,
+    CommandFailed as CommandFailed,
     DatabaseError as DatabaseError,
     DocumentUnusable as DocumentUnusable,
     EndpointError as EndpointError,

@@ -187,3 +187,9 @@ class NoSample(AgentpgError):
         "`agentpg up`, or a worker with --built-in and AGENTPG_DSN_ADMIN, keeps one every five "
         "minutes."
     )
+
+
+class CommandFailed(AgentpgError):
+    """A command that was run for something else did not end well; it has said why itself."""
+
+    sentence = N_("`{command}` ended with {code}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from datetime import timedelta
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from agentpg.errors import SettingError, WrongValue
 from agentpg.language import N_
+from agentpg.quantities import format_duration
 from agentpg.settings.environment import env_file, process_variables
 from agentpg.settings.kinds import TOO_SMALL
 from agentpg.settings.names import known_variables, variable_of
@@ -17,6 +19,16 @@ from agentpg.settings.options import PREFIX, Settings
 
 _ENVIRONMENT = N_("the environment")
 _UNKNOWN_NAME = N_("there is no such setting")
+
+# From where on there is a warning, and from where on it is critical; whether that is more.
+_THRESHOLDS = (
+    ("disk_warning", "disk_critical", True),
+    ("disk_left_warning", "disk_left_critical", False),
+    ("backup_age_warning", "backup_age_critical", True),
+    ("backup_drill_warning", "backup_drill_critical", True),
+    ("task_wait_warning", "task_wait_critical", True),
+)
+_TURNED = N_("a warning must come before what is critical")
 
 # What is wrong with a value, by pydantic's name for it.
 _COMPLAINTS = {
@@ -38,9 +50,42 @@ def load_settings(**overrides: object) -> Settings:
     """
     _refuse_unknown_names()
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+        settings = Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         raise _setting_error(error) from None
+    _refuse_turned_thresholds(settings)
+    return settings
+
+
+def _refuse_turned_thresholds(settings: Settings) -> None:
+    """A warning that comes after what it warns of would never be given."""
+    for name, critical, rises in _THRESHOLDS:
+        before, after = getattr(settings, name), getattr(settings, critical)
+        if before == after or (before < after) == rises:
+            continue
+        said = {name, critical} & settings.model_fields_set
+        wrong = name if name in said else critical
+        field = Settings.model_fields[wrong]
+        variable = variable_of(wrong, field)
+        raise WrongValue(
+            _TURNED,
+            hint=field.description,
+            name=variable,
+            source=_source_of_name(variable),
+            value=_shown(getattr(settings, wrong)),
+        )
+
+
+def _shown(value: timedelta | int) -> str:
+    return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _source_of_name(variable: str) -> str:
+    """Where a variable is set; the environment wins over the file."""
+    for source, names in ((_ENVIRONMENT, process_variables()), (".env", env_file())):
+        if variable in names:
+            return source
+    return N_("the command line")
 
 
 def _refuse_unknown_names() -> None:

@@ -320,6 +320,14 @@ class Settings(BaseSettings):
     disk_left_critical: Duration = option(
         timedelta(hours=24), "How long before that it is critical.", "duration"
     )
+    task_wait_warning: Duration = option(
+        timedelta(minutes=10),
+        "How long a task that could run, and has a worker, waits before there is a warning.",
+        "duration",
+    )
+    task_wait_critical: Duration = option(
+        timedelta(hours=2), "How long it waits before that is critical.", "duration"
+    )
     server_log_keep: Duration = option(
         timedelta(days=7),
         "How long `agentpg doctor disk --fix` keeps the server's log files, when room is wanted.",

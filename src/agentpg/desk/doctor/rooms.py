@@ -38,6 +38,14 @@ ROOMS = {
         "agentpg.desk.doctor.slow",
         N_("Find what makes statements slow: who blocks whom, and what takes the time."),
     ),
+    "server": Room(
+        "agentpg.desk.doctor.server",
+        N_("Look at the server as a whole: connections, standbys, release, machine."),
+    ),
+    "tasks": Room(
+        "agentpg.desk.doctor.tasks",
+        N_("Look for work that does not get done, or goes wrong: tasks, workers, schedules."),
+    ),
     "backup": Room(
         "agentpg.desk.doctor.backup", N_("Look for what makes the backups useless when needed.")
     ),

@@ -49,6 +49,12 @@ class Kept:
         return datetime.fromisoformat(self.sample["started_at"])
 
     @property
+    def server(self) -> Mapping[str, Any]:
+        """What else was known of the server; nothing in samples from before that was kept."""
+        found: Mapping[str, Any] = self.sample.get("server") or {}
+        return found
+
+    @property
     def counters(self) -> Mapping[str, float | None]:
         """What the server has counted since its statistics began."""
         found: Mapping[str, float | None] = self.sample["counters"]

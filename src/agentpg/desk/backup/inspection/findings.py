@@ -19,9 +19,11 @@ from agentpg.desk.check import Say, Unlooked, amount, by
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
 
-_CREATE = Remedy(sentence=N_("Make a backup now."), command="agentpg backup create")
+_CREATE = Remedy(sentence=N_("Make a backup now."), command="agentpg backup create", risk="safe")
 _DRILL = Remedy(
-    sentence=N_("Prove the newest backup by a restore."), command="agentpg backup drill"
+    sentence=N_("Prove the newest backup by a restore."),
+    command="agentpg backup drill",
+    risk="safe",
 )
 _SCHEDULES = Remedy(
     sentence=N_("Look whether BackupAgent's schedules run and a worker has AGENTPG_DSN_BACKUP."),
@@ -39,14 +41,34 @@ _FASTER = Remedy(
 _ARCHIVE = Remedy(
     sentence=N_("Archive the WAL, so that the last minute can be recovered."),
     command="agentpg backup archive on",
+    risk="careful",
 )
 
 _NEEDED_FOR_RATIO = 3
 
+# What these look at is not there before the first backup, which B01 says.
+_OF_WHAT_IS_THERE = ("B02", "B03", "B04", "B12", "B13", "B17")
+
 
 def find(facts: Facts, policy: Policy) -> tuple[Finding, ...]:
-    """What every check says, in the order of their codes."""
-    return tuple(check.decide(Say(check, policy.thresholds), facts, policy) for check in CHECKS)
+    """What every check says, in the order of their codes.
+
+    Where there is nothing at all, one says so, and those that would look at it are silent.
+    """
+    silent = _silent(facts, policy)
+    return tuple(
+        check.decide(Say(check, policy.thresholds), facts, policy)
+        for check in CHECKS
+        if check.code not in silent
+    )
+
+
+def _silent(facts: Facts, policy: Policy) -> tuple[str, ...]:
+    catalogue = facts.catalogue
+    if isinstance(catalogue, Unlooked) or catalogue.known or catalogue.damaged:
+        return ()
+    # Whoever has set a target is told that it is not met.
+    return _OF_WHAT_IS_THERE if any(_both(policy)) else (*_OF_WHAT_IS_THERE, "B18")
 
 
 def _age(say: Say, facts: Facts, policy: Policy) -> Finding:
@@ -104,6 +126,7 @@ def _drill_age(say: Say, facts: Facts, policy: Policy) -> Finding:
     catalogue = facts.catalogue
     found = catalogue.last_passed
     if found is None and not catalogue.known:
+        # Only what can't be read is there: B12 says so.
         return say("warning", N_("there is no backup to drill"), remedies=(_CREATE, _DRILL))
     if found is None:
         age = facts.now - catalogue.known[0].backup.taken_at
@@ -372,7 +395,7 @@ _BACKUP_CHECKS = (
         code="B04",
         title=N_("What the drills found"),
         levels=("critical",),
-        threshold="any difference / –",
+        threshold=N_("any difference / –"),
         contact="dba",
         cause=N_("a file of the backup is damaged, or it lacks something of its source"),
         proof=N_("a drill of a new backup passes."),
@@ -382,7 +405,7 @@ _BACKUP_CHECKS = (
         code="B12",
         title=N_("Files of the backups, and their size beside those before"),
         levels=("critical",),
-        threshold="– / any file amiss, or 50 % off the median",
+        threshold=N_("– / any file amiss, or 50 % off the median"),
         contact="dba",
         cause=N_("files were removed, cut short or not copied to the end"),
         proof=N_("`agentpg backup verify` finds nothing amiss."),
@@ -392,7 +415,7 @@ _BACKUP_CHECKS = (
         code="B13",
         title=N_("Whether a dump fits its server, and has the roles"),
         levels=("warning",),
-        threshold="pg_dump newer than the server, or no globals / –",
+        threshold=N_("pg_dump newer than the server, or no globals / –"),
         contact="dba",
         cause=N_("another machine's programs made it, or a role that may not read all"),
         proof=N_("the next dump says ok here."),

@@ -24,7 +24,9 @@ _ROOM = Remedy(
     command="agentpg backup archive status",
 )
 _ON = Remedy(
-    sentence=N_("Turn archiving on, and restart the server."), command="agentpg backup archive on"
+    sentence=N_("Turn archiving on, and restart the server."),
+    command="agentpg backup archive on",
+    risk="careful",
 )
 _OFF = N_("the server does not archive its WAL, and no backup relies on it")
 
@@ -79,6 +81,7 @@ def _behind(say: Say, facts: Facts, policy: Policy) -> Finding:
     often = Remedy(
         sentence=N_("Let no WAL wait for longer than a minute."),
         sql="ALTER SYSTEM SET archive_timeout = '60s'; SELECT pg_reload_conf()",
+        risk="safe",
     )
     return say(
         level,
@@ -161,7 +164,7 @@ WAL_CHECKS = (
         code="B05",
         title=N_("Failures of archiving"),
         levels=("warning", "critical"),
-        threshold="the last try failed / for > 5 min",
+        threshold=N_("the last try failed / for > 5 min"),
         contact="ops",
         cause=N_("the place for WAL is full, out of reach, or closed to the server's account"),
         proof=N_("`last_archived_time` in `pg_stat_archiver` is later than `last_failed_time`."),
@@ -171,7 +174,7 @@ WAL_CHECKS = (
         code="B06",
         title=N_("WAL that waits to be archived"),
         levels=("warning", "critical"),
-        threshold=">= 10 / >= 100 files",
+        threshold=N_(">= 10 / >= 100 files"),
         contact="ops",
         cause=N_("archiving fails, or is slower than WAL is written"),
         proof=N_("there are fewer at each look."),
@@ -191,7 +194,7 @@ WAL_CHECKS = (
         code="B08",
         title=N_("Gaps in the archived WAL"),
         levels=("critical",),
-        threshold="– / any",
+        threshold=N_("– / any"),
         contact="dba",
         cause=N_("files were removed from the archive, or archiving was off for a while"),
         proof=N_("a base backup that was made after the gap passes its drill."),
@@ -201,7 +204,7 @@ WAL_CHECKS = (
         code="B09",
         title=N_("Whether WAL is archived and kept"),
         levels=("critical",),
-        threshold="– / off with base backups, or a command that keeps nothing",
+        threshold=N_("– / off with base backups, or a command that keeps nothing"),
         contact="dba",
         cause=N_("archiving was never turned on, or was turned off to save room"),
         proof=N_("`agentpg backup archive status` says that WAL is archived."),

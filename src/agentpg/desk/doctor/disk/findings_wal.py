@@ -256,8 +256,10 @@ WAL_CHECKS = (
         code="D03",
         title=N_("WAL that replication slots keep"),
         levels=("warning", "critical"),
-        threshold="> 10 % / > 25 % of the file system (else 1 GB / 5 GB), unread for > 15 min / "
-        "unreserved or lost",
+        threshold=N_(
+            "> 10 % / > 25 % of the file system (else 1 GB / 5 GB), unread for > 15 min / "
+            "unreserved or lost"
+        ),
         contact="dba",
         proof=N_("pg_wal is smaller after the next checkpoint, and the slot moves on or is gone."),
         idea="start its reader again, drop it if nobody needs it, or limit what slots may keep.",
@@ -267,7 +269,7 @@ WAL_CHECKS = (
         code="D04",
         title=N_("WAL that can't be archived"),
         levels=("warning", "critical"),
-        threshold="the last try failed, or > 10 % / > 25 % of the file system",
+        threshold=N_("the last try failed, or > 10 % / > 25 % of the file system"),
         contact="ops",
         cause=N_("where it goes is full or can't be reached, or the command is wrong"),
         proof=N_("the number of files that wait falls to 0, and pg_wal is smaller."),
@@ -278,7 +280,7 @@ WAL_CHECKS = (
         code="D05",
         title=N_("WAL that the settings keep"),
         levels=("info", "warning", "critical"),
-        threshold="> 40 % / > 60 % of the file system",
+        threshold=N_("> 40 % / > 60 % of the file system"),
         contact="dba",
         cause=N_("max_wal_size or wal_keep_size is large for this disk"),
         proof=N_("pg_wal is smaller after the next checkpoint."),
@@ -289,7 +291,7 @@ WAL_CHECKS = (
         code="D06",
         title=N_("A limit for what replication slots keep"),
         levels=("warning",),
-        threshold="max_slot_wal_keep_size = -1 with slots / –",
+        threshold=N_("max_slot_wal_keep_size = -1 with slots / –"),
         contact="dba",
         cause=N_("max_slot_wal_keep_size is -1, which means no limit"),
         proof=N_("`SHOW max_slot_wal_keep_size` gives a size."),

@@ -24,6 +24,7 @@ class DiskCheck(Check):
 FIX = Remedy(
     sentence=N_("See the steps in their safe order, and have the safe ones done."),
     command="agentpg doctor disk --fix",
+    risk="safe",
 )
 AS_ROOT = Remedy(sentence=N_("Run it on the server's machine, as root or as the server's account."))
 

@@ -1,0 +1,239 @@
+"""What a server stands on: its release, its sorting, memory, load, H08 to H12."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentpg.db import identifier
+from agentpg.desk.check import Say, Unlooked, size
+from agentpg.desk.doctor.server.facts import Facts, Sorted
+from agentpg.desk.doctor.server.policy import Policy
+from agentpg.desk.doctor.server.releases import AS_OF, RELEASES, Release
+from agentpg.desk.doctor.server.saying import Said, ServerCheck
+from agentpg.desk.finding import Finding, Level, Remedy
+from agentpg.language import N_
+
+_UPGRADE = Remedy(
+    sentence=N_("Plan the move to a newer major release; a restored backup shows whether it fits."),
+    command="agentpg backup restore --help",
+)
+_MINOR = Remedy(
+    sentence=N_("Install the newest minor release and restart the server; the data stays as is."),
+)
+_PROCESSES = Remedy(
+    sentence=N_("See which processes take it."), command="ps -eo pid,rss,pcpu,args --sort -rss"
+)
+
+
+def _release(say: Say, facts: Facts, policy: Policy) -> Said:
+    server = facts.server
+    known = RELEASES.get(server.major)
+    if known is None:
+        why = Unlooked(N_("this release of agentpg does not know that version of PostgreSQL"))
+        return (say.unknown(why),)
+    level, text = _judged(known, facts, policy)
+    behind = known.behind(server.version_number % 10_000)
+    remedies = () if level == "ok" else (_MINOR,) if behind else (_UPGRADE,)
+    if server.asked_at.date() >= known.ends:
+        remedies = (_UPGRADE,)
+    return (
+        say(
+            level,
+            text,
+            server.version,
+            remedies,
+            behind=behind,
+            newest=f"{server.major}.{known.newest}",
+            ends=known.ends.isoformat(),
+            as_of=AS_OF.isoformat(),
+        ),
+    )
+
+
+def _judged(known: Release, facts: Facts, policy: Policy) -> tuple[Level, str]:
+    today = facts.server.asked_at.date()
+    behind = known.behind(facts.server.version_number % 10_000)
+    if today >= known.ends:
+        return "warning", N_("PostgreSQL {subject} gets no more repairs since {ends}")
+    if behind:
+        level: Level = "warning" if behind >= policy.minors_warning else "info"
+        text = N_("PostgreSQL {subject} is {behind} minor releases behind {newest}, of {as_of}")
+        return level, text
+    if today >= known.ends - policy.ends_info:
+        return "info", N_("PostgreSQL {subject} gets repairs until {ends} only")
+    return "ok", N_("PostgreSQL {subject} is current by what was known on {as_of}")
+
+
+def _sorting(say: Say, facts: Facts, policy: Policy) -> Said:
+    del policy
+    said: list[Finding] = []
+    for some, kind in ((facts.databases, "DATABASE"), (facts.collations, "COLLATION")):
+        if isinstance(some, Unlooked):
+            said.append(say.unknown(some))
+        else:
+            said += [_other_version(say, one, kind, facts) for one in some]
+    return tuple(said) or (say("ok", N_("texts are sorted as they were when indexes were built")),)
+
+
+def _other_version(say: Say, one: Sorted, kind: str, facts: Facts) -> Finding:
+    name = identifier(one.name) if kind == "DATABASE" else one.name
+    text = N_("{subject} was sorted by version {before} of its library, and {now} is there now")
+    place = name if kind == "DATABASE" else identifier(facts.server.database)
+    return say(
+        "warning",
+        text,
+        one.name,
+        (
+            Remedy(
+                sentence=N_("Build the indexes anew, connected to that database."),
+                sql=f"REINDEX DATABASE CONCURRENTLY {place}",
+                risk="careful",
+            ),
+            Remedy(
+                sentence=N_("Only then say that it is done."),
+                sql=f"ALTER {kind} {name} REFRESH "
+                f"{'COLLATION ' if kind == 'DATABASE' else ''}VERSION",
+                risk="careful",
+            ),
+        ),
+        before=one.recorded or "–",
+        now=one.actual or "–",
+    )
+
+
+def _memory(say: Say, facts: Facts, policy: Policy) -> Said:
+    machine = facts.machine
+    if isinstance(machine, Unlooked):
+        return (say.unknown(machine),)
+    share = machine.available_bytes / machine.memory_bytes
+    level: Level = "ok"
+    if share < policy.memory_warning:
+        level = "critical" if share < policy.memory_critical else "warning"
+    less = Remedy(
+        sentence=N_("Let the server take less: work_mem for each sort, and shared_buffers."),
+        sql="SELECT name, setting, unit FROM pg_settings WHERE name IN "
+        "('shared_buffers', 'work_mem', 'maintenance_work_mem', 'max_connections')",
+    )
+    return (
+        say(
+            level,
+            N_("{available} of {memory} are available to programs, {percent} %"),
+            remedies=() if level == "ok" else (_PROCESSES, less),
+            available=size(machine.available_bytes),
+            available_bytes=machine.available_bytes,
+            memory=size(machine.memory_bytes),
+            memory_bytes=machine.memory_bytes,
+            percent=round(share * 100),
+        ),
+    )
+
+
+def _load(say: Say, facts: Facts, policy: Policy) -> Said:
+    machine = facts.machine
+    if isinstance(machine, Unlooked):
+        return (say.unknown(machine),)
+    each = machine.load / machine.processors
+    level: Level = "ok"
+    if each > policy.load_info:
+        level = "warning" if each > policy.load_warning else "info"
+    return (
+        say(
+            level,
+            N_("over five minutes {load} processes wanted to run, and there are {processors}"),
+            remedies=() if level == "ok" else (_PROCESSES,),
+            load=round(machine.load, 1),
+            processors=machine.processors,
+        ),
+    )
+
+
+def _kills(say: Say, facts: Facts, policy: Policy) -> Said:
+    machine = facts.machine
+    if isinstance(machine, Unlooked):
+        return (say.unknown(machine),)
+    kills = machine.kills or machine.kills_in_all
+    if kills is None:
+        return (say.unknown(Unlooked(N_("the kernel does not count them here"))),)
+    if not kills:
+        return (say("ok", N_("the kernel has ended no process for want of memory")),)
+    crashed = facts.server.crashed_at
+    is_recent = crashed is not None and facts.server.asked_at - crashed <= policy.crashed_warning
+    strict = Remedy(
+        sentence=N_("Let the kernel promise no more memory than there is."),
+        command="sysctl vm.overcommit_memory=2",
+        risk="careful",
+    )
+    text = N_("the kernel has ended {kills} processes for want of memory since it started")
+    if machine.kills:
+        text = N_("the kernel has ended {kills} processes of the server's group for want of memory")
+    level: Level = "warning" if is_recent else "info"
+    return (say(level, text, remedies=(_PROCESSES, strict), kills=kills),)
+
+
+def _newest() -> Sequence[str]:
+    return [f"{major}.{release.newest}" for major, release in RELEASES.items() if major >= 14]
+
+
+MACHINE_CHECKS = (
+    ServerCheck(
+        code="H08",
+        title=N_("Release of PostgreSQL"),
+        levels=("info", "warning"),
+        threshold=N_("info 1 minor release behind or < 180 d left, 2 behind or out of support / –"),
+        contact="dba",
+        cause=N_("updates were put off, or are not installed by themselves"),
+        proof=N_("`SHOW server_version` says a newer one."),
+        meaning=f"By a table of {AS_OF.isoformat()} in the code, from "
+        f"postgresql.org/support/versioning: {', '.join(_newest())}. Nothing asks the network.",
+        idea="install the newest minor release; the data stays as it is.",
+        decide=_release,
+    ),
+    ServerCheck(
+        code="H09",
+        title=N_("Sorting of texts"),
+        levels=("warning",),
+        threshold=N_("another version of the library than the one recorded / –"),
+        contact="dba",
+        cause=N_("the system, and with it glibc or ICU, was upgraded below the data"),
+        proof=N_("`datcollversion` and `collversion` are the versions that are there."),
+        meaning="An index on texts that were sorted in another order misses rows that are there, "
+        "and lets doubles in.",
+        idea="build the indexes anew, then record the new version.",
+        decide=_sorting,
+    ),
+    ServerCheck(
+        code="H10",
+        title=N_("Memory of the machine"),
+        levels=("warning", "critical"),
+        threshold=N_("< 10 % / < 5 % available without swapping"),
+        contact="ops",
+        cause=N_("more sessions or larger sorts than the memory is for, or another program"),
+        proof=N_("`free` shows more available memory."),
+        meaning="Looked at where the server runs on this machine; of a control group with a limit, "
+        "what is left below it.",
+        idea="find the processes that take it, and let the server take less.",
+        decide=_memory,
+    ),
+    ServerCheck(
+        code="H11",
+        title=N_("Load of the machine"),
+        levels=("info", "warning"),
+        threshold=N_("info > 2, > 4 for each processor over five minutes / –"),
+        contact="ops",
+        cause=N_("more is asked of the machine than its processors or disks can do"),
+        proof=N_("`uptime` shows a smaller load."),
+        idea="find the processes that run or wait for the disk.",
+        decide=_load,
+    ),
+    ServerCheck(
+        code="H12",
+        title=N_("Processes that the kernel has ended"),
+        levels=("info", "warning"),
+        threshold=N_("info > 0, with a crash of the server within 24 h / –"),
+        contact="ops",
+        cause=N_("the memory was used up, and the kernel chose a process to end"),
+        proof=N_("the number does not rise, and H02 is silent."),
+        idea="give the machine more memory, or the server less; forbid overcommitting.",
+        decide=_kills,
+    ),
+)
