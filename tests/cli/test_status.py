@@ -63,15 +63,24 @@ def test_it_counts_what_there_is(call: Call, busy: Database) -> None:
     assert tasks["oldest_ready"] is not None
     assert len([w for w in found["workers"] if w["ended_how"] == "lost"]) == 2
     assert {unknown["agent_name"] for unknown in found["nobody_knows"]} == {"Stranger"}
+    # Of all rooms, the worst first.
+    codes = {one["code"] for one in found["findings"]}
+    assert {"B01", "B15"} <= codes
+    assert found["findings"][0]["level"] == "critical"
 
 
+@pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_it_fits_one_screen(call: Call, busy: Database, lang: str) -> None:
+def test_it_fits_one_screen(
+    call: Call, busy: Database, monkeypatch: pytest.MonkeyPatch, lang: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
     called = call("--lang", lang, "status")
     assert called.code == 0
     lines = called.out.splitlines()
-    assert max(cell_width(line) for line in lines) <= 80
-    assert len(lines) <= 40
+    assert max(cell_width(line) for line in lines) <= columns
+    assert len(lines) <= 45
+    assert "B01 critical: " in called.out
     assert "Stranger/type_" in called.out
     assert "3/20" in called.out
     assert "lost" in called.out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, Output, in_a_line, json_option
 from agentpg.cli.session import Session
+from agentpg.cli.wrapping import wrap
 from agentpg.errors import AgentpgError, Refused
 from agentpg.language import N_
 
@@ -25,22 +26,24 @@ if TYPE_CHECKING:
 
 _MOST_WORKERS = 10
 _MOST_UNKNOWN = 5
-_MOST_FINDINGS = 3
+_MOST_FINDINGS = 5
 _MOST_FAILED = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Backups:
-    """The last backup that a drill proved, and what the doctor says of backups."""
+    """The last backup that a drill proved."""
 
     last_proved: str | None
     proved_at: datetime | None
-    findings: list[Finding]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """What was found; `problem` says why there is no activity to show."""
+    """What was found; `problem` says why there is no activity to show.
+
+    `findings` is what the doctor says, by room.
+    """
 
     target: str
     schema: str
@@ -49,6 +52,7 @@ class Found:
     activity: Activity | None
     problem: AgentpgError | None
     backups: Backups
+    findings: dict[str, list[Finding]]
 
 
 @click.command(
@@ -64,6 +68,8 @@ class Found:
 @click.pass_obj
 def status(session: Session, as_json: bool) -> int:
     """Show the state of the installation on one screen.
+
+    The findings are the worst that `agentpg doctor` has, which says what to do about them.
 
     Exits with 3 where the server cannot be reached, and with 4 where the schema is missing
     or of another version.
@@ -91,24 +97,26 @@ def _find(database: Database, settings: Settings) -> Found:
         try:
             check_version(database)
         except Refused as problem:
-            return Found(*place, server, None, None, problem, _find_backups(database, settings))
+            return Found(*place, server, None, None, problem, *_examined(database, settings))
         found = activity(connection, database.schema)
     version = released_migrations()[-1].version
-    return Found(*place, server, version, found, None, _find_backups(database, settings))
+    return Found(*place, server, version, found, None, *_examined(database, settings))
 
 
-def _find_backups(database: Database, settings: Settings) -> Backups:
+def _examined(database: Database, settings: Settings) -> tuple[Backups, dict[str, list[Finding]]]:
+    """The backups, and what every room of the doctor says."""
     from agentpg.desk.backup.inspection.facts import Catalogue
     from agentpg.desk.doctor.backup import look
-    from agentpg.desk.finding import at_or_above
+    from agentpg.desk.doctor.rooms import ROOMS, examine
 
-    facts, findings = look(database, settings)
+    facts, of_backups = look(database, settings)
     passed = facts.catalogue.last_passed if isinstance(facts.catalogue, Catalogue) else None
-    return Backups(
+    backups = Backups(
         last_proved=passed[0].backup.name if passed else None,
         proved_at=passed[1].ended_at if passed else None,
-        findings=at_or_above(findings, "warning"),
     )
+    others = examine(database, settings, [name for name in ROOMS if name != "backup"])
+    return backups, {**others, "backup": list(of_backups)}
 
 
 def _document(found: Found) -> dict[str, object]:
@@ -136,9 +144,16 @@ def _document(found: Found) -> dict[str, object]:
         "backups": {
             "last_proved": found.backups.last_proved,
             "proved_at": found.backups.proved_at,
-            "findings": [finding.document() for finding in found.backups.findings],
+            "findings": _documents(found.findings["backup"]),
         },
+        "findings": _documents(one for some in found.findings.values() for one in some),
     }
+
+
+def _documents(findings: Iterable[Finding]) -> list[dict[str, object]]:
+    from agentpg.desk.finding import at_or_above
+
+    return [finding.document() for finding in at_or_above(list(findings), "warning")]
 
 
 def _show(out: Output, found: Found) -> None:
@@ -150,22 +165,35 @@ def _show(out: Output, found: Found) -> None:
         _show_workers(out, found.activity, found.server.now)
     out.line()
     _show_backups(out, found.backups)
+    out.line()
+    _show_findings(out, [one for some in found.findings.values() for one in some])
+
+
+def _show_findings(out: Output, findings: Sequence[Finding]) -> None:
+    """The worst of them, a line each; `agentpg doctor` says what to do."""
+    from agentpg.cli.doctor_view import level_counts, told_once
+    from agentpg.desk.finding import at_or_above
+
+    out.heading(N_("Findings"))
+    shown = list(told_once(at_or_above(findings, "warning"), out))
+    for codes, finding in shown[:_MOST_FINDINGS]:
+        first, *others = codes.split()
+        lead = f"{first} …" if others else first
+        out.stated(f"  {lead}", finding.level, finding.message(out.translate), lines=1)
+    counts = ", ".join(f"{level} {number}" for level, number in level_counts(findings).items())
+    told = out.translate(N_("`agentpg doctor` says what to do")) if shown else ""
+    said = "; ".join(part for part in (counts, told) if part)
+    for line in wrap(said, out.width, first="  ", rest="  "):
+        out.line(line)
 
 
 def _show_backups(out: Output, backups: Backups) -> None:
-    """The worst of it; `agentpg doctor backup` says what to do."""
     out.heading(N_("Backups"))
     proved = out.translate(N_("none yet"))
     if backups.last_proved:
         ago = out.translate(N_("{time} ago")).format(time=figures.age(backups.proved_at))
         proved = f"{backups.last_proved}, {ago}"
     out.facts([(N_("last proved"), proved)], indent=2)
-    for finding in backups.findings[:_MOST_FINDINGS]:
-        out.stated(f"  {finding.code}", finding.level, finding.message(out.translate), lines=1)
-    left = len(backups.findings) - _MOST_FINDINGS
-    if left > 0:
-        more = out.translate(N_("and {number} more: agentpg doctor backup")).format(number=left)
-        out.line(f"  {more}")
 
 
 def _server_lines(out: Output, found: Found) -> Iterator[tuple[str, object]]:
