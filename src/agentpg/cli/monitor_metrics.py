@@ -164,7 +164,7 @@ def _collecting(
     backups = Aside("backups", lambda: look_at_backups(database, settings))
     if patient:
         backups.found(_PATIENCE)
-    collecting = Collecting(monitored, reach=reach, aside=[backups])
+    collecting = Collecting(monitored, reach=reach, aside=[backups], patient=patient)
     try:
         yield collecting
     finally:

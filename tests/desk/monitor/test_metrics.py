@@ -160,6 +160,30 @@ def test_a_part_that_took_long_rests(database: Database, monkeypatch: pytest.Mon
         assert [values(text_of(shared))["pg_xid_age", ()] for _ in range(3)] == [1, 1, 1]
 
 
+def test_counting_that_takes_long_is_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = threading.Event()
+
+    def count(_: object) -> list[Sample]:
+        ends.wait(60)
+        return [Sample("agentpg_executions_open", [], 7.0)]
+
+    quick = [Sample("pg_xid_age", [], 1.0)]
+    monkeypatch.setattr(module, "parts", lambda _: {"q": lambda _: quick, "executions": count})
+    shared = Collecting(database, patient=False)
+    try:
+        found = values(text_of(shared))
+        assert found["pg_up", ()] == 1
+        assert found["pg_xid_age", ()] == 1
+        assert parts(found) == {"q": 1}
+    finally:
+        ends.set()
+    asked = lambda: values(text_of(shared)).get(("agentpg_executions_open", ()))  # noqa: E731
+    assert eventually(asked) == 7
+    shared.close()
+
+
 def test_what_a_part_told_stays_for_a_while_when_it_fails(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
