@@ -160,7 +160,7 @@ def test_what_is_safe_is_done_after_asking_and_looked_at_again(
 def test_nothing_of_a_connection_is_fixed(call: Call, watched: Watched) -> None:
     called = call("doctor", "--fix", "connection")
     assert called.code == 2
-    assert "nothing of a connection is mended by --fix" in called.err
+    assert "nothing of this room is mended by --fix" in called.err
 
 
 def test_a_room_that_is_none_is_wrong_usage(call: Call) -> None:

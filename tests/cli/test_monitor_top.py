@@ -220,6 +220,9 @@ def test_one_frame_goes_into_a_pipe(call: Call, installed: Database) -> None:
         assert "PostgreSQL" in called.out
         assert "\x1b" not in called.out
         assert max(map(cell_width, called.out.splitlines())) <= 80
+        assert [line for line in called.out.splitlines() if line != line.rstrip()] == []
+        # What has no room is not left out without a word.
+        assert "COLUMNS" in called.err
 
 
 def test_one_frame_as_json(call: Call, installed: Database) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +45,7 @@ def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home
     assert json.loads(call("config", "check", "--json").out)["role"] == "admin"
 
     psql_stays_on_the_server(call_process)
+    what_the_doctor_says_to_type_works(call, call_process, dsn)
 
     assert call("server", "stop").out == "The server has stopped.\n"
     stopped = call("server", "status")
@@ -52,6 +55,26 @@ def test_a_server_from_start_to_stop(call: Call, call_process: Call, server_home
         refused = call(*arguments)
         assert refused.code == 3
         assert "Start it with `agentpg server start`." in refused.err
+    told = call("monitor", "metrics")
+    assert told.code == 0
+    assert "\npg_up 0.0\n" in told.out
+
+
+def what_the_doctor_says_to_type_works(call: Call, call_process: Call, dsn: str) -> None:
+    """The private server lets in who knows its passwords, as psql by itself does not."""
+    wrong = {"C24": f"{dsn} password=wrong", "C28": f"{dsn} dbname=nowhere"}
+    for code, said in wrong.items():
+        document = json.loads(call("doctor", "connection", said, "--json").out)
+        [first, *_] = document["rooms"]["connection"]
+        assert first["code"] == code
+        typed = [one["command"] for one in first["remedies"] if "psql" in one["command"]]
+        assert typed
+        for command in typed:
+            # It would ask for the new password.
+            _, *arguments = shlex.split(re.sub(r"\\password [^']+", "SELECT 1", command))
+            ran = call_process(*arguments)
+            assert ran.code == 0, (command, ran.err)
+    assert call_process("server", "psql", "-d", "nowhere", "-c", "SELECT 1").code == 0
 
 
 def psql_stays_on_the_server(call_process: Call) -> None:

@@ -101,11 +101,17 @@ def doctor(ctx: click.Context, /, **said: Any) -> int:
     """
     if not ctx.invoked_subcommand:
         return _examine(ctx.ensure_object(Session), (), **said)
-    if said["fix"] and ctx.invoked_subcommand == "connection":
-        raise UsageError(N_("nothing of a connection is mended by --fix"))
+    if said["fix"] and not _fixes(ctx, ctx.invoked_subcommand):
+        raise UsageError(N_("nothing of this room is mended by --fix"))
     # What stands before the room's name holds for the room.
     ctx.default_map = {ctx.invoked_subcommand: said}
     return 0
+
+
+def _fixes(ctx: click.Context, room: str) -> bool:
+    """Whether the verb of a room has the option `--fix`."""
+    command = doctor.get_command(ctx, room)
+    return command is None or any("--fix" in one.opts for one in command.params)
 
 
 def _verb(name: str) -> click.Command:

@@ -105,8 +105,14 @@ def _print_once(session: Session, database: Database, *, as_json: bool) -> None:
         return
     state = State(_doing(database, session.translate), frame=frame)
     width = min(session.out.width, _WIDTH_OF_NO_TERMINAL)
-    for line in Screen(session.translate, width, 0).lines(state, footer=False):
+    screen = Screen(session.translate, width, 0)
+    for line in screen.lines(state, footer=False):
+        line.rstrip()
         session.out.styled(line)
+    if left_out := screen.left_out():
+        text = N_("Left out at {width} columns: {titles}. COLUMNS says how many there are.")
+        titles = ", ".join(map(session.translate, left_out))
+        session.out.note(session.translate(text).format(width=width, titles=titles))
 
 
 def _doing(database: Database, translate: Translate) -> Doing:

@@ -69,6 +69,10 @@ class Screen:
         lines += [self._text("")] * (self._height - 1 - len(lines))
         return [*lines, self._footer(state)]
 
+    def left_out(self) -> tuple[str, ...]:
+        """The titles of the columns that this width has no room for."""
+        return () if self._width >= _WIDE else (N_("Cost/min"), N_("Statement"))
+
     def _frame(self, state: State, frame: Frame, *, limited: bool) -> Iterator[Text]:
         head = list(self._head(state, frame))
         yield from head

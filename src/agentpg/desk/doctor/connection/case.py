@@ -9,6 +9,7 @@ from urllib.parse import quote
 from agentpg.db import Fragment, Statements, identifier, literal
 from agentpg.desk.check import Check, amount
 from agentpg.desk.doctor.connection.facts import (
+    PRIVATE_START,
     Facts,
     LocalServer,
     Refusal,
@@ -139,6 +140,16 @@ class Case:
         """The command that starts the server at this place, as far as one is known."""
         known = (one.start for one in self.stopped if one.start)
         return next(known, "systemctl start postgresql")
+
+    def psql(self, arguments: str) -> str:
+        """The command that opens psql there as a superuser, with these arguments.
+
+        The private server lets nobody in without the password in its home, which `agentpg server`
+        knows.
+        """
+        if self.server is not None and self.server.start == PRIVATE_START:
+            return f"agentpg server psql --role postgres --database postgres {arguments}"
+        return f"psql {shlex.quote(self.dsn(user='postgres', dbname='postgres'))} {arguments}"
 
     @property
     def log_command(self) -> str:

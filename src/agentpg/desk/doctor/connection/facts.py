@@ -265,6 +265,10 @@ class Login:
     seconds: float = 0.0
 
 
+# By this command the private server is told from others.
+PRIVATE_START = "agentpg server start"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServer:
     """A PostgreSQL of this machine, running or not.

@@ -9,6 +9,7 @@ from typing import Any
 
 from agentpg.desk.check import Say
 from agentpg.desk.doctor.connection.case import Case, check
+from agentpg.desk.doctor.connection.facts import PRIVATE_START
 from agentpg.desk.doctor.connection.hba import Match
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.language import N_
@@ -212,7 +213,7 @@ def password(case: Case) -> Finding:
     set_anew = rf"\password {case.role}"
     again = Remedy(
         sentence=N_("Set it anew; this asks for it and sends a hash only."),
-        command=f"psql {shlex.quote(case.dsn(user='postgres'))} -c {shlex.quote(set_anew)}",
+        command=case.psql(f"-c {shlex.quote(set_anew)}"),
     )
     return Say(PASSWORD)("critical", text, case.name, (log, again), **_who(case))
 
@@ -279,10 +280,10 @@ def database(case: Case) -> Finding:
     cause = ""
     if not case.wanted.database_said:
         cause = N_("no database was named, so the role's name is taken")
-    see = Remedy(sentence=N_("See which there are."), command=f"psql -l {_server(case)}")
+    see = Remedy(sentence=N_("See which there are."), command=_list(case))
     create = Remedy(
         sentence=N_("Create it; `agentpg setup` makes role and tables too."),
-        sql=case.sql("create_database"),
+        command=case.psql(f"-c {shlex.quote(case.sql('create_database'))}"),
     )
     return Say(DATABASE)("critical", text, case.name, (see, create), cause=cause, **_who(case))
 
@@ -354,9 +355,12 @@ def _who(case: Case) -> dict[str, Any]:
     return {**said, "log": list(case.around.log)} if case.around.log else {**said}
 
 
-def _server(case: Case) -> str:
+def _list(case: Case) -> str:
+    """The command that lists the databases, as whoever may."""
+    if case.server is not None and case.server.start == PRIVATE_START:
+        return case.psql("-l")
     place = case.visit.place
-    return f"-h {shlex.quote(place.folder or place.host or place.hostaddr)} -p {place.port}"
+    return f"psql -l -h {shlex.quote(place.folder or place.host or place.hostaddr)} -p {place.port}"
 
 
 def _line(case: Case) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from agentpg.desk.doctor.connection.facts import LocalServer
+from agentpg.desk.doctor.connection.facts import PRIVATE_START, LocalServer
 from agentpg.desk.doctor.connection.machine import parts_of, sockets_in_use
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import AgentpgError
@@ -55,7 +55,7 @@ def _private(settings: Settings) -> Iterator[LocalServer]:
     yield _server(
         status.data,
         label=str(settings.home),
-        start="agentpg server start",
+        start=PRIVATE_START,
         port=status.port,
         log=str(status.log),
     )
