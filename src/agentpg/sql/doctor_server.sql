@@ -121,33 +121,3 @@ SELECT
     CASE WHEN current_setting('track_io_timing')::boolean THEN blk_read_time END AS read_ms
 FROM pg_stat_database
 WHERE datname = current_database();
-
--- name: databases
--- Databases whose texts were sorted by another version of their library than the one that is
--- there now; only of those that have a version.
-SELECT
-    datname::text AS name,
-    datcollversion AS recorded,
-    pg_database_collation_actual_version(oid) AS actual
-FROM pg_database
-WHERE datallowconn
-  AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid)
-ORDER BY 1
-LIMIT 20;
-
--- name: collations
--- The same for collations of this database that an index sorts by.
-WITH used AS MATERIALIZED (
-    SELECT DISTINCT unnest(indcollation::oid[]) AS oid FROM pg_index
-)
-SELECT
-    c.oid::regcollation::text AS name,
-    c.collversion AS recorded,
-    pg_collation_actual_version(c.oid) AS actual
-FROM used
-JOIN pg_collation AS c ON c.oid = used.oid
-WHERE c.collversion IS DISTINCT FROM pg_collation_actual_version(c.oid)
-  -- The one that is the database's own.
-  AND c.collprovider <> 'd'
-ORDER BY 1
-LIMIT 20;

@@ -148,15 +148,6 @@ class Earlier:
     standbys: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """A database, or a collation, whose texts were sorted by another version than there is."""
-
-    name: str
-    recorded: str | None
-    actual: str | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """The machine, or the control group, that the server runs on.
@@ -184,6 +175,4 @@ class Facts:
     receiving: Receiving | Unlooked | None
     counted: Counters | Unlooked
     earlier: Earlier | Unlooked | None
-    databases: Sequence[Sorted] | Unlooked
-    collations: Sequence[Sorted] | Unlooked
     machine: Machine | Unlooked

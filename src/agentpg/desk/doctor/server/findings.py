@@ -1,7 +1,7 @@
-"""What is wrong with a server as a whole, H01 to H12: decided on frozen facts.
+"""What is wrong with a server as a whole, H01 to H11: decided on frozen facts.
 
 What other rooms say is not said again: slots, WAL and disks are in `disk`, checksums and
-archiving in `backup`, certificates in `connection`.
+archiving in `backup`, certificates in `connection`, versions of collations in `vacuum`.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
-"""What a server stands on: its release, its sorting, memory, load, H08 to H12."""
+"""What a server stands on: its release, memory, load, H08 to H11."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked, size
-from agentpg.desk.doctor.server.facts import Facts, Sorted
+from agentpg.desk.doctor.server.facts import Facts
 from agentpg.desk.doctor.server.policy import Policy
 from agentpg.desk.doctor.server.releases import AS_OF, RELEASES, Release
 from agentpg.desk.doctor.server.saying import Said, ServerCheck
-from agentpg.desk.finding import Finding, Level, Remedy
+from agentpg.desk.finding import Level, Remedy
 from agentpg.language import N_
 
 _UPGRADE = Remedy(
@@ -62,43 +61,6 @@ def _judged(known: Release, facts: Facts, policy: Policy) -> tuple[Level, str]:
     if today >= known.ends - policy.ends_info:
         return "info", N_("PostgreSQL {subject} gets repairs until {ends} only")
     return "ok", N_("PostgreSQL {subject} is current by what was known on {as_of}")
-
-
-def _sorting(say: Say, facts: Facts, policy: Policy) -> Said:
-    del policy
-    said: list[Finding] = []
-    for some, kind in ((facts.databases, "DATABASE"), (facts.collations, "COLLATION")):
-        if isinstance(some, Unlooked):
-            said.append(say.unknown(some))
-        else:
-            said += [_other_version(say, one, kind, facts) for one in some]
-    return tuple(said) or (say("ok", N_("texts are sorted as they were when indexes were built")),)
-
-
-def _other_version(say: Say, one: Sorted, kind: str, facts: Facts) -> Finding:
-    name = identifier(one.name) if kind == "DATABASE" else one.name
-    text = N_("{subject} was sorted by version {before} of its library, and {now} is there now")
-    place = name if kind == "DATABASE" else identifier(facts.server.database)
-    return say(
-        "warning",
-        text,
-        one.name,
-        (
-            Remedy(
-                sentence=N_("Build the indexes anew, connected to that database."),
-                sql=f"REINDEX DATABASE CONCURRENTLY {place}",
-                risk="careful",
-            ),
-            Remedy(
-                sentence=N_("Only then say that it is done."),
-                sql=f"ALTER {kind} {name} REFRESH "
-                f"{'COLLATION ' if kind == 'DATABASE' else ''}VERSION",
-                risk="careful",
-            ),
-        ),
-        before=one.recorded or "–",
-        now=one.actual or "–",
-    )
 
 
 def _memory(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -190,19 +152,6 @@ MACHINE_CHECKS = (
     ),
     ServerCheck(
         code="H09",
-        title=N_("Sorting of texts"),
-        levels=("warning",),
-        threshold=N_("another version of the library than the one recorded / –"),
-        contact="dba",
-        cause=N_("the system, and with it glibc or ICU, was upgraded below the data"),
-        proof=N_("`datcollversion` and `collversion` are the versions that are there."),
-        meaning="An index on texts that were sorted in another order misses rows that are there, "
-        "and lets doubles in.",
-        idea="build the indexes anew, then record the new version.",
-        decide=_sorting,
-    ),
-    ServerCheck(
-        code="H10",
         title=N_("Memory of the machine"),
         levels=("warning", "critical"),
         threshold=N_("< 10 % / < 5 % available without swapping"),
@@ -215,7 +164,7 @@ MACHINE_CHECKS = (
         decide=_memory,
     ),
     ServerCheck(
-        code="H11",
+        code="H10",
         title=N_("Load of the machine"),
         levels=("info", "warning"),
         threshold=N_("info > 2, > 4 for each processor over five minutes / –"),
@@ -226,7 +175,7 @@ MACHINE_CHECKS = (
         decide=_load,
     ),
     ServerCheck(
-        code="H12",
+        code="H11",
         title=N_("Processes that the kernel has ended"),
         levels=("info", "warning"),
         threshold=N_("info > 0, with a crash of the server within 24 h / –"),

@@ -18,7 +18,6 @@ from agentpg.desk.doctor.server.facts import (
     Machine,
     Receiving,
     Server,
-    Sorted,
     Standby,
 )
 from agentpg.desk.doctor.server.machine import ELSEWHERE, look_at_machine
@@ -26,18 +25,12 @@ from agentpg.desk.doctor.server.policy import LOOKED_BACK
 from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.monitor.samples import Kept, read_near
 from agentpg.errors import NoSample
-from agentpg.language import N_
 
 T = TypeVar("T")
 
 _LONGEST = timedelta(seconds=2)
 
-# Databases have a version of their sorting from here on.
-_DATABASES_HAVE_VERSIONS = 150_000
-
 _COUNTED = ("commits", "rollbacks", "pages_hit", "pages_read", "read_ms")
-
-_BEFORE_15 = Unlooked(N_("PostgreSQL records it from version 15 on"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +64,6 @@ class _Look:
             receiving=self._one("receiving", Receiving) if server.in_recovery else None,
             counted=self._counted(kept),
             earlier=_earlier(kept) if isinstance(kept, Kept) else kept,
-            databases=self._databases(server),
-            collations=self._all("collations", Sorted),
             machine=self._machine(),
         )
 
@@ -89,11 +80,6 @@ class _Look:
         if isinstance(now, Unlooked) or not isinstance(kept, Kept):
             return now
         return since(now, kept)
-
-    def _databases(self, server: Server) -> Sequence[Sorted] | Unlooked:
-        if server.version_number < _DATABASES_HAVE_VERSIONS:
-            return _BEFORE_15
-        return self._all("databases", Sorted)
 
     def _machine(self) -> Machine | Unlooked:
         if not self._database.is_local():

@@ -188,6 +188,7 @@ def _age_remedies(
         Remedy(
             sentence=N_("Vacuum the oldest tables; nobody has to wait for that."),
             command=vacuum_command(name),
+            risk="safe",
         )
         for name in (tables[:3] if own else ())
     )

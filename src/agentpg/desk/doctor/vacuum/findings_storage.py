@@ -84,6 +84,7 @@ def _remedies(table: LargeTable, server: Server) -> tuple[Remedy, ...]:
         Remedy(
             sentence=N_("Let new rows use the room: the table stops growing, and stays as large."),
             command=vacuum_command(table.name),
+            risk="safe",
         ),
         Remedy(
             sentence=N_("Write the table anew, where there is room for that; it is locked then."),

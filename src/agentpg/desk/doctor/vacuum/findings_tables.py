@@ -138,9 +138,10 @@ def _remedies(need: Need) -> tuple[Remedy, ...]:
     now = Remedy(
         sentence=N_("Vacuum it now; nobody has to wait for that."),
         command=vacuum_command(need.table),
+        risk="safe",
     )
     if not need.wants_vacuum:
-        now = Remedy(sentence=N_("Count it anew."), sql=f"ANALYZE {need.table}")
+        now = Remedy(sentence=N_("Count it anew."), sql=f"ANALYZE {need.table}", risk="safe")
     if need.state == "held":
         end = Remedy(sentence=N_("First end what keeps the rows; see V08."))
         return end, now
