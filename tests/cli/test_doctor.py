@@ -11,7 +11,7 @@ import pytest
 
 from agentpg.cli.doctor import exit_code
 from agentpg.cli.wrapping import cell_width
-from agentpg.db import Database
+from agentpg.db import Database, connect
 from agentpg.desk.backup.inspection.findings import CHECKS
 from agentpg.desk.finding import Finding, Level
 from agentpg.errors import ServerBusy
@@ -104,7 +104,7 @@ def test_where_the_server_is_away_one_room_says_why_and_others_say_unknown(
     # All for the one reason, which is said once.
     said = " ".join(called.out.split())
     reason = "unknown: it could not be looked at: cannot reach the database"
-    assert re.search(rf"H01–H11 T01–T15 B05–B11 ([\w–]+ )*{reason}", said)
+    assert re.search(rf"H01–H10 T01–T15 B05–B11 ([\w–]+ )*{reason}", said)
     assert said.count(reason) == 1
     # In the reader's language, and within the width.
     korean = call("--lang", "ko", "doctor").out
@@ -155,6 +155,20 @@ def test_what_is_safe_is_done_after_asking_and_looked_at_again(
     assert document["fixes"][1]["command"] == "agentpg backup drill"
     again = call("doctor", "backup", "--fix", "--yes")
     assert "There is nothing that could be done here." in again.err
+
+
+def test_what_a_room_marks_as_safe_is_done(call: Call, installed: Database) -> None:
+    with connect(installed) as connection:
+        connection.execute(
+            "CREATE TABLE fresh WITH (autovacuum_enabled = off)"
+            " AS SELECT n FROM generate_series(1, 30000) AS n"
+        )
+    done = call("doctor", "vacuum", "--fix", "--yes", "--json")
+    fixes = {one["sql"] or one["command"]: one["state"] for one in json.loads(done.out)["fixes"]}
+    assert fixes == {"agentpg tune vacuum fresh": "helped", "ANALYZE fresh": "helped"}
+    # What may have its reason is not undone.
+    codes = [one["code"] for one in json.loads(done.out)["rooms"]["vacuum"]]
+    assert "V04" in codes
 
 
 def test_nothing_of_a_connection_is_fixed(call: Call, watched: Watched) -> None:

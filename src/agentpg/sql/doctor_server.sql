@@ -115,9 +115,6 @@ SELECT
 SELECT
     stats_reset AS since,
     xact_commit AS commits,
-    xact_rollback AS rollbacks,
-    blks_hit AS pages_hit,
-    blks_read AS pages_read,
-    CASE WHEN current_setting('track_io_timing')::boolean THEN blk_read_time END AS read_ms
+    xact_rollback AS rollbacks
 FROM pg_stat_database
 WHERE datname = current_database();

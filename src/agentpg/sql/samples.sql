@@ -63,23 +63,16 @@ SELECT
             FROM pg_stat_database d
             WHERE d.datname = current_database()
         ),
-        'server', (
-            SELECT jsonb_build_object(
-                'timeline', CASE WHEN NOT pg_is_in_recovery()
-                    THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
-                END,
-                'standbys', (
-                    SELECT jsonb_agg(DISTINCT r.application_name)
-                    FROM pg_stat_replication r
-                    WHERE r.state IS DISTINCT FROM 'backup'
-                      AND r.application_name IS DISTINCT FROM 'pg_basebackup'
-                ),
-                'pages_hit', d.blks_hit,
-                'read_ms', CASE WHEN current_setting('track_io_timing')::boolean
-                    THEN d.blk_read_time END
+        'server', jsonb_build_object(
+            'timeline', CASE WHEN NOT pg_is_in_recovery()
+                THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+            END,
+            'standbys', (
+                SELECT jsonb_agg(DISTINCT r.application_name)
+                FROM pg_stat_replication r
+                WHERE r.state IS DISTINCT FROM 'backup'
+                  AND r.application_name IS DISTINCT FROM 'pg_basebackup'
             )
-            FROM pg_stat_database d
-            WHERE d.datname = current_database()
         ),
         'settings', (
             SELECT jsonb_object_agg(name, left(md5(setting), 8))

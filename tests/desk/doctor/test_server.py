@@ -163,12 +163,11 @@ def test_what_a_role_may_not_see_is_unknown_and_a_strange_database_is_looked_at(
     assert not [one for one in said["H01"] if one.level == "unknown"]
 
 
-def test_crashes_connections_and_reads_of_a_small_server(
+def test_crashes_and_connections_of_a_small_server(
     own_server: OwnServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(facts_module, "_NEW", timedelta())
-    options = {"max_connections": "12", "shared_buffers": "128kB"}
-    server = own_server(options=options)
+    server = own_server(options={"max_connections": "12"})
     server.start()
     server.stop()
     server.start()
@@ -180,15 +179,6 @@ def test_crashes_connections_and_reads_of_a_small_server(
         [full] = found_in(database)["H01"]
         assert (full.level, full.evidence["most"]) == ("critical", "postgres greedy")
     eventually(lambda: level_of(database, "H01") == "ok")
-    with connect(database) as connection:
-        connection.execute(
-            "CREATE TABLE large AS SELECT n, repeat('x', 900) AS t FROM generate_series(1, 40000) n"
-        )
-        for _ in range(3):
-            connection.execute("SELECT count(*) FROM large")
-    [reads] = eventually(lambda: found_in(database, Policy(from_memory_warning=0.95))["H07"])
-    assert reads.level == "warning"
-    assert reads.evidence["pages_read"] > 10_000
     _kill_one(database)
     with monkeypatch.context() as patched:
         patched.setattr(facts_module, "_YOUNGER", timedelta(milliseconds=100))
@@ -324,7 +314,7 @@ FACTS = Facts(
 def test_a_release_is_judged_by_the_table(number: int, on: date, level: str) -> None:
     moment = datetime(on.year, on.month, on.day, tzinfo=UTC)
     server = replace(SERVER, version_number=number, asked_at=moment)
-    [said] = [one for one in find(replace(FACTS, server=server), Policy()) if one.code == "H08"]
+    [said] = [one for one in find(replace(FACTS, server=server), Policy()) if one.code == "H07"]
     assert said.level == level
     assert {14, 15, 16, 17, 18} <= set(RELEASES)
 
@@ -354,8 +344,8 @@ def test_a_machine_without_memory_and_its_killed_processes_are_named(tmp_path: P
     server = replace(SERVER, started_at=crashed, checkpointer_started_at=crashed,
                      counted_since=[crashed] * 3)  # fmt: skip
     said = by_code(find(replace(FACTS, machine=machine, server=server), Policy()))
-    assert [one.level for one in said["H09"]] == ["critical"]
-    assert [one.level for one in said["H11"]] == ["warning"]
+    assert [one.level for one in said["H08"]] == ["critical"]
+    assert [one.level for one in said["H10"]] == ["warning"]
     assert "want of memory" in said["H02"][0].reason()
     # Without a limit it is the machine's own memory that counts.
     (group / "memory.max").write_text("max\n", encoding="utf-8")

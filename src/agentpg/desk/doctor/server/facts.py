@@ -129,14 +129,11 @@ class Receiving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What the database has counted `since` a moment; `read_ms` None: nobody measures it."""
+    """What the database has counted `since` a moment."""
 
     since: datetime | None
     commits: int
     rollbacks: int
-    pages_hit: int
-    pages_read: int
-    read_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""What is wrong with a server as a whole, H01 to H11: decided on frozen facts.
+"""What is wrong with a server as a whole, H01 to H10: decided on frozen facts.
 
 What other rooms say is not said again: slots, WAL and disks are in `disk`, checksums and
-archiving in `backup`, certificates in `connection`, versions of collations in `vacuum`.
+archiving in `backup`, certificates in `connection`, versions of collations in
+`vacuum`, what comes from memory in `slow`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a server stands on: its release, memory, load, H08 to H11."""
+"""What a server stands on: its release, memory, load, H07 to H10."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _newest() -> Sequence[str]:
 
 MACHINE_CHECKS = (
     ServerCheck(
-        code="H08",
+        code="H07",
         title=N_("Release of PostgreSQL"),
         levels=("info", "warning"),
         threshold=N_("info 1 minor release behind or < 180 d left, 2 behind or out of support / –"),
@@ -151,7 +151,7 @@ MACHINE_CHECKS = (
         decide=_release,
     ),
     ServerCheck(
-        code="H09",
+        code="H08",
         title=N_("Memory of the machine"),
         levels=("warning", "critical"),
         threshold=N_("< 10 % / < 5 % available without swapping"),
@@ -164,7 +164,7 @@ MACHINE_CHECKS = (
         decide=_memory,
     ),
     ServerCheck(
-        code="H10",
+        code="H09",
         title=N_("Load of the machine"),
         levels=("info", "warning"),
         threshold=N_("info > 2, > 4 for each processor over five minutes / –"),
@@ -175,7 +175,7 @@ MACHINE_CHECKS = (
         decide=_load,
     ),
     ServerCheck(
-        code="H11",
+        code="H10",
         title=N_("Processes that the kernel has ended"),
         levels=("info", "warning"),
         threshold=N_("info > 0, with a crash of the server within 24 h / –"),

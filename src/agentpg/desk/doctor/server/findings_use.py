@@ -1,4 +1,4 @@
-"""How a server is used: connections, what is rolled back, what comes from memory, H01, H06, H07."""
+"""How a server is used: connections, and what is rolled back, H01 and H06."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ _FEWER = Remedy(
     sentence=N_("Let programs share connections: a smaller pool, fewer workers, or a pooler."),
 )
 _REFUSED = N_("a program opens one connection after another, or many run at once")
-
-# So quick a read comes from the system's cache, and costs next to nothing.
-_FROM_CACHE_MS = 0.1
 
 
 def _connections(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -109,38 +106,6 @@ def _rolled_back(say: Say, facts: Facts, policy: Policy) -> Said:
     )
 
 
-def _from_memory(say: Say, facts: Facts, policy: Policy) -> Said:
-    counted = facts.counted
-    if isinstance(counted, Unlooked):
-        return (say.unknown(counted),)
-    pages = counted.pages_hit + counted.pages_read
-    share = counted.pages_hit / pages if pages else 1.0
-    level = _memory_level(share, counted, policy)
-    more = Remedy(
-        sentence=N_("See whether a statement reads too much; and what shared_buffers should be."),
-        command="agentpg monitor activity",
-    )
-    return (
-        say(
-            level,
-            N_("{percent} % of {pages} pages that {subject} read came from memory in {span}"),
-            facts.server.database,
-            () if level == "ok" else (more,),
-            percent=round(share * 100, 1),
-            pages=pages,
-            pages_read=counted.pages_read,
-            **_span(counted, facts),
-        ),
-    )
-
-
-def _memory_level(share: float, counted: Counters, policy: Policy) -> Level:
-    if counted.pages_read < policy.least_reads or share >= policy.from_memory_info:
-        return "ok"
-    is_quick = counted.read_ms is not None and counted.read_ms < _FROM_CACHE_MS * counted.pages_read
-    return "info" if share >= policy.from_memory_warning or is_quick else "warning"
-
-
 def _span(counted: Counters, facts: Facts) -> dict[str, Any]:
     """Since when it was counted."""
     since = counted.since or facts.server.started_at
@@ -174,18 +139,5 @@ USE_CHECKS = (
         "statistics began.",
         idea="read in the server's log which statements fail.",
         decide=_rolled_back,
-    ),
-    ServerCheck(
-        code="H07",
-        title=N_("Pages that come from memory"),
-        levels=("info", "warning"),
-        threshold=N_("info < 95 %, < 90 % / –, from 10,000 pages read from disk on"),
-        contact="dba",
-        cause=N_("shared_buffers is small for the data in use, or a statement reads whole tables"),
-        proof=N_("the share rises in the next hour."),
-        meaning="Since the sample of an hour ago, or else since the statistics began. Where "
-        "`track_io_timing` says that reads are quick, the system's own cache has them.",
-        idea="find the statement that reads much, or give the server more memory.",
-        decide=_from_memory,
     ),
 )

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _LONGEST = timedelta(seconds=2)
 
-_COUNTED = ("commits", "rollbacks", "pages_hit", "pages_read", "read_ms")
+_COUNTED = ("commits", "rollbacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,8 @@ class _Look:
 
 def since(now: Counters, kept: Kept) -> Counters:
     """What was counted since a sample; all of it where the counters began anew since."""
-    then = {**kept.counters, **kept.server}
-    more = {name: _more(getattr(now, name), then.get(name)) for name in _COUNTED}
-    if any(more[name] is None for name in _COUNTED if name != "read_ms"):
+    more = {name: _more(getattr(now, name), kept.counters.get(name)) for name in _COUNTED}
+    if None in more.values():
         return now
     return replace(now, since=kept.taken_at, **more)
 

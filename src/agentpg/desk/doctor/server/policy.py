@@ -32,11 +32,6 @@ class Policy:
     rolled_back_critical: float = 0.3
     least_transactions: int = 1_000
 
-    # An idle or fresh server reads little, and all of it from disk.
-    from_memory_info: float = 0.95
-    from_memory_warning: float = 0.9
-    least_reads: int = 10_000
-
     # Minor releases come four times a year: one may wait for a quiet day.
     minors_warning: int = 2
     ends_info: timedelta = timedelta(days=180)
