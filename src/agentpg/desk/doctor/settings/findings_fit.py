@@ -169,8 +169,11 @@ FIT_CHECKS = (
         code="G07",
         title=N_("How the memory is shared out"),
         levels=("info", "warning"),
-        threshold="shared_buffers > 40 % of RAM, work_mem x max_connections x 2 > RAM, the "
-        "workers' maintenance_work_mem > 25 %; info: shared_buffers < 15 %, and other values / –",
+        threshold=N_(
+            "shared_buffers > 40 % of RAM, work_mem x max_connections x 2 > RAM, the "
+            "workers' maintenance_work_mem > 25 %; info: shared_buffers < 15 %, and other values "
+            "/ –"
+        ),
         contact="dba",
         cause=N_("the defaults are for a small machine, or the machine has changed"),
         proof=N_("`agentpg tune settings` proposes nothing for memory."),
@@ -182,7 +185,9 @@ FIT_CHECKS = (
         code="G08",
         title=N_("Checkpoints and WAL"),
         levels=("info", "warning"),
-        threshold="> 30 % of 10 checkpoints or more not by the clock; slots without a limit / –",
+        threshold=N_(
+            "> 30 % of 10 checkpoints or more not by the clock; slots without a limit / –"
+        ),
         contact="dba",
         cause=N_("max_wal_size is small for what is written"),
         proof=N_("most checkpoints begin by the clock again."),
@@ -195,7 +200,7 @@ FIT_CHECKS = (
         code="G09",
         title=N_("The planner's costs of reading"),
         levels=("info",),
-        threshold="random_page_cost > 2 on an SSD / –",
+        threshold=N_("random_page_cost > 2 on an SSD / –"),
         contact="dba",
         cause=N_("the default is for a disk that turns"),
         proof=N_("the setting fits the disk."),
@@ -206,7 +211,7 @@ FIT_CHECKS = (
         code="G10",
         title=N_("Time-outs of roles"),
         levels=("info", "warning"),
-        threshold="statement_timeout for the whole server; info: none for a role / –",
+        threshold=N_("statement_timeout for the whole server; info: none for a role / –"),
         contact="dba",
         cause=N_("the default is no limit"),
         proof=N_("the role has its time-outs, and the server none."),
@@ -218,7 +223,7 @@ FIT_CHECKS = (
         code="G11",
         title=N_("The kernel's memory"),
         levels=("info",),
-        threshold="transparent huge pages always, overcommit_memory not 2 / –",
+        threshold=N_("transparent huge pages always, overcommit_memory not 2 / –"),
         contact="ops",
         cause=N_("the kernel's defaults are for desktops"),
         proof=N_("the kernel's setting is another, also after a restart of the machine."),
@@ -229,7 +234,7 @@ FIT_CHECKS = (
         code="G12",
         title=N_("What the server counts"),
         levels=("info",),
-        threshold="track_io_timing off, pg_stat_statements not loaded / –",
+        threshold=N_("track_io_timing off, pg_stat_statements not loaded / –"),
         contact="dba",
         cause=N_("the defaults count little"),
         proof=N_("`agentpg doctor slow` tells what statements cost."),

@@ -76,8 +76,10 @@ SWITCH_CHECKS = (
         code="G04",
         title=N_("Whether what is committed is kept"),
         levels=("info", "warning", "critical"),
-        threshold="synchronous_commit off (for a role: info) / fsync or full_page_writes off, "
-        "zero_damaged_pages or ignore_checksum_failure on",
+        threshold=N_(
+            "synchronous_commit off (for a role: info) / fsync or full_page_writes off, "
+            "zero_damaged_pages or ignore_checksum_failure on"
+        ),
         contact="dba",
         cause=N_("somebody has switched it for speed, or to save a damaged table"),
         proof=N_("the setting has its safe value."),
@@ -88,7 +90,7 @@ SWITCH_CHECKS = (
         code="G05",
         title=N_("Ways that the planner may not go"),
         levels=("warning",),
-        threshold="an enable_… that is on by default is off / –",
+        threshold=N_("an enable_… that is on by default is off / –"),
         contact="dba",
         cause=N_("it was switched off for one query, and holds for all"),
         proof=N_("the setting is on, and the query was mended otherwise."),
@@ -99,7 +101,7 @@ SWITCH_CHECKS = (
         code="G06",
         title=N_("Whether the server sees to its tables"),
         levels=("warning",),
-        threshold="autovacuum, track_counts or track_activities off / –",
+        threshold=N_("autovacuum, track_counts or track_activities off / –"),
         contact="dba",
         cause=N_("somebody has switched it off for a load, and forgotten it"),
         proof=N_("the setting is on."),

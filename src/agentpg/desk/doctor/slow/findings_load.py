@@ -191,7 +191,7 @@ LOAD_CHECKS = (
         code="S12",
         title=N_("Temporary files of queries"),
         levels=("info", "warning"),
-        threshold="> 1 GB an hour / –",
+        threshold=N_("> 1 GB an hour / –"),
         contact="dba",
         cause=N_("sorts and hashes need more than work_mem"),
         proof=N_("a day later less was written."),
@@ -202,7 +202,7 @@ LOAD_CHECKS = (
         code="S13",
         title=N_("Checkpoints before their time"),
         levels=("info", "warning"),
-        threshold="> 60 % of at least 10 / –; info from 30 % on",
+        threshold=N_("> 60 % of at least 10 / –; info from 30 % on"),
         contact="dba",
         cause=N_("max_wal_size is small for what is written, or somebody asks for them"),
         proof=N_("of the next ten checkpoints most come by the clock."),
@@ -217,7 +217,7 @@ LOAD_CHECKS = (
         code="S14",
         title=N_("Time spent with reading"),
         levels=("info", "warning"),
-        threshold=(
+        threshold=N_(
             "< 90 % from memory / –; info below 95 %; from 10,000 reads on that take 20 % of the "
             "time"
         ),

@@ -222,7 +222,7 @@ STATEMENT_CHECKS = (
         code="S10",
         title=N_("Statements that take most of the time"),
         levels=("info", "warning"),
-        threshold=(
+        threshold=N_(
             ">= 30 % of all time / –, at >= 50 ms a call and 0.5 ms a row in >= 50 calls, or at "
             ">= 1 s a call in >= 3; or 3 times as slow as before; info from 10 % on"
         ),
@@ -242,7 +242,7 @@ STATEMENT_CHECKS = (
         code="S11",
         title=N_("Statements that pg_stat_statements forgets"),
         levels=("warning",),
-        threshold="> 1 eviction an hour / –",
+        threshold=N_("> 1 eviction an hour / –"),
         contact="dba",
         cause=N_("statements with names or numbers of their own in each: there are too many kinds"),
         proof=N_("a day later none were forgotten."),

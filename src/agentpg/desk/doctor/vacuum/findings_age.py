@@ -323,8 +323,10 @@ AGE_CHECKS = (
         code="V06",
         title=N_("Age of the oldest transaction"),
         levels=("warning", "critical"),
-        threshold="> 110 % of autovacuum_freeze_max_age, or 50 % of 2^31 / > 125 % and no vacuum "
-        "at work, or 75 %",
+        threshold=N_(
+            "> 110 % of autovacuum_freeze_max_age, or 50 % of 2^31 / > 125 % and no vacuum "
+            "at work, or 75 %"
+        ),
         contact="dba",
         cause=N_("autovacuum does not get through the oldest tables"),
         proof=N_("the age falls to about vacuum_freeze_min_age when the oldest tables are done."),
@@ -337,8 +339,10 @@ AGE_CHECKS = (
         code="V07",
         title=N_("Age of the oldest multixact"),
         levels=("warning", "critical"),
-        threshold="> 110 % of autovacuum_multixact_freeze_max_age, or 50 % of 2^31 / > 125 % and "
-        "no vacuum at work, or 75 %",
+        threshold=N_(
+            "> 110 % of autovacuum_multixact_freeze_max_age, or 50 % of 2^31 / > 125 % and "
+            "no vacuum at work, or 75 %"
+        ),
         contact="dba",
         cause=N_("autovacuum does not get through the oldest tables"),
         proof=N_("the age falls when the oldest tables are vacuumed."),
@@ -351,8 +355,10 @@ AGE_CHECKS = (
         code="V08",
         title=N_("What keeps dead rows from being removed"),
         levels=("warning", "critical"),
-        threshold="> 1 h or 10 million transactions, or a vacuum in vain, prepared ones > 5 min / "
-        "> 6 h or 100 million, prepared ones > 1 h",
+        threshold=N_(
+            "> 1 h or 10 million transactions, or a vacuum in vain, prepared ones > 5 min / "
+            "> 6 h or 100 million, prepared ones > 1 h"
+        ),
         contact="dba",
         proof=N_("the oldest transaction is young, and a vacuum removes the dead rows."),
         meaning="Vacuum removes no row that somebody may still see: a session with an old "

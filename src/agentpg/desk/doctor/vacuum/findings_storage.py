@@ -168,7 +168,7 @@ STORAGE_CHECKS = (
         code="V09",
         title=N_("Large tables that are half empty"),
         levels=("info", "warning", "critical"),
-        threshold="> 40 % from 100 MB on / > 70 % from 1 GB on, measured; info by estimate",
+        threshold=N_("> 40 % from 100 MB on / > 70 % from 1 GB on, measured; info by estimate"),
         contact="dba",
         cause=N_("rows were changed or removed in masses, or vacuum came too late"),
         proof=N_("measured anew, the share is small."),
@@ -181,7 +181,9 @@ STORAGE_CHECKS = (
         code="V10",
         title=N_("Sequences near their end"),
         levels=("warning", "critical"),
-        threshold="> 75 % / > 90 % of the numbers of the sequence, or of the column that it fills",
+        threshold=N_(
+            "> 75 % / > 90 % of the numbers of the sequence, or of the column that it fills"
+        ),
         contact="dba",
         cause=N_("the column is an int, for which two thousand million are all there is"),
         proof=N_("the sequence and its column are bigint."),

@@ -284,8 +284,10 @@ TABLE_CHECKS = (
         code="V01",
         title=N_("Tables with many dead rows"),
         levels=("info", "warning", "critical"),
-        threshold="> 2 x the table's own autovacuum point, from 10,000 rows on, not vacuumed for "
-        "10 min / > 5 x, from 100,000 rows on, for 1 h",
+        threshold=N_(
+            "> 2 x the table's own autovacuum point, from 10,000 rows on, not vacuumed for "
+            "10 min / > 5 x, from 100,000 rows on, for 1 h"
+        ),
         contact="dba",
         cause=N_("rows change faster than autovacuum, with its limits, clears them away"),
         proof=N_("the dead rows are below the point where the table is vacuumed."),
@@ -300,7 +302,7 @@ TABLE_CHECKS = (
         code="V02",
         title=N_("Tables with many rows added since a vacuum"),
         levels=("info", "warning"),
-        threshold="> 5 x the table's own point for inserts, with autovacuum off / –",
+        threshold=N_("> 5 x the table's own point for inserts, with autovacuum off / –"),
         contact="dba",
         cause=N_("a large load, and autovacuum has not come to it yet"),
         proof=N_("the table was vacuumed after its last large load."),
@@ -313,8 +315,10 @@ TABLE_CHECKS = (
         code="V03",
         title=N_("Statistics that are stale, or missing"),
         levels=("warning",),
-        threshold="> 2 x the table's own analyze point, from 10,000 rows on, not analysed for "
-        "10 min; never analysed, from 1 MB on / –",
+        threshold=N_(
+            "> 2 x the table's own analyze point, from 10,000 rows on, not analysed for "
+            "10 min; never analysed, from 1 MB on / –"
+        ),
         contact="dba",
         cause=N_("rows were loaded or changed in masses, or the database was restored"),
         proof=N_("the table was analysed, and its plans fit its rows."),
@@ -326,7 +330,7 @@ TABLE_CHECKS = (
         code="V04",
         title=N_("Whether autovacuum is on"),
         levels=("info", "warning", "critical"),
-        threshold="off for a table with 10,000 rows (fewer: info) / off in the server",
+        threshold=N_("off for a table with 10,000 rows (fewer: info) / off in the server"),
         contact="dba",
         cause=N_("somebody has switched it off for a load, and forgotten it"),
         proof=N_("autovacuum is on, and the tables are vacuumed again."),
@@ -337,7 +341,7 @@ TABLE_CHECKS = (
         code="V05",
         title=N_("Workers of autovacuum"),
         levels=("warning",),
-        threshold="all of autovacuum_max_workers busy while tables wait / –",
+        threshold=N_("all of autovacuum_max_workers busy while tables wait / –"),
         contact="dba",
         cause=N_("the limit on their work is low for these tables, or they are too few"),
         proof=N_("no table waits while all workers are busy."),
