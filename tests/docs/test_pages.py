@@ -226,6 +226,9 @@ def with_busy_database(own_server: OwnServers) -> dict[str, str]:
     server.start()
     make_busy(server)
     return _libpq_variables(server.dsn())
+
+
+@pytest.fixture
 def with_stuck_queue(database: Database) -> dict[str, str]:
     """Tasks that nobody runs, an agent that was forgotten, and a schedule that does not fire."""
     with connect(database) as connection:
