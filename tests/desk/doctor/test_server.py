@@ -269,7 +269,8 @@ def _pair(
     status = primary.start()
     password = known_passwords(Folder(status.data.parent.parent))["postgres"]
     home = tmp_path / "standby"
-    mould.cast(home)
+    # The same cluster as the first of the servers.
+    mould.cast(home, 1)
     source = (
         f"host={status.socket_dir} port={status.port} user=postgres password={password}"
         " application_name='standby one'"
