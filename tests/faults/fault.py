@@ -14,6 +14,9 @@ from agentpg.settings import Settings
 
 G = TypeVar("G")
 
+# Its memory, its load, and what its kernel has ended.
+_OF_THE_MACHINE = ("H08", "H09", "H10")
+
 # What the doctor looks at while a fault lasts.
 Patient = tuple[Database, Settings]
 
@@ -37,6 +40,10 @@ class Fault(Generic[G]):
 
 
 def first_finding(database: Database, settings: Settings) -> Finding | None:
-    """What `agentpg doctor` shows first; None where that is no warning."""
-    found = [finding for room in examine(database, settings).values() for finding in room]
+    """What `agentpg doctor` shows first; None where that is no warning.
+
+    What it says of the machine is left out: other tests keep that busy.
+    """
+    rooms = examine(database, settings).values()
+    found = [one for room in rooms for one in room if one.code not in _OF_THE_MACHINE]
     return next(iter(at_or_above(found, "warning")), None)

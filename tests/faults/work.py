@@ -178,6 +178,19 @@ _TABLES: tuple[Fault[Installation], ...] = (
         "ALTER TABLE agentic_ai.tasks DISABLE TRIGGER USER",
         undone=("ALTER TABLE agentic_ai.tasks ENABLE TRIGGER USER",),
     )),
+    Fault(("I05",), "an index was not built to its end", _sql(
+        "CREATE TABLE built AS SELECT n FROM generate_series(1, 1000) AS n", "ANALYZE built",
+        "CREATE INDEX built_n ON built (n)",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'built_n'::regclass",
+        undone=("DROP TABLE built",),
+    )),
+    Fault(("I03",), "an index is there twice", _sql(
+        "CREATE TABLE doubled (n bigint PRIMARY KEY, text text)",
+        "INSERT INTO doubled SELECT n, md5(n::text) FROM generate_series(1, 100000) AS n",
+        "CREATE INDEX doubled_text ON doubled (text)",
+        "CREATE INDEX doubled_again ON doubled (text)", "VACUUM ANALYZE doubled",
+        undone=("DROP TABLE doubled",),
+    )),
     Fault(("V13",), "a constraint was never checked", _sql(
         "CREATE TABLE child (n int)", "ALTER TABLE child ADD CHECK (n > 0) NOT VALID",
         undone=("DROP TABLE child",),

@@ -134,7 +134,7 @@ def test_each_names_the_culprit_and_clears(worn: tuple[Database, Database]) -> N
 def test_a_short_time_of_watching_is_no_proof(worn: tuple[Database, Database]) -> None:
     database, _ = worn
     [finding] = _found(database, Policy())["I02"]
-    assert finding.level == "unknown"
+    assert finding.level == "info"
     assert "public.child_seldom" in finding.evidence["indexes"]
 
 

@@ -66,7 +66,7 @@ def _unused(say: Say, facts: Facts, policy: Policy) -> Said:
 
 def _too_short(say: Say, found: Sequence[Index], server: Server, policy: Policy) -> Finding:
     return say(
-        "unknown",
+        "info",
         N_("{count} indexes were not used yet, but they were watched for {window} only"),
         count=len(found),
         window=amount(server.window),
