@@ -106,3 +106,12 @@ LIMIT 1;
 -- name: dead_rows_of
 -- The dead rows of a table, as the server counts them.
 SELECT coalesce(pg_stat_get_dead_tuples(%(oid)s::oid), 0)::bigint;
+
+-- name: give_way
+-- End what this session of ours does, where somebody waits for it.
+SELECT pg_cancel_backend(%(pid)s)
+WHERE EXISTS (
+    SELECT
+    FROM pg_locks
+    WHERE NOT granted AND pid IS NOT NULL AND %(pid)s = ANY (pg_blocking_pids(pid))
+);

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from agentpg.db import Database, connect
+from agentpg.db import Connection, Database, connect
 from agentpg.desk.doctor.vacuum.policy import Policy
 from agentpg.desk.tune.keeping_up import KeepUpOptions, KeptUp, keep_up
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import VacuumThroughPooler
 from tests.pgbouncer import PROGRAM, pgbouncer
+from tests.waiting import eventually
 
 _POLICY = Policy(held_least=timedelta(), least_rows=1_000)
 
@@ -46,6 +49,26 @@ def test_what_is_behind_is_vacuumed_and_what_is_in_use_is_left(database: Databas
     assert kept.complete
     assert [one.table for one in keep(database).done] == ["busy"]
     assert keep(database) == KeptUp(done=(), left=(), complete=True)
+
+
+def test_nobody_waits_for_a_vacuum(database: Database) -> None:
+    make_behind(database, "slow")
+    # A rest after each page.
+    gently = KeepUpOptions(cost_delay=timedelta(milliseconds=100), cost_limit=1)
+    with ThreadPoolExecutor(1) as pool, connect(database) as other:
+        kept = pool.submit(keep_up, database, gently, lambda: None, _POLICY)
+        eventually(lambda: _is_vacuumed(other, "slow"))
+        other.execute(b"SET lock_timeout = '2500ms'")
+        other.execute(b"ALTER TABLE slow ADD COLUMN more int")
+        [left] = kept.result().left
+    assert (left.table, left.why) == ("slow", "somebody else waited for it")
+
+
+def _is_vacuumed(connection: Connection[Any], name: str) -> bool:
+    found = connection.execute(
+        b"SELECT FROM pg_stat_progress_vacuum WHERE relid = %s::regclass", [name]
+    )
+    return bool(found.fetchall())
 
 
 def test_no_vacuum_runs_in_vain(database: Database) -> None:

@@ -30,6 +30,7 @@ from agentpg.desk.backup.sessions import be_undisturbed
 from agentpg.desk.doctor.vacuum.looking import look_at_upkeep
 from agentpg.desk.doctor.vacuum.needs import Need, needs_of
 from agentpg.desk.doctor.vacuum.policy import Policy
+from agentpg.desk.tune.giving_way import GivesWay
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import VacuumThroughPooler, WorkUnderWay
 
@@ -94,11 +95,14 @@ def keep_up(
     with (
         driver_errors(database.target()),
         connect(database, "agentpg vacuum") as connection,
+        connect(database, "agentpg vacuum") as watcher,
     ):
         if lasting(connection) == "transaction":
             raise VacuumThroughPooler(target=database.target())
         be_undisturbed(connection)
-        return _Work(database, connection, options).do(needs, check)
+        be_undisturbed(watcher)
+        gives_way = GivesWay(connection, watcher)
+        return _Work(database, connection, gives_way, options).do(needs, check)
 
 
 def by_table(needs: Sequence[Need]) -> Iterator[tuple[Need, ...]]:
@@ -113,10 +117,15 @@ class _Work:
     """One round over one connection."""
 
     def __init__(
-        self, database: Database, connection: Connection[Any], options: KeepUpOptions
+        self,
+        database: Database,
+        connection: Connection[Any],
+        gives_way: GivesWay,
+        options: KeepUpOptions,
     ) -> None:
         self._schema = database.schema
         self._connection = connection
+        self._gives_way = gives_way
         self._options = options
         self._end = time.monotonic() + options.most.total_seconds()
         self._skipped: list[str] = []
@@ -171,8 +180,11 @@ class _Work:
         try:
             for step in steps:
                 self._limit()
-                self._connection.execute(_SQL.compose(step, table=Fragment(name)), {})
+                with self._gives_way.watching():
+                    self._connection.execute(_SQL.compose(step, table=Fragment(name)), {})
         except QueryCanceled:
+            if self._gives_way.gave_way:
+                return _left(needs, "somebody else waited for it")
             return _left(needs, "there was no time left")
         except ServerError as error:
             if self._connection.broken:
