@@ -19,13 +19,13 @@ def test_it_says_what_it_did_and_why(engine: Engine) -> None:
     task = engine.run(*AGENT, {"minutes": 1})
     assert task.status == "completed", task.error_message
     [done] = task.result["done"]
-    assert (done["table"], done["dead_rows"]) == ("behind", 0)
+    assert (done["table"], done["dead_rows"]) == ("agentic_ai.behind", 0)
     assert done["why"].startswith("12,000 dead rows, ")
     assert (task.result["left"], task.result["complete"]) == ([], True)
     with connect(engine.database) as connection:
         logged = connection.execute(
             b"SELECT message FROM task_events WHERE task_id = %s", [task.id]
         ).fetchall()
-    assert any("vacuum and analyze behind in" in message for (message,) in logged)
+    assert any("vacuum and analyze agentic_ai.behind in" in message for (message,) in logged)
     wrong = engine.run(*AGENT, {"minutes": 0})
     assert (wrong.status, engine.outcomes(wrong.id)) == ("failed", ["failed"])

@@ -211,7 +211,7 @@ ALTER ROLE {role} RESET {setting};
 
 -- name: reload
 -- Have the server read its files anew.
-SELECT pg_reload_conf();
+SELECT pg_catalog.pg_reload_conf();
 
 -- name: read_system
 -- The cluster's identifier.

@@ -2,12 +2,15 @@
 
 -- name: limits
 -- Each statement of the monitor reads only, waits for no lock and ends by itself; compiling a
--- plan would cost more than it gains. For the transaction only, since a pooler may be in between.
+-- plan would cost more than it gains. It finds nothing but what is the server's own: often it is a
+-- superuser's, who must not call what a database's owner has put before that. For the
+-- transaction only, since a pooler may be in between.
 SELECT
-    set_config('transaction_read_only', 'on', true),
-    set_config('statement_timeout', %(statement)s, true),
-    set_config('lock_timeout', %(lock)s, true),
-    set_config('jit', 'off', true);
+    pg_catalog.set_config('search_path', '', true),
+    pg_catalog.set_config('transaction_read_only', 'on', true),
+    pg_catalog.set_config('statement_timeout', %(statement)s, true),
+    pg_catalog.set_config('lock_timeout', %(lock)s, true),
+    pg_catalog.set_config('jit', 'off', true);
 
 -- name: guide_connections
 -- The operations guide: the number of connections, the server's own processes among them.
@@ -186,6 +189,10 @@ WHERE a.usename IS NOT NULL AND a.pid = %(pid)s AND a.backend_start = %(started_
 -- name: plan_for_any
 -- Parameters of a statement are not known here: let it be planned for any.
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true);
+
+-- name: search_as_ever
+-- A statement of the same role means what it would mean in any session of it.
+SET LOCAL search_path TO DEFAULT;
 
 -- name: prepare_explained
 -- The server takes only what has a plan, and one statement; nothing runs.

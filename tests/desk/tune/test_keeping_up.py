@@ -43,11 +43,15 @@ def test_what_is_behind_is_vacuumed_and_what_is_in_use_is_left(database: Databas
         other.execute(b"LOCK TABLE busy IN SHARE ROW EXCLUSIVE MODE")
         kept = keep(database)
     [done], [left] = kept.done, kept.left
-    assert (done.table, done.did, done.dead_rows) == ('"Be hind"', "vacuum and analyze", 0)
+    assert (done.table, done.did, done.dead_rows) == (
+        'agentic_ai."Be hind"',
+        "vacuum and analyze",
+        0,
+    )
     assert done.why.startswith("3,000 dead rows, 60.0 times the point where autovacuum acts")
-    assert (left.table, left.why) == ("busy", "somebody else works on it")
+    assert (left.table, left.why) == ("agentic_ai.busy", "somebody else works on it")
     assert kept.complete
-    assert [one.table for one in keep(database).done] == ["busy"]
+    assert [one.table for one in keep(database).done] == ["agentic_ai.busy"]
     assert keep(database) == KeptUp(done=(), left=(), complete=True)
 
 
@@ -61,7 +65,7 @@ def test_nobody_waits_for_a_vacuum(database: Database) -> None:
         other.execute(b"SET lock_timeout = '2500ms'")
         other.execute(b"ALTER TABLE slow ADD COLUMN more int")
         [left] = kept.result().left
-    assert (left.table, left.why) == ("slow", "somebody else waited for it")
+    assert (left.table, left.why) == ("agentic_ai.slow", "somebody else waited for it")
 
 
 def _is_vacuumed(connection: Connection[Any], name: str) -> bool:
@@ -100,7 +104,7 @@ def test_what_the_role_may_not_vacuum_is_left(
     with connect(superuser) as connection:
         connection.execute(f"ALTER DATABASE {database.name()} OWNER TO postgres".encode())
     [left] = keep(database).left
-    assert (left.table, left.why) == (name, "the role may not vacuum it")
+    assert (left.table, left.why) == (f"agentic_ai.{name}", "the role may not vacuum it")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")

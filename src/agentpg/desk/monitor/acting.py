@@ -88,6 +88,7 @@ def _explainable(reader: Reader, session: Session) -> str:
 
 
 def _plan(connection: Connection[tuple[object, ...]], statement: str) -> Plan:
+    connection.execute(_SQL["search_as_ever"])
     connection.execute(_SQL["plan_for_any"])
     prepare = _SQL.compose("prepare_explained", statement=Fragment(statement.rstrip("; \n\t")))
     # In binary form, since only the extended protocol refuses a second statement.

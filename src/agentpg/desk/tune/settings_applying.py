@@ -22,6 +22,7 @@ from agentpg.db import (
     Statements,
     connect,
     driver_errors,
+    identifier,
     server_message,
 )
 from agentpg.desk.check import Unlooked, looked
@@ -29,10 +30,12 @@ from agentpg.desk.doctor.settings.facts import Facts, Server, Setting
 from agentpg.desk.doctor.settings.looking import look_at_settings
 from agentpg.desk.doctor.settings.proposing import (
     Proposal,
+    is_about_durability,
     is_server_wide,
     lowers_durability,
 )
 from agentpg.desk.doctor.settings.units import is_same, shown
+from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.tune.settings_undo import Change, Undo, before, write_undo
 from agentpg.errors import (
     ServerBusy,
@@ -142,7 +145,7 @@ class Applier:
             reason = N_("a provider's roles are there")
             raise SettingsManaged(reason, target=self._database.target())
         wide = [one.name for one in changes if not one.role]
-        found = connection.execute(self._sql["may_alter"], {"names": wide}).fetchall()
+        found = self._ask(connection, "may_alter", names=wide)
         missing = [name for name, allowed in found if not allowed]
         grants = []
         if missing:
@@ -159,7 +162,7 @@ class Applier:
     def _more_grants(self, connection: Connection[Any], server: Server) -> list[str]:
         """What is needed beside the settings: to reload, and to know what was there before."""
         grants = []
-        [(allowed,)] = connection.execute(self._sql["may_reload"]).fetchall()
+        [(allowed,)] = self._ask(connection, "may_reload")
         if not allowed:
             grants.append(f"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {server.role}")
         if not server.sees_all:
@@ -167,7 +170,7 @@ class Applier:
         return grants
 
     def _may_set(self, connection: Connection[Any], change: Change) -> bool:
-        found = connection.execute(self._sql["may_set_for"], {"role": change.role}).fetchall()
+        found = self._ask(connection, "may_set_for", role=change.role)
         return bool(found and found[0][0])
 
     def _require_libraries(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
@@ -175,7 +178,9 @@ class Applier:
         for change in changes:
             if change.name != "shared_preload_libraries" or change.value_sql is None:
                 continue
-            for part in filter(None, (one.strip() for one in change.value_sql.split(","))):
+            for part in (one.strip() for one in change.value_sql.split(",")):
+                if part == "''":
+                    continue
                 try:
                     connection.execute(
                         self._sql.compose("load_library", library=Fragment(part)), {}
@@ -190,7 +195,7 @@ class Applier:
         automatic = self._automatic(connection, facts, wide)
         of_roles: dict[tuple[str, str], str] = {}
         for role in {one.role for one in changes if one.role}:
-            rows = connection.execute(self._sql["read_of_role"], {"role": role}).fetchall()
+            rows = self._ask(connection, "read_of_role", role=role)
             of_roles |= {(role, name): value for name, value in rows}
         return Undo(system=self._system(connection), changes=before(changes, automatic, of_roles))
 
@@ -198,11 +203,8 @@ class Applier:
         self, connection: Connection[Any], facts: Facts, names: list[str]
     ) -> dict[str, str]:
         """What the server's own file has now, by the file or else by where values come from."""
-        try:
-            rows = connection.execute(self._sql["read_automatic"], {"names": names}).fetchall()
-        except ServerError:
-            if connection.broken:
-                raise
+        rows = looked(lambda: self._ask(connection, "read_automatic", names=names))
+        if isinstance(rows, Unlooked):
             found = [one for name in names if (one := facts.setting(name)) is not None]
             return {
                 one.name: shown(one.value, one.unit)
@@ -212,13 +214,13 @@ class Applier:
         return dict(rows)
 
     def _system(self, connection: Connection[Any]) -> str:
-        found = looked(lambda: self._read_system(connection))
-        return "" if isinstance(found, Unlooked) else found
+        found = looked(lambda: self._ask(connection, "read_system"))
+        return "" if isinstance(found, Unlooked) else str(found[0][0])
 
-    def _read_system(self, connection: Connection[Any]) -> str:
-        with driver_errors(self._database.target(), connection):
-            [(system,)] = connection.execute(self._sql["read_system"]).fetchall()
-        return str(system)
+    def _ask(self, connection: Connection[Any], name: str, **values: object) -> list[Any]:
+        """What a statement gives, which calls nothing but the server's own functions."""
+        with Reader(self._database, connection).question() as asked:
+            return asked.execute(self._sql[name], values).fetchall()
 
     def _run_all(
         self, connection: Connection[Any], changes: Sequence[Change], undo: Undo, path: Path
@@ -242,7 +244,8 @@ class Applier:
         names = {"setting": Fragment(change.name_sql), "value": Fragment(change.value_sql or "")}
         if change.role:
             statement = "set_for_role" if change.value_sql is not None else "reset_for_role"
-            composed = self._sql.compose(statement, role=change.role, **names)
+            role = Fragment(identifier(change.role))
+            composed = self._sql.compose(statement, role=role, **names)
         else:
             statement = "set_system" if change.value_sql is not None else "reset_system"
             composed = self._sql.compose(statement, **names)
@@ -293,4 +296,7 @@ def _text(value_sql: str) -> str:
 
 
 def _is_weaker(change: Change) -> bool:
-    return change.value_sql is not None and lowers_durability(change.name, _text(change.value_sql))
+    if change.value_sql is None:
+        # It was set because the files, or the server for this role, have the weaker value.
+        return is_about_durability(change.name)
+    return lowers_durability(change.name, _text(change.value_sql))

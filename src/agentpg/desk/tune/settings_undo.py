@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +22,17 @@ FOLDER = Path("undo")
 
 _HEAD = "-- agentpg: undo of settings; server "
 _HOW = "-- agentpg tune settings --undo FILE, or psql -f FILE as a superuser"
-_RELOAD = "SELECT pg_reload_conf();"
+_RELOAD = "SELECT pg_catalog.pg_reload_conf();"
 
 _NAME = r'"(?:[^"]|"")+"(?:\."(?:[^"]|"")+")*'
 _TEXT = r"E?'(?:[^']|'')*'"
-_LINE = re.compile(
+# Names and values may have line breaks in them.
+_STATEMENT = re.compile(
     rf"ALTER (?:SYSTEM|ROLE (?P<role>{_NAME})) "
-    rf"(?:SET (?P<set>{_NAME}) = (?P<value>{_TEXT}(?:, {_TEXT})*)|RESET (?P<reset>{_NAME}));"
+    rf"(?:SET (?P<set>{_NAME}) = (?P<value>{_TEXT}(?:, {_TEXT})*)|RESET (?P<reset>{_NAME}));\n"
 )
+_PASSED_OVER = re.compile(rf"--[^\n]*\n|{re.escape(_RELOAD)}\n|\s+")
+_PART = re.compile(r'"((?:[^"]|"")+)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +96,16 @@ def write_undo(home: Path, undo: Undo, target: str, now: datetime) -> Path:
     folder = home / FOLDER
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = folder / f"settings-{stamp}-{secrets.token_hex(2)}.sql"
-    lines = [f"{_HEAD}{undo.system or '-'}", f"-- {now.isoformat()}, {target}", _HOW]
+    lines = [
+        f"{_HEAD}{undo.system or '-'}",
+        f"-- {now.isoformat()}, {' '.join(target.split())}",
+        _HOW,
+    ]
     lines += [change.sql for change in undo.changes]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write("\n".join([*lines, _RELOAD, ""]))
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write("\n".join([*lines, _RELOAD, ""]).encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -110,27 +117,32 @@ def read_undo(path: Path) -> Undo:
     """What a file takes back. Raises FileNotRead, and UndoUnreadable where a line is none that we
     would have written: nothing else is run."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise FileNotRead(str(error), path=path) from None
-    if not lines or not lines[0].startswith(_HEAD):
+    head, _, rest = text.partition("\n")
+    if not head.startswith(_HEAD):
         raise UndoUnreadable(N_("it was not written by agentpg"), path=path)
-    system = lines[0].removeprefix(_HEAD).strip()
-    changes = []
-    for line in lines[1:]:
-        if not line.strip() or line.startswith("--") or line == _RELOAD:
+    system = head.removeprefix(_HEAD).strip()
+    return Undo(system="" if system == "-" else system, changes=tuple(_changes(rest, path)))
+
+
+def _changes(text: str, path: Path) -> Iterator[Change]:
+    text, at = f"{text.rstrip()}\n", 0
+    while at < len(text):
+        passed = _PASSED_OVER.match(text, at)
+        if passed is not None:
+            at = passed.end()
             continue
-        found = _LINE.fullmatch(line)
+        found = _STATEMENT.match(text, at)
         if found is None:
             raise UndoUnreadable(N_("a line is not one that agentpg writes"), path=path)
-        changes.append(
-            Change(
-                name=_bare(found["set"] or found["reset"]),
-                value_sql=found["value"],
-                role=_bare(found["role"]) if found["role"] else "",
-            )
+        at = found.end()
+        yield Change(
+            name=_bare(found["set"] or found["reset"]),
+            value_sql=found["value"],
+            role=_bare(found["role"]) if found["role"] else "",
         )
-    return Undo(system="" if system == "-" else system, changes=tuple(changes))
 
 
 def _value_sql(name: str, value: str) -> str:
@@ -143,4 +155,4 @@ def _value_sql(name: str, value: str) -> str:
 
 
 def _bare(name: str) -> str:
-    return ".".join(part[1:-1].replace('""', '"') for part in name.split("."))
+    return ".".join(part.replace('""', '"') for part in _PART.findall(name))

@@ -67,6 +67,18 @@ def test_what_the_machine_has(roots: Roots) -> None:
     assert (found.huge_pages, found.overcommit, found.disk) == ("always", 0, None)
 
 
+def test_the_file_system_is_the_one_of_the_wal(roots: Roots, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    own = roots.proc / str(os.getpid()) / "cwd"
+    own.unlink(missing_ok=True)
+    own.symlink_to(data)
+    assert _read(roots).volume_bytes is None
+    (data / "pg_wal").symlink_to("/proc")
+    # Another file system than the one of the data: it has no blocks at all.
+    assert _read(roots).volume_bytes == 0
+
+
 def test_a_control_group_may_have_less_and_so_may_those_above_it(roots: Roots) -> None:
     groups = roots.sys / "fs/cgroup"
     _write(

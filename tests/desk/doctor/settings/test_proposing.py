@@ -166,6 +166,21 @@ def test_wal_for_five_minutes_as_far_as_the_disk_allows() -> None:
     assert "max_wal_size" not in proposed(facts(checkpoints=few))
 
 
+def test_what_might_keep_the_server_from_starting_is_asked_for() -> None:
+    found = facts({"shared_buffers": "16384"})
+    assert isinstance(found.settings, dict)
+    assert not proposed(found)["shared_buffers"].asked
+    pages = {**found.settings, "huge_pages": a_setting("huge_pages", "on", "")}
+    assert proposed(replace(found, settings=pages))["shared_buffers"].asked
+    server = found.server
+    assert isinstance(server, Server)
+    standby = replace(server, in_recovery=True)
+    assert proposed(facts({"max_connections": "9000"}, server=standby)) == {}
+    forced = Checkpoints(timed=4, requested=6, seconds=3600.0)
+    unseen = Machine(ram_bytes=16 * _GIB, cpus=4, disk="ssd")
+    assert proposed(facts(checkpoints=forced, machine=unseen))["max_wal_size"].asked
+
+
 def test_more_memory_for_sorts_only_where_some_went_to_disk() -> None:
     server = facts().server
     assert isinstance(server, Server)
@@ -229,6 +244,8 @@ def test_what_lowers_durability() -> None:
     assert lowers_durability("zero_damaged_pages", "on")
     assert lowers_durability("synchronous_commit", "local")
     assert not lowers_durability("synchronous_commit", "remote_apply")
+    assert lowers_durability("fsync", "f")
+    assert lowers_durability("ignore_checksum_failure", "tr")
     assert not lowers_durability("autovacuum", "off")
 
 

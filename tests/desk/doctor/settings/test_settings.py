@@ -16,7 +16,7 @@ from agentpg.desk.doctor.settings.policy import Policy
 from agentpg.desk.doctor.settings.proposing import Proposal, propose
 from agentpg.desk.finding import Finding
 from agentpg.desk.tune.settings_applying import Applier, changes_of, choose
-from agentpg.desk.tune.settings_undo import Change, read_undo
+from agentpg.desk.tune.settings_undo import Change, Undo, read_undo
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import (
     SettingNotProposed,
@@ -227,6 +227,16 @@ def test_commits_are_not_made_less_safe(database: Database, tmp_path: Path) -> N
     undone = applier.undo(read_undo(applied.undo), applied.undo)
     assert undone.left == ("fsync",)
     assert bad(database) == []
+    # The files have it off, so that taking it out of the server's own would switch it off.
+    reset = Change(name="fsync", value_sql=None)
+    assert applier.undo(Undo(system="", changes=(reset,)), applied.undo).left == ("fsync",)
+
+
+def test_no_library_at_all_comes_back(database: Database, tmp_path: Path) -> None:
+    empty = Change(name="shared_preload_libraries", value_sql="''")
+    applied = Applier(database, tmp_path).apply([empty])
+    assert applied.outcomes[0].state in ("holds", "after restart")
+    reload(database, "ALTER SYSTEM RESET ALL")
 
 
 def test_who_may_not_is_told_what_to_grant(
@@ -259,6 +269,22 @@ def test_a_role_without_rights_sees_what_it_may(server: EmbeddedServer) -> None:
     assert found["G01"].remedies[0].sql.startswith("GRANT SELECT ON pg_file_settings TO admin")
 
 
+def test_any_name_and_value_comes_back(database: Database, tmp_path: Path) -> None:
+    role = 'a.b@c "d"\n50 % \u2028;\U0001f600'
+    quoted = '"' + role.replace('"', '""') + '"'
+    run(database, f"CREATE ROLE {quoted}", f"ALTER ROLE {quoted} SET statement_timeout = '7s'")
+    change = Change(name="statement_timeout", value_sql="'5min'", role=role)
+    applier = Applier(Database(database.dsn, database.schema), tmp_path)
+    applied = applier.apply([change])
+    back = read_undo(applied.undo)
+    assert [(one.role, one.value_sql) for one in back.changes] == [(role, "'7s'")]
+    applier.undo(back, applied.undo)
+    with connect(database) as connection:
+        kept = connection.execute(b"SELECT rolconfig FROM pg_roles WHERE rolname = %s", [role])
+        assert kept.fetchall() == [(["statement_timeout=7s"],)]
+    run(database, f"DROP ROLE {quoted}")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -284,3 +310,36 @@ def test_only_what_is_ours_is_undone_and_where_it_was(database: Database, tmp_pa
         Applier(database, tmp_path).undo(read_undo(file), file)
     with pytest.raises(SettingNotProposed, match="no_such"):
         choose((), ["no_such"])
+
+
+def test_nobody_elses_functions_are_called(database: Database, tmp_path: Path) -> None:
+    run(
+        database,
+        "CREATE SCHEMA theirs",
+        "CREATE SEQUENCE theirs.called",
+        *(
+            f"CREATE FUNCTION theirs.{name} LANGUAGE sql AS "
+            f"$$SELECT pg_catalog.nextval('theirs.called'); {body}$$"
+            for name, body in (
+                ("now() RETURNS timestamptz", "SELECT pg_catalog.now()"),
+                ("pg_reload_conf() RETURNS bool", "SELECT true"),
+                (
+                    "set_config(text, text, bool) RETURNS text",
+                    "SELECT pg_catalog.set_config($1, $2, $3)",
+                ),
+            )
+        ),
+        f"ALTER DATABASE {database.name()} SET search_path = theirs, pg_catalog",
+    )
+    try:
+        assert [one for one in look(database) if one.level == "unknown"] == []
+        change = Change(name="track_io_timing", value_sql="'on'")
+        applier = Applier(database, tmp_path)
+        applied = applier.apply([change])
+        applier.undo(read_undo(applied.undo), applied.undo)
+        with connect(database) as connection:
+            called = connection.execute(b"SELECT is_called FROM theirs.called").fetchall()
+        assert called == [(False,)]
+    finally:
+        reset = f"ALTER DATABASE {database.name()} RESET search_path"
+        run(database, reset, "DROP SCHEMA theirs CASCADE")

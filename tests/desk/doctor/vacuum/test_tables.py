@@ -73,16 +73,16 @@ def test_a_table_whose_autovacuum_is_off(superuser: Database) -> None:
     )
     found = look(superuser)
     assert amiss(found) == [
-        ("V04", "warning", "busy"),
-        ("V01", "warning", "busy"),
-        ("V03", "warning", "busy"),
+        ("V04", "warning", "agentic_ai.busy"),
+        ("V01", "warning", "agentic_ai.busy"),
+        ("V03", "warning", "agentic_ai.busy"),
     ]
     dead = found[1]
     assert dead.evidence["dead_rows"] == 12000
     assert dead.evidence["vacuum_trigger"] == 50 + 2400
     assert "switched off for this table" in dead.reason()
-    assert dead.remedies[0].command == "agentpg tune vacuum busy"
-    run(superuser, "ALTER TABLE busy RESET (autovacuum_enabled)", "VACUUM ANALYZE busy")
+    assert dead.remedies[0].command == "agentpg tune vacuum agentic_ai.busy"
+    run(superuser, "ALTER TABLE agentic_ai.busy RESET (autovacuum_enabled)", "VACUUM ANALYZE busy")
     assert amiss(look(superuser)) == []
 
 
@@ -93,11 +93,11 @@ def test_many_rows_added_and_never_counted(superuser: Database) -> None:
         "INSERT INTO loaded SELECT generate_series(1, 30000)",
     )
     found = amiss(look(superuser))
-    assert ("V02", "warning", "loaded") in found
-    assert ("V03", "warning", "loaded") in found
+    assert ("V02", "warning", "agentic_ai.loaded") in found
+    assert ("V03", "warning", "agentic_ai.loaded") in found
     run(superuser, "VACUUM ANALYZE loaded")
     # It is off still, of a table that is well.
-    assert amiss(look(superuser)) == [("V04", "warning", "loaded")]
+    assert amiss(look(superuser)) == [("V04", "warning", "agentic_ai.loaded")]
 
 
 def test_a_snapshot_that_is_held_makes_vacuum_vain(superuser: Database, database: Database) -> None:
@@ -120,7 +120,7 @@ def test_a_snapshot_that_is_held_makes_vacuum_vain(superuser: Database, database
         assert (first.evidence["agent"], first.evidence["task"]) == ("Reader", str(task))
         assert "the agent Reader" in first.reason()
         assert first.remedies[0].sql == f"SELECT pg_terminate_backend({pid})"
-        assert (second.code, second.subject) == ("V01", "queue")
+        assert (second.code, second.subject) == ("V01", "agentic_ai.queue")
         assert "vacuumed in vain" in second.reason()
         # Who has only just begun hinders nobody.
         patient = replace(_POLICY, held_least=timedelta(minutes=1))
@@ -137,15 +137,15 @@ def test_sequences_end_where_their_columns_do(superuser: Database) -> None:
         "SELECT setval('numbered_plain_seq', 1700000000)",
         "SELECT setval('numbered_big_seq', 1700000000)",
         # The sequence has room, and what it fills has none.
-        "ALTER SEQUENCE numbered_plain_seq AS bigint",
+        "ALTER SEQUENCE agentic_ai.numbered_plain_seq AS bigint",
     )
     found = [one for one in look(superuser) if one.code == "V10"]
     assert {(one.level, one.subject, one.evidence["percent"]) for one in found} == {
-        ("critical", "numbered_small_seq", 97),
-        ("warning", "numbered_plain_seq", 79),
+        ("critical", "agentic_ai.numbered_small_seq", 97),
+        ("warning", "agentic_ai.numbered_plain_seq", 79),
     }
     plain = next(one for one in found if one.level == "warning")
-    assert plain.evidence["fills"] == "numbered.plain"
+    assert plain.evidence["fills"] == "agentic_ai.numbered.plain"
     with connect(superuser) as connection:
         connection.execute((plain.remedies[0].sql).encode())
     run(superuser, "ALTER TABLE numbered DROP COLUMN small")
@@ -163,12 +163,12 @@ def test_what_the_catalogue_says_is_not_as_meant(superuser: Database) -> None:
     )
     found = look(superuser)
     assert amiss(found) == [
-        ("V12", "warning", "child"),
-        ("V12", "warning", "tasks"),
-        ("V13", "warning", "child"),
+        ("V12", "warning", "agentic_ai.child"),
+        ("V12", "warning", "agentic_ai.tasks"),
+        ("V13", "warning", "agentic_ai.child"),
     ]
     remedies = [one.remedies[0].sql for one in found if one.level != "ok"]
-    assert remedies[2] == 'ALTER TABLE child VALIDATE CONSTRAINT "Its parent"'
+    assert remedies[2] == 'ALTER TABLE agentic_ai.child VALIDATE CONSTRAINT "Its parent"'
     run(superuser, *remedies)
     assert amiss(look(superuser)) == []
 
@@ -207,12 +207,13 @@ def test_bloat_is_estimated_and_measured_where_that_can_be(superuser: Database) 
     )
 
     def judged() -> Finding:
-        [finding] = [one for one in look(superuser) if one.subject == "airy" and one.code == "V09"]
+        found = [one for one in look(superuser) if one.code == "V09"]
+        [finding] = [one for one in found if one.subject == "agentic_ai.airy"]
         return finding
 
     estimate = judged()
     assert (estimate.level, estimate.evidence["percent"]) == ("info", 89)
-    assert estimate.message().startswith("by an estimate 89 % of airy is free or dead")
+    assert estimate.message().startswith("by an estimate 89 % of agentic_ai.airy is free or dead")
     with connect(superuser) as connection:
         there = b"SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'"
         if not connection.execute(there).fetchall():

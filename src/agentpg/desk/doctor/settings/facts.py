@@ -112,7 +112,7 @@ class Own:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What the server may use: memory and processors within its control group, the kind of disk,
-    None where not known; `volume_bytes` is the size of the file system of its data.
+    None where not known; `volume_bytes` is the size of the file system of its WAL.
 
     `huge_pages` is the kernel's word for transparent ones, `overcommit` its mode of promising
     memory, 0 to 2.

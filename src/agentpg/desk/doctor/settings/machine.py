@@ -44,7 +44,8 @@ def read_machine(process: int, data: Path | None, roots: Roots | None = None) ->
         ram_bytes=_least(ram, most_ram),
         cpus=_least(cpus, most_cpus),
         disk=_disk(folder, roots),
-        volume_bytes=_volume(folder),
+        # Often a link to a smaller file system, and full it stops the server.
+        volume_bytes=_volume(None if folder is None else folder / "pg_wal"),
         is_limited=most_ram is not None and (ram is None or most_ram < ram),
         huge_pages=_huge_pages(roots),
         overcommit=_number(roots.proc / "sys/vm/overcommit_memory"),

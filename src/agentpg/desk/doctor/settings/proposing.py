@@ -96,13 +96,20 @@ def propose(facts: Facts, policy: Policy) -> tuple[Proposal, ...]:
     return tuple(found)
 
 
+def is_about_durability(name: str) -> bool:
+    """Whether what was committed is less safe with some values of this setting."""
+    return name in _DURABLE
+
+
 def lowers_durability(name: str, value: str) -> bool:
     """Whether a setting of this value makes what was committed less safe."""
     safe = _DURABLE.get(name)
     if safe is None:
         return False
-    weaker = ("off", "false", "no", "0", "local") if safe[0] == "on" else ("on", "true", "yes", "1")
-    return value.lower() in weaker
+    # The server takes the beginnings of words, too, where they are of one alone.
+    said = value.strip().lower()
+    words = ("off", "false", "no", "0", "local") if safe[0] == "on" else ("on", "true", "yes", "1")
+    return said not in ("", "o") and any(word.startswith(said) for word in words)
 
 
 def _proposal(
@@ -188,7 +195,10 @@ def _buffers(facts: Facts, ram: int, policy: Policy) -> Iterator[Proposal]:
     source = "PostgreSQL manual: Resource Consumption"
     level: Level = "warning" if taken / ram > policy.buffers_most else "info"
     proposed = megabytes(ram * policy.buffers)
-    yield _proposal(one, proposed, "memory", why, source, values=values, level=level)
+    # With huge pages that must be there, more than was set aside of them keeps it from starting.
+    pages = facts.setting("huge_pages")
+    asked = pages is not None and pages.value == "on" and ram * policy.buffers > taken
+    yield _proposal(one, proposed, "memory", why, source, values=values, level=level, asked=asked)
 
 
 def _cache(facts: Facts, ram: int, policy: Policy) -> Iterator[Proposal]:
@@ -244,8 +254,9 @@ def _work(facts: Facts, ram: int, policy: Policy) -> Iterator[Proposal]:
         fewer = facts.setting("max_connections")
         if most >= _MIB:
             yield _proposal(one, megabytes(most), "memory", why, source, **said)
-        elif fewer is not None:
-            # With less to sort in than this, nothing works well.
+        elif fewer is not None and not facts.server.in_recovery:
+            # With less to sort in than this, nothing works well; and a standby with fewer sessions
+            # than its primary does not start.
             number = max(int(ram * policy.work / (taken * policy.work_sorts)) // 10 * 10, 10)
             yield _proposal(fewer, str(number), "memory", why, source, asked=True, **said)
     elif taken * 4 <= most and facts.server.temp_bytes >= policy.spilled_bytes:
@@ -296,7 +307,17 @@ def _max_wal(facts: Facts, policy: Policy) -> Iterator[Proposal]:
     rate = None if isinstance(facts.wal, Unlooked) else facts.wal.per_second
     values = {"percent": round(share * 100), "rate": "–" if rate is None else size(rate)}
     source = "5 minutes of WAL at the measured rate, 20 % of the disk at most"
-    yield _proposal(one, megabytes(wanted), "writing", why, source, values=values, level="warning")
+    yield _proposal(
+        one,
+        megabytes(wanted),
+        "writing",
+        why,
+        source,
+        values=values,
+        level="warning",
+        # What the disk has room for is then for somebody else to say.
+        asked=volume is None,
+    )
 
 
 def _wal_of_a_checkpoint(facts: Facts, policy: Policy) -> int:
