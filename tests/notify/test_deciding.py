@@ -109,6 +109,15 @@ def test_one_look_makes_one_message_for_a_contact_the_worst_first() -> None:
     )
 
 
+def test_of_what_is_found_twice_the_worst_counts() -> None:
+    """Two sessions of one program are one thing."""
+    desk = Desk()
+    found = [a_condition(level=level) for level in ("warning", "critical", "warning")]
+    desk.look(*found)
+    desk.look(*found)
+    assert desk.only.condition.level == "critical"
+
+
 def test_it_is_told_again_after_its_time_and_at_once_when_it_is_worse() -> None:
     desk = Desk(escalate_after=None)
     warning = a_condition(level="warning")

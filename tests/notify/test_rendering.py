@@ -88,3 +88,9 @@ def test_pages_are_links_where_it_is_known_where_they_are() -> None:
 def test_a_template_of_another_release_is_said_as_it_is() -> None:
     unknown = a_condition(sentence="{gone} is not known")
     assert "{gone} is not known" in said(a_message(an_alert(unknown))).text
+
+
+def test_a_reason_has_its_own_values() -> None:
+    found = a_condition(sentence="{subject}: {because}", subject="x",
+                        evidence={"because": "it takes {size}", "size": "1 MB"})  # fmt: skip
+    assert found.message() == "x: it takes 1 MB"

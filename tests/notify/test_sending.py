@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +156,39 @@ def test_a_server_that_dies_midway_has_not_taken_it(tmp_path: Path) -> None:
         assert server.mails() == []
 
 
+def test_what_was_taken_is_taken_whatever_is_said_at_parting(tmp_path: Path) -> None:
+    """Some servers answer QUIT with an error, or not at all."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=_impolite, args=(listening,))
+    thread.start()
+    port = listening.getsockname()[1]
+    send("email", notify_ops_email="ops@corp.internal", notify_smtp_host="127.0.0.1",
+         notify_smtp_port=port, notify_smtp_security="none")  # fmt: skip
+    thread.join()
+    listening.close()
+
+
+def _impolite(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as lines:
+        connection.sendall(b"220 here\r\n")
+        for line in lines:
+            if line.upper() == b"DATA\r\n":
+                connection.sendall(b"354 go on\r\n")
+                while lines.readline() != b".\r\n":
+                    pass
+            connection.sendall(b"451 no\r\n" if line.upper() == b"QUIT\r\n" else b"250 OK\r\n")
+
+
+def test_a_login_within_the_address_is_used_and_not_said(hook: Receiver) -> None:
+    place = hook.url.removeprefix("http://")
+    send("webhook", notify_ops_webhook=f"http://kim:s3cret%21@{place}/x")
+    assert hook.headers[0]["Authorization"] == "Basic a2ltOnMzY3JldCE="
+    with pytest.raises(NotTold) as caught:
+        send("webhook", notify_ops_webhook="http://kim:s3cret@localhost/x")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_webhook_is_alertmanagers_and_signed(hook: Receiver) -> None:
     ended = an_alert(a_condition("B02"), state="resolved", resolved_at=an_alert().seen_at)
     settings = {"notify_ops_webhook": f"{hook.url}/x", "notify_webhook_secret": "k3y"}
@@ -202,7 +237,9 @@ def test_a_webhook_that_fails_says_why_and_never_its_address(hook: Receiver) -> 
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
-def test_everything_else_goes_through_apprise(hook: Receiver) -> None:
+def test_everything_else_goes_through_apprise(
+    hook: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     send("apprise", notify_ops_apprise=hook.url.replace("http:", "json:"))
     [document] = hook.documents()
     assert document["title"].startswith("[agentpg critical] B01 there is no backup")
@@ -211,6 +248,7 @@ def test_everything_else_goes_through_apprise(hook: Receiver) -> None:
     for url in ("nosuchservice://somewhere", hook.url.replace("http:", "json:") + "1"):
         with pytest.raises(NotTold, match="by apprise was not taken"):
             send("apprise", notify_ops_apprise=url)
+    assert "somewhere" not in caplog.text, "a token may be there"
 
 
 def test_a_way_that_is_no_more_in_the_settings_is_an_error() -> None:

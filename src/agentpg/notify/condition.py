@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,12 @@ class Condition:
     remedies: tuple[Remedy, ...] = ()
     proof: str = ""
     contact: str = "dba"
+
+    def __post_init__(self) -> None:
+        # What was found may be a name in bytes of no alphabet; neither jsonb nor mail take those.
+        object.__setattr__(self, "subject", _fit(self.subject))
+        object.__setattr__(self, "evidence", _fit(dict(self.evidence)))
+        object.__setattr__(self, "remedies", tuple(map(_fit_remedy, self.remedies)))
 
     @property
     def fingerprint(self) -> str:
@@ -86,10 +93,32 @@ class Condition:
             # A reason that is one of our sentences.
             said["why"] = translate(said["why"])
         try:
+            if isinstance(said.get("because"), str):
+                # A reason that has values of its own.
+                said["because"] = translate(said["because"]).format_map(said)
             return translate(text).format_map(said)
         except (KeyError, IndexError, ValueError):
             # Kept by another release: the template as it is says more than nothing.
             return translate(text)
+
+
+def _fit(value: Any) -> Any:
+    """The same, without what jsonb, files and mail can't have."""
+    match value:
+        case str():
+            text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+            return text.replace("\0", "\\0")
+        case float() if not math.isfinite(value):
+            return str(value)
+        case Mapping():
+            return {str(_fit(name)): _fit(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_fit(one) for one in value]
+    return value
+
+
+def _fit_remedy(remedy: Remedy) -> Remedy:
+    return dataclasses.replace(remedy, command=_fit(remedy.command), sql=_fit(remedy.sql))
 
 
 def at_least(level: str, least: str) -> bool:

@@ -60,7 +60,7 @@ class Case:
 def decide(alerts: Iterable[Alert], case: Case) -> Decision:
     """The decision for the alerts that were kept: those that are open or were so lately."""
     known = _latest(alerts)
-    found = {one.fingerprint: one for one in case.look.conditions}
+    found = _worst_of_each(case.look.conditions)
     changed: list[Alert] = []
     dropped: list[UUID] = []
     told: defaultdict[str, list[Event]] = defaultdict(list)
@@ -77,6 +77,17 @@ def decide(alerts: Iterable[Alert], case: Case) -> Decision:
     for events in told.values():
         events.sort(key=_urgency)
     return Decision(changed=changed, dropped=dropped, told=dict(told))
+
+
+def _worst_of_each(conditions: Iterable[Condition]) -> dict[str, Condition]:
+    """Of each thing the worst that was found, and of equals the first: two sessions of one program
+    are one thing."""
+    found: dict[str, Condition] = {}
+    for one in conditions:
+        kept = found.setdefault(one.fingerprint, one)
+        if LEVELS.index(one.level) > LEVELS.index(kept.level):
+            found[one.fingerprint] = one
+    return found
 
 
 def _latest(alerts: Iterable[Alert]) -> dict[str, Alert]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
@@ -69,6 +69,11 @@ class Posted:
     way: str
     message: Message
 
+    @property
+    def route(self) -> str:
+        """The contact with the way to it."""
+        return f"{self.contact} {self.way}"
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -113,7 +118,9 @@ class Alerts:
             now = self._begin()
             case = Case(look=look, silences=self.silences(), policy=policy, now=now, new_id=uuid7)
             decision = decide(self._alerts(policy), case)
-            self._keep(decision.changed, decision.dropped)
+            self._keep(decision.changed, is_late=False)
+            if decision.dropped:
+                self._run("drop_alerts", ids=list(decision.dropped))
             for message in messages(decision, self._database.target(), now):
                 self._post(message, policy)
             self._note_looks({**seconds, HEALTH: sum(seconds.values())})
@@ -123,6 +130,7 @@ class Alerts:
         """Remove what is long over: messages, alerts, silences, and the completed tasks of these
         types that did the looking."""
         with self._connection.transaction():
+            self._run("limits")
             self._run("forget")
             self._run("forget_looks", agent=agent, task_types=list(task_types))
 
@@ -137,10 +145,11 @@ class Alerts:
             self._note_looks({WATCH: 0.0})
             kept = {one.fingerprint: one.id for one in self.open_alerts()}
             own = [one for one in alerts if kept.get(one.fingerprint, one.id) == one.id]
-            self._keep(own, ())
+            self._keep(own, is_late=True)
             for one in unsent:
                 self._run(
                     "repost",
+                    id=uuid5(one.message.id, one.way),
                     contact=one.message.contact,
                     way=one.way,
                     message=Jsonb(one.message.document()),
@@ -188,12 +197,15 @@ class Alerts:
 
     def is_due(self) -> bool:
         """Whether a message is due."""
-        [row] = self._rows("due")
+        [row] = self._quickly("due")
         return bool(row["exists"])
 
-    def take(self) -> Posted | None:
-        """The next message that is due, which nobody else gets for a while; None if none is."""
-        rows = self._rows("take")
+    def take(self, closed: Collection[str] = ()) -> Posted | None:
+        """The next message that is due, which nobody else gets for a while; None if none is.
+
+        `closed` are the routes that are not to be gone now.
+        """
+        rows = self._quickly("take", closed=list(closed))
         if not rows:
             return None
         [row] = rows
@@ -201,11 +213,11 @@ class Alerts:
 
     def sent(self, posted: Posted) -> None:
         """It was handed over."""
-        self._run("sent", id=posted.id)
+        self._quickly("sent", id=posted.id)
 
     def not_sent(self, posted: Posted, error: str) -> None:
         """It was not, for this reason."""
-        self._run("not_sent", id=posted.id, error=error)
+        self._quickly("not_sent", id=posted.id, error=error)
 
     def _begin(self) -> datetime:
         """Keep others from deciding until the end of the transaction; the moment."""
@@ -218,11 +230,9 @@ class Alerts:
     def _alerts(self, policy: Policy) -> list[Alert]:
         return [_alert(row) for row in self._rows("alerts", recent=policy.return_window)]
 
-    def _keep(self, changed: Sequence[Alert], dropped: Sequence[UUID]) -> None:
+    def _keep(self, changed: Sequence[Alert], *, is_late: bool) -> None:
         for one in changed:
-            self._run("keep_alert", **_row(one))
-        if dropped:
-            self._run("drop_alerts", ids=list(dropped))
+            self._run("keep_alert", **_row(one), is_late=is_late)
 
     def _post(self, message: Message, policy: Policy) -> None:
         for way in policy.contacts[message.contact].ways:
@@ -232,10 +242,16 @@ class Alerts:
     def _note_looks(self, seconds: Mapping[str, float]) -> None:
         self._run("note_looks", rooms=list(seconds), seconds=list(seconds.values()))
 
+    def _quickly(self, statement: str, **values: object) -> list[dict[str, Any]]:
+        with self._connection.transaction():
+            self._run("limits")
+            return self._rows(statement, **values)
+
     def _rows(self, statement: str, **values: object) -> list[dict[str, Any]]:
         with driver_errors(self._database.target(), self._connection):
             cursor = self._connection.cursor(row_factory=dict_row)
-            return cursor.execute(self._sql[statement], values).fetchall()
+            cursor.execute(self._sql[statement], values)
+            return cursor.fetchall() if cursor.description else []
 
     def _run(self, statement: str, **values: object) -> None:
         with driver_errors(self._database.target(), self._connection):

@@ -7,7 +7,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -67,12 +67,17 @@ def _server(settings: Settings) -> Iterator[smtplib.SMTP]:
         server = smtplib.SMTP_SSL(*where, timeout=timeout, context=_context(settings))
     else:
         server = smtplib.SMTP(*where, timeout=timeout)
-    with server:
+    try:
         if security == "starttls":
             server.starttls(context=_context(settings))
         if settings.notify_smtp_user:
             server.login(settings.notify_smtp_user, settings.notify_smtp_password)
         yield server
+    finally:
+        # What was taken is taken, whatever is said at parting; and a repeat would be one too many.
+        with suppress(OSError, smtplib.SMTPException):
+            server.quit()
+        server.close()
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

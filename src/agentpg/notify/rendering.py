@@ -260,7 +260,7 @@ def _text(
     if rest:
         yield ""
     for paragraph in rest:
-        yield f"{paragraph.level_word}  {paragraph.code}  {paragraph.message}"
+        yield f"{paragraph.level_word}  {paragraph.code}  {' '.join(paragraph.message.split())}"
     yield ""
     yield f"-- \nagentpg, {_moment(message.made_at, wording.zone)}"
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
+import logging
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from email.message import Message as Headers
 from http.client import HTTPException
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from agentpg.errors import ExtraMissing, NotTold, NoWayToContact
 from agentpg.language import N_
@@ -54,17 +57,19 @@ def hand_over(message: Message, contact: Contact, way: str, settings: Settings) 
 
 
 def _post(message: Message, contact: Contact, wording: Wording, settings: Settings) -> None:
-    own = urlsplit(contact.webhook).path.endswith(_ALERTMANAGERS_OWN)
+    url, login = _apart(contact.webhook)
+    own = urlsplit(url).path.endswith(_ALERTMANAGERS_OWN)
     said: object = alert_list(message, wording) if own else document(message, wording)
     body = json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "agentpg",
         "X-Agentpg-Message-Id": message.ref,
+        **login,
         **_signature(body, settings.notify_webhook_secret),
     }
     try:
-        _send(contact.webhook, body, headers, settings.notify_timeout)
+        _send(url, body, headers, settings.notify_timeout)
     except urllib.error.HTTPError as error:
         error.close()
         raise _not_told(message, "webhook", f"HTTP {error.code} {error.reason}") from None
@@ -73,6 +78,16 @@ def _post(message: Message, contact: Contact, wording: Wording, settings: Settin
         raise _not_told(message, "webhook", why) from None
     except (OSError, HTTPException) as error:
         raise _not_told(message, "webhook", str(error) or type(error).__name__) from None
+
+
+def _apart(webhook: str) -> tuple[str, dict[str, str]]:
+    """The address without a login, which would be said where it fails, and the login's header."""
+    parts = urlsplit(webhook)
+    login, at, place = parts.netloc.rpartition("@")
+    if not at:
+        return webhook, {}
+    said = base64.b64encode(unquote(login).encode()).decode("ascii")
+    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {said}"}
 
 
 def _send(url: str, body: bytes, headers: Mapping[str, str], timeout: timedelta) -> None:
@@ -114,11 +129,24 @@ def _pass_on(message: Message, contact: Contact, wording: Wording) -> None:
         raise ExtraMissing(what="apprise", extra="apprise") from None
     said = say(message, wording)
     passing = apprise.Apprise()
-    if not all(passing.add(url) for url in contact.apprise):
+    with _unsaid("apprise"):
+        is_known = all(passing.add(url) for url in contact.apprise)
+    if not is_known:
         raise _not_told(message, "apprise", _REFUSED)
     kind = "success" if message.is_over else _APPRISE_KINDS.get(message.level, "info")
     if not passing.notify(body=said.text, title=said.subject, notify_type=kind):
         raise _not_told(message, "apprise", _NOT_SENT)
+
+
+@contextmanager
+def _unsaid(logger: str) -> Iterator[None]:
+    """Keep the log of what it does not know quiet: it would say the whole URL, with its token."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _not_told(message: Message, way: str, reason: str) -> NotTold:

@@ -1,8 +1,12 @@
 -- Alerts, the messages about them, silences, and when it was last looked.
 
 -- name: limits
--- Whoever decides waits for nobody for long: where this fails, people are told without it.
-SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '30s', true);
+-- Who tells people waits for nobody for long, least of all for a standby that is to confirm what is
+-- written: where this fails, people are told without it.
+SELECT
+    set_config('lock_timeout', '10s', true),
+    set_config('statement_timeout', '30s', true),
+    set_config('synchronous_commit', 'local', true);
 
 -- name: begin
 -- Keep others from deciding about the same alerts until the end of the transaction.
@@ -23,7 +27,8 @@ FROM {schema}.alerts
 WHERE resolved_at IS NULL OR resolved_at > now() - %(recent)s::interval;
 
 -- name: keep_alert
--- A new alert, or what has become of one.
+-- A new alert, or what has become of one. What is told of late, from while the database was away,
+-- does not undo what was seen after it.
 INSERT INTO {schema}.alerts AS kept (
     id, fingerprint, code, level, condition, state, since, seen_at, looks, clear, returns, fired_at,
     resolved_at, first_told_at, told_at, told_level, told, escalated_at, acked_at, acked_by, ack_note
@@ -40,7 +45,7 @@ ON CONFLICT (id) DO UPDATE SET
     told_at = excluded.told_at, told_level = excluded.told_level, told = excluded.told,
     escalated_at = excluded.escalated_at, acked_at = excluded.acked_at,
     acked_by = excluded.acked_by, ack_note = excluded.ack_note
-WHERE kept.seen_at <= excluded.seen_at;
+WHERE kept.seen_at <= excluded.seen_at OR NOT %(is_late)s;
 
 -- name: drop_alerts
 -- Forget what went before it fired.
@@ -59,9 +64,11 @@ INSERT INTO {schema}.outbox (contact, way, message)
 VALUES (%(contact)s, %(way)s, %(message)s);
 
 -- name: repost
--- A message that was tried without the database and not handed over.
-INSERT INTO {schema}.outbox (contact, way, message, created_at, attempts, error)
-VALUES (%(contact)s, %(way)s, %(message)s, %(created_at)s, %(attempts)s, %(error)s);
+-- A message that was tried without the database and not handed over; once, however often it is
+-- given.
+INSERT INTO {schema}.outbox (id, contact, way, message, created_at, attempts, error)
+VALUES (%(id)s, %(contact)s, %(way)s, %(message)s, %(created_at)s, %(attempts)s, %(error)s)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: looks
 -- When each room was looked at last, and how long that took.
@@ -102,13 +109,16 @@ DELETE FROM {schema}.tasks t USING old WHERE t.id = old.id;
 
 -- name: take
 -- The next message that is due. It comes due again later unless it is said to be sent: a minute
--- after the first attempt, then twice as long each time, at most an hour.
+-- after the first attempt, then twice as long each time, at most an hour: what is due later than
+-- in two was put off by a clock that was wrong. `closed` are the ways that have just failed.
 UPDATE {schema}.outbox
 SET attempts = attempts + 1,
     due_at = now() + least(interval '1 minute' * 2 ^ least(attempts, 10), interval '1 hour')
 WHERE id = (
     SELECT id FROM {schema}.outbox
-    WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= now()
+    WHERE sent_at IS NULL AND given_up_at IS NULL
+      AND (due_at <= now() OR due_at > now() + interval '2 hours')
+      AND contact || ' ' || way <> ALL (%(closed)s::text[])
     ORDER BY due_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -130,7 +140,8 @@ WHERE id = %(id)s;
 -- Whether a message is due.
 SELECT EXISTS (
     SELECT FROM {schema}.outbox
-    WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= now()
+    WHERE sent_at IS NULL AND given_up_at IS NULL
+      AND (due_at <= now() OR due_at > now() + interval '2 hours')
 );
 
 -- name: open_alerts
@@ -163,8 +174,12 @@ UPDATE {schema}.silences SET ends_at = now() WHERE id = ANY (%(ids)s) AND ends_a
 SELECT
     (SELECT count(*) FROM {schema}.outbox
      WHERE sent_at IS NULL AND given_up_at IS NULL AND attempts >= 2) AS waiting,
-    (SELECT count(*) FROM {schema}.outbox
-     WHERE given_up_at > now() - interval '7 days') AS given_up,
+    (SELECT count(*) FROM {schema}.outbox o
+     WHERE o.given_up_at > now() - interval '7 days'
+       AND NOT EXISTS (
+           SELECT FROM {schema}.outbox later
+           WHERE later.contact = o.contact AND later.way = o.way AND later.sent_at > o.given_up_at
+       )) AS given_up,
     (SELECT min(created_at) FROM {schema}.outbox
      WHERE sent_at IS NULL AND given_up_at IS NULL AND attempts >= 2) AS waiting_since,
     (SELECT way || ' to ' || contact || ': ' || error FROM {schema}.outbox

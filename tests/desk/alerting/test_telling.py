@@ -11,12 +11,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from agentpg.db import Database
 from agentpg.desk.alerting import looking
 from agentpg.desk.alerting.looking import due_rooms, look_at
 from agentpg.desk.doctor.notify import CHECKS
 from agentpg.desk.doctor.rooms import ROOMS, Room
+from agentpg.notify.condition import Remedy
+from agentpg.notify.deciding import Look
 from agentpg.notify.kept import Looked, Undelivered, kept_alerts
 from tests.desk.alerting.alerted import Alerted
 from tests.hook_receiver import receiver
@@ -139,13 +142,67 @@ def test_what_was_decided_elsewhere_is_taken_over_once(alerted: Alerted) -> None
     """Two machines have told of one outage; the message that nobody took goes on being tried."""
     first, second = (an_alert(a_condition("C04", room="connection")) for _ in range(2))
     for one in (first, second):
-        unsent = Undelivered(a_message(one), "webhook", 3, "HTTP 503")
+        unsent = Undelivered(replace(a_message(one), id=uuid7()), "webhook", 3, "HTTP 503")
         with kept_alerts(alerted.database, "test") as alerts:
-            alerts.merge([replace(one, fired_at=NOW)], [unsent])
+            for _ in ("the answer is lost", "again"):
+                alerts.merge([replace(one, fired_at=NOW)], [unsent])
     kept = alerted.run("SELECT id, state FROM alerts WHERE code = 'C04'")
     assert kept == [(first.id, "firing")]
     waiting = alerted.run("SELECT contact, way, attempts, created_at FROM outbox")
     assert waiting == [("ops", "webhook", 3, NOW)] * 2
+
+
+def test_names_that_are_no_text_keep_nobody_from_being_told(alerted: Alerted) -> None:
+    """Files have names in bytes; jsonb takes neither those, nor NUL, nor what is no number."""
+    nasty = a_condition(
+        "D09",
+        room="disk",
+        subject="a\0b\udcff",
+        evidence={"names": ["\udcff\r\nBcc: x@y", "\0"], "share": float("nan")},
+        remedies=(Remedy(sentence="Remove it.", command="rm '\udcff'"),),
+    )
+    look = Look(conditions=[nasty], rooms=frozenset({"disk"}))
+    with kept_alerts(alerted.database, "test") as alerts:
+        for _ in range(2):
+            decision = alerts.decide(look, replace(alerted.policy, routes=()), {"disk": 0.1})
+    assert "ops" in decision.told
+    assert alerted.deliver().errors == []
+
+
+def test_a_clock_that_was_ahead_neither_repeats_nor_delays(alerted: Alerted) -> None:
+    """It was a day ahead, for the first look, and has been set right."""
+    day = timedelta(days=1)
+    alerted.run("UPDATE alerts SET since = since + %(day)s, seen_at = seen_at + %(day)s", day=day)
+    alerted.run("UPDATE looks SET looked_at = looked_at + %(day)s", day=day)
+    told = alerted.look()
+    assert told.looked.look.rooms == set(ROOMS)
+    assert "ops" in told.decision.told
+    assert alerted.look_at_backups() == {}, "it was told"
+    alerted.run("UPDATE outbox SET due_at = due_at + %(day)s", day=day)
+    assert alerted.deliver().sent == len(told.decision.told)
+
+
+def test_a_way_that_fails_is_tried_once_and_keeps_nobody_waiting(alerted: Alerted) -> None:
+    alerted.look_at_backups()
+    alerted.run(
+        "INSERT INTO outbox (contact, way, message, due_at)"
+        " SELECT 'dba', 'none', message, due_at - n * interval '1 s'"
+        " FROM outbox, generate_series(1, 3) n WHERE contact = 'dba'"
+    )
+    delivered = alerted.deliver()
+    assert (delivered.sent, len(delivered.errors)) == (2, 1)
+
+
+def test_given_up_is_no_news_once_messages_are_taken_again(alerted: Alerted) -> None:
+    alerted.look_at_backups()
+    alerted.run("UPDATE outbox SET given_up_at = now() - interval '1 h'")
+    with kept_alerts(alerted.database, "test") as alerts:
+        assert alerts.state()["given_up"] > 0
+        alerted.run(
+            "INSERT INTO outbox (contact, way, message, sent_at)"
+            " SELECT contact, way, message, now() FROM outbox"
+        )
+        assert alerts.state()["given_up"] == 0
 
 
 def test_what_is_long_over_is_forgotten(alerted: Alerted) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.db import Database
+from agentpg.db import Database, connect
+from agentpg.desk.alerting.patience import Patience
 from agentpg.desk.alerting.watching import Watch
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import SchemaMissing
@@ -20,8 +23,8 @@ from agentpg.notify.policy import Route
 from agentpg.schema import migrate
 from tests.desk.alerting.alerted import Alerted
 from tests.hook_receiver import Receiver, receiver
-from tests.notify.sample import HOUR
 from tests.servers import OwnServers
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.one_server
 
@@ -136,7 +139,7 @@ def test_where_health_agent_is_silent_it_looks_itself(alerted: Alerted, watch: W
     [before] = alerted.run("SELECT looked_at FROM looks WHERE room = 'health'")
     watch.step()
     assert alerted.run("SELECT looked_at FROM looks WHERE room = 'health'") == [before]
-    watch._begun -= HOUR
+    watch._begun -= 3600
     alerted.run("UPDATE looks SET looked_at = looked_at - interval '10 minutes'")
     watch.step()
     [after] = alerted.run("SELECT looked_at FROM looks WHERE room = 'health'")
@@ -147,7 +150,7 @@ def test_a_database_that_takes_no_work_is_told_past_it(alerted: Alerted, watch: 
     name = alerted.database.name()
     alerted.run("UPDATE looks SET looked_at = looked_at - interval '10 minutes'")
     alerted.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    watch._begun -= HOUR
+    watch._begun -= 3600
     only = (
         Route(pattern="notify", level="warning", contacts=("ops",)),
         Route(pattern="*", level="info", contacts=()),
@@ -169,6 +172,97 @@ def test_a_schema_that_is_not_there_is_nobodys_night(
     with pytest.raises(SchemaMissing):
         Watch(lambda: alerted.database, alerted.settings, alerted.policy).step()
     assert hook.bodies == []
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_being_told(
+    server: EmbeddedServer, alerted: Alerted, watch: Watch
+) -> None:
+    """The same disk may be the database's: nothing can be kept aside, not even the lock."""
+    watch.step()
+    server.stop("immediate")
+    folder = alerted.settings.home / "notify"
+    for name in ("state.json", "lock"):
+        (folder / name).unlink()
+        (folder / name).mkdir()
+    for _ in range(4):
+        watch.step()
+    [document] = alerted.hook.documents()
+    assert document["alerts"][0]["labels"]["room"] == "connection"
+
+
+def test_what_nobody_takes_for_long_does_not_repeat_what_was_taken(
+    server: EmbeddedServer, alerted: Alerted, watch: Watch
+) -> None:
+    """Two days of outage, and one way is gone for good."""
+    watch.step()
+    server.stop("immediate")
+    watch.step()
+    alerted.hook.status = 503
+    watch.step()
+    state = alerted.settings.home / "notify" / "state.json"
+    held = json.loads(state.read_text())
+    [first] = held["waiting"]
+    later = {**first, "message": {**first["message"], "contact": "dba"}}
+    held["waiting"] = [{**first, "attempts": 60}, {**later, "way": "none"}]
+    state.write_text(json.dumps(held))
+    _let_it_be_due(alerted)
+    watch.step()
+    left = json.loads(state.read_text())["waiting"]
+    assert [one["attempts"] for one in left] == [61, first["attempts"] + 1]
+    assert all(one["due_at"] > one["message"]["made_at"] for one in left)
+
+
+def test_a_schema_that_goes_is_told(alerted: Alerted, watch: Watch) -> None:
+    watch.step()
+    alerted.run("DROP SCHEMA agentic_ai CASCADE")
+    watch._policy = replace(alerted.policy, routes=())
+    for _ in range(2):
+        watch.step()
+    told = [one["labels"]["alertname"] for d in alerted.hook.documents() for one in d["alerts"]]
+    assert "N06" in told
+
+
+def test_a_standby_that_is_gone_holds_up_no_message(
+    server: EmbeddedServer, alerted: Alerted
+) -> None:
+    """Every commit waits for it to confirm, for ever."""
+    alerted.look()
+    alerted.run("INSERT INTO outbox (contact, way, message) VALUES ('ops', 'none', '{}')")
+    with connect(Database(server.dsn("postgres", "postgres"))) as administrator:
+        administrator.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+        administrator.execute("SELECT pg_reload_conf()")
+    done = Patience(timedelta(seconds=20))
+    assert done.get(alerted.look, "look").looked.look.rooms is not None
+    with kept_alerts(alerted.database, "test") as alerts:
+        assert done.get(alerts.is_due, "due")
+        with pytest.raises(KeyError):
+            done.get(alerts.take, "take")
+
+
+def test_a_server_that_does_not_answer_any_more_is_told(alerted: Alerted, watch: Watch) -> None:
+    """It lets one in, and then hangs, as with its disk."""
+    watch._patience = Patience(timedelta(seconds=3))
+    watch.step()
+    watch._policy = replace(alerted.policy, routes=())
+    stopped: list[int] = []
+    with kept_alerts(alerted.database, "test") as alerts, alerts._connection.transaction():
+        alerts._begin()
+        step = Patience(timedelta(seconds=1))
+        with pytest.raises(TimeoutError):
+            step.get(watch.step, "step")
+        [[stopped]] = alerted.run(
+            "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'agentpg watch'"
+        )
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: step._thread is not None and not step._thread.is_alive())
+        Patience(timedelta(seconds=20)).get(watch.step, "step")
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    told = [one["labels"]["alertname"] for d in alerted.hook.documents() for one in d["alerts"]]
+    assert "N06" in told
 
 
 def _let_it_be_due(alerted: Alerted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from agentpg.errors import FileNotWritten
 from agentpg.notify.alert import Alert, Silence
 from agentpg.notify.message import Message
 
+_log = logging.getLogger("agentpg.notify")
+
 FOLDER = "notify"
 
 
@@ -29,6 +32,11 @@ class Waiting:
     due_at: datetime
     attempts: int = 0
     error: str = ""
+
+    @property
+    def route(self) -> str:
+        """The contact with the way to it."""
+        return f"{self.message.contact} {self.way}"
 
     def document(self) -> dict[str, Any]:
         """As it is kept."""
@@ -89,14 +97,20 @@ class Aside:
         self._folder = home / FOLDER
         self._file = self._folder / "state.json"
         self._said = ""
+        self._unwritten: Held | None = None
 
     @contextmanager
     def in_charge(self) -> Iterator[bool]:
         """Whether this process has charge within it: no other one of this machine has then.
 
-        Raises FileNotWritten.
+        Where no lock can be had, such as on a full disk, it has: rather told twice than never.
         """
-        descriptor = self._open_lock()
+        try:
+            descriptor = self._open_lock()
+        except FileNotWritten as error:
+            _log.warning("%s", error)
+            yield True
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -117,14 +131,23 @@ class Aside:
 
     def read(self) -> Held:
         """What was held last; nothing where there is no file, or none that can be read."""
+        if self._unwritten is not None:
+            return self._unwritten
         try:
             return Held.read(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Held()
 
     def write(self, held: Held) -> None:
-        """Hold this from now on. Raises FileNotWritten."""
+        """Hold this from now on. Where the disk is full, it is held by this process alone, so that
+        people are told of just that."""
         text = json.dumps(held.document(), ensure_ascii=False)
-        if text != self._said or not self._file.exists():
+        if text == self._said and self._file.exists():
+            return
+        try:
             replace_file(self._file, text)
-            self._said = text
+        except FileNotWritten as error:
+            _log.warning("%s", error)
+            self._unwritten, self._said = held, ""
+        else:
+            self._unwritten, self._said = None, text

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import cast
 
 from agentpg.db import Database
+from agentpg.desk.alerting.patience import Patience
 from agentpg.desk import finding as desk
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.doctor.rooms import ROOMS, checks_of, examine
@@ -29,6 +28,8 @@ _MINUTE = timedelta(minutes=1)
 
 # Rooms give their own questions seconds; this is for a file system that does not come back.
 _PATIENCE = timedelta(minutes=2)
+# The task that looks ends after ten: what is known by then is decided about.
+_LONGEST_LOOK = timedelta(minutes=7)
 _HANGS = N_("it takes longer than 2 minutes")
 _LONGEST_REST = timedelta(hours=1)
 
@@ -62,9 +63,14 @@ def due_rooms(looks: Mapping[str, Looked], alerts: Iterable[Alert], now: datetim
     return [
         room
         for room in ROOMS
-        if room not in looks
-        or now - looks[room].looked_at >= _rest_after(looks[room], room in restless) - _JITTER
+        if room not in looks or _is_due(looks[room], now, room in restless)
     ]
+
+
+def _is_due(looked: Looked, now: datetime, is_restless: bool) -> bool:
+    ago = now - looked.looked_at
+    # A moment that is still to come was noted by a clock that was wrong.
+    return ago >= _rest_after(looked, is_restless) - _JITTER or ago < -_JITTER
 
 
 def _rest_after(looked: Looked, is_restless: bool) -> timedelta:
@@ -81,37 +87,32 @@ def look_at(
     found: list[Finding] = []
     conditions: list[Condition] = []
     seconds: dict[str, float] = {}
+    until = time.monotonic() + _LONGEST_LOOK.total_seconds()
     for room in rooms:
         begun = time.monotonic()
+        if begun > until:
+            # The next look begins with these.
+            break
         said = _said_in(room, database, settings)
         seconds[room] = time.monotonic() - begun
         found += said
         conditions += conditions_of(room, said, least)
     unknown = frozenset(one.code for one in found if one.level == "unknown")
-    look = Look(conditions=conditions, rooms=frozenset(rooms), unknown=unknown)
+    look = Look(conditions=conditions, rooms=frozenset(seconds), unknown=unknown)
     return LookedAt(look, seconds)
 
 
 def _said_in(room: str, database: Database, settings: Settings) -> Sequence[Finding]:
     """What a room says; one that fails or hangs keeps nobody from being told of the others."""
-    answers: SimpleQueue[Sequence[Finding] | Exception] = SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(examine(database, settings, (room,))[room])
-        except Exception as error:  # noqa: BLE001 - told as what could not be looked at
-            answers.put(error)
-
-    # A daemon: a storage that hangs can't be told to stop, and must not hold up the end.
-    Thread(target=ask, name=f"agentpg-look-{room}", daemon=True).start()
     try:
-        said = answers.get(timeout=_PATIENCE.total_seconds())
-    except Empty:
+        return Patience(_PATIENCE).get(
+            lambda: examine(database, settings, (room,))[room], f"agentpg-look-{room}"
+        )
+    except TimeoutError:
         return _unknown(room, Unlooked(_HANGS))
-    if isinstance(said, Exception):
-        _log.error("the room %s of the doctor has failed", room, exc_info=said)
-        return _unknown(room, Unlooked(f"{type(said).__name__}: {said}"))
-    return said
+    except Exception as error:
+        _log.exception("the room %s of the doctor has failed", room)
+        return _unknown(room, Unlooked(f"{type(error).__name__}: {error}"))
 
 
 def _unknown(room: str, why: Unlooked) -> Sequence[Finding]:

@@ -9,7 +9,8 @@ from agentpg.db import Database
 from agentpg.desk.alerting.looking import LookedAt, due_rooms, look_at
 from agentpg.errors import AgentpgError
 from agentpg.notify.deciding import Decision
-from agentpg.notify.kept import kept_alerts
+from agentpg.notify.kept import HEALTH, Snapshot, kept_alerts
+from agentpg.notify.message import Message
 from agentpg.notify.policy import Policy
 from agentpg.notify.sending import hand_over
 from agentpg.settings import Settings
@@ -46,9 +47,14 @@ def look_around(monitor: Database, engine: Database, settings: Settings, policy:
     looked = look_at(monitor, settings, rooms, policy.least)
     with kept_alerts(engine, _NAME) as alerts:
         decision = alerts.decide(looked.look, policy, looked.seconds)
-        if before.now.minute == 0:
+        if _is_a_new_hour(before):
             alerts.forget(AGENT, (LOOK, TELL))
         return Told(looked, decision, alerts.is_due())
+
+
+def _is_a_new_hour(before: Snapshot) -> bool:
+    last = before.looks.get(HEALTH)
+    return last is not None and last.looked_at.hour != before.now.hour
 
 
 def deliver(
@@ -58,23 +64,33 @@ def deliver(
 
     What is not taken comes due again later, with the same Message-ID.
     """
-    sent, errors = 0, list[str]()
+    sent, errors, closed = 0, list[str](), set[str]()
     with kept_alerts(engine, _NAME) as alerts:
         while True:
             check()
-            posted = alerts.take()
+            # Who has just not answered would keep the others waiting once for each message.
+            posted = alerts.take(closed)
             if posted is None:
                 return Delivered(sent, errors)
-            contact = policy.contacts[posted.contact]
-            try:
-                hand_over(posted.message, contact, posted.way, settings)
-            except AgentpgError as error:
-                alerts.not_sent(posted, str(error))
-                errors.append(str(error))
-            except Exception as error:  # noqa: BLE001 - one message must not keep back the others
-                why = f"{type(error).__name__}: {error}"
-                alerts.not_sent(posted, why)
-                errors.append(why)
-            else:
+            why = reason_not_taken(posted.message, posted.way, policy, settings)
+            if why is None:
                 alerts.sent(posted)
                 sent += 1
+                continue
+            alerts.not_sent(posted, why)
+            errors.append(why)
+            closed.add(posted.route)
+
+
+def reason_not_taken(
+    message: Message, way: str, policy: Policy, settings: Settings
+) -> str | None:
+    """Hand a message over. Gives why it was not taken, None where it was; never raises, so that
+    one message does not keep back the others."""
+    try:
+        hand_over(message, policy.contacts[message.contact], way, settings)
+    except AgentpgError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - see above
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -7,6 +7,7 @@ taken yet. When the database is back, it gets what was decided meanwhile, and He
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from uuid_utils.compat import uuid7
 from agentpg.db import Database
 from agentpg.desk.alerting.aside import Aside, Held, Waiting
 from agentpg.desk.alerting.looking import UNLOOKED_CODE, look_at
-from agentpg.desk.alerting.telling import deliver, look_around
+from agentpg.desk.alerting.patience import Patience
+from agentpg.desk.alerting.telling import deliver, look_around, reason_not_taken
 from agentpg.errors import AgentpgError, Refused
 from agentpg.language import N_
 from agentpg.notify.alert import Alert
@@ -24,7 +26,6 @@ from agentpg.notify.condition import Condition, Remedy
 from agentpg.notify.deciding import Case, Look, decide
 from agentpg.notify.kept import HEALTH, Alerts, Snapshot, Undelivered, kept_alerts, messages
 from agentpg.notify.policy import Policy
-from agentpg.notify.sending import hand_over
 from agentpg.settings import Settings
 
 _log = logging.getLogger("agentpg.notify")
@@ -38,8 +39,17 @@ _SILENT_AFTER = timedelta(minutes=5)
 # What says something while the server does not answer.
 _ROOMS_WITHOUT = ("connection", "disk")
 
+# A look, and then the messages.
+_LONGEST_LOOK = timedelta(minutes=20)
+
 _FIRST_WAIT = timedelta(minutes=1)
+# A server whose disk hangs may let one in and never answer.
+_PATIENCE = timedelta(minutes=2)
+_HANGS = N_("it has not answered within 2 minutes")
+
 _LONGEST_WAIT = timedelta(hours=1)
+_MOST_DOUBLED = 10
+_GIVEN_UP_AFTER = timedelta(days=1)
 
 IDLE_CODE = "N06"
 IDLE = N_("the database answers, and takes no work: {why}")
@@ -58,52 +68,57 @@ class Watch:
         self._settings = settings
         self._policy = policy
         self._aside = Aside(settings.home.expanduser().absolute())
-        self._begun = datetime.now(UTC)
+        self._begun = time.monotonic()
+        self._has_worked = False
+        self._patience = Patience(_PATIENCE)
+        self._patience_for_looks = Patience(_LONGEST_LOOK)
 
     def step(self) -> None:
-        """One look. Raises FileNotWritten, and Refused where the schema does not fit."""
+        """One look. Raises Refused where the schema has never fitted."""
         with self._aside.in_charge() as is_mine:
             if not is_mine:
                 return
             database = self._find_database().with_patience(_PATIENCE_SECONDS)
             try:
                 self._by_way_of(database)
-            except Refused:
-                raise
+            except Refused as trouble:
+                if not self._has_worked:
+                    raise
+                self._past(database, str(trouble))
             except AgentpgError as trouble:
-                self._past(database, trouble)
+                self._past(database, str(trouble))
+            except TimeoutError:
+                self._past(database, _HANGS)
 
     def _by_way_of(self, database: Database) -> None:
         """Hold what the database knows; look around where HealthAgent does not."""
-        with kept_alerts(database, _NAME) as alerts:
-            self._merge(alerts)
-            snapshot = alerts.snapshot(self._policy)
+        snapshot = self._patience.get(lambda: self._held_from(database), f"{_NAME}: asks")
         self._aside.write(Held(alerts=snapshot.alerts, silences=snapshot.silences))
+        self._has_worked = True
         if self._is_silent(snapshot):
             _log.warning("HealthAgent has not looked for long; looking in its place")
-            monitor = Database(self._settings.dsn_monitor or database.dsn, database.schema)
-            look_around(monitor, database, self._settings, self._policy)
-            deliver(database, self._settings, self._policy)
+            try:
+                self._patience_for_looks.get(lambda: self._look_around(database), f"{_NAME}: looks")
+            except TimeoutError:
+                _log.warning("looking in the place of HealthAgent takes too long")
+
+    def _held_from(self, database: Database) -> Snapshot:
+        with kept_alerts(database, _NAME) as alerts:
+            _merge(self._aside.read(), alerts)
+            return alerts.snapshot(self._policy)
+
+    def _look_around(self, database: Database) -> None:
+        monitor = Database(self._settings.dsn_monitor or database.dsn, database.schema)
+        look_around(monitor, database, self._settings, self._policy)
+        deliver(database, self._settings, self._policy)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
+        if time.monotonic() - self._begun < _SILENT_AFTER.total_seconds():
+            return False
         looked = snapshot.looks.get(HEALTH)
-        last = self._begun if looked is None else max(looked.looked_at, self._begun)
-        return snapshot.now - last > _SILENT_AFTER
+        return looked is None or abs(snapshot.now - looked.looked_at) > _SILENT_AFTER
 
-    def _merge(self, alerts: Alerts) -> None:
-        """Give the database what was decided while it was away."""
-        held = self._aside.read()
-        if not held.ahead and not held.waiting:
-            return
-        ahead = [one for one in held.alerts if str(one.id) in held.ahead]
-        fired = [one for one in ahead if one.fired_at is not None]
-        unsent = [
-            Undelivered(one.message, one.way, one.attempts, one.error) for one in held.waiting
-        ]
-        alerts.merge(fired, unsent)
-        self._aside.write(replace(held, waiting=(), ahead=frozenset()))
-
-    def _past(self, database: Database, trouble: AgentpgError) -> None:
+    def _past(self, database: Database, trouble: str) -> None:
         """Decide and tell without the database."""
         look = self._look_without(database, trouble)
         held = self._aside.read()
@@ -125,13 +140,13 @@ class Watch:
         self._aside.write(held)
         self._aside.write(replace(held, waiting=self._hand_over(held.waiting, now)))
 
-    def _look_without(self, database: Database, trouble: AgentpgError) -> Look:
+    def _look_without(self, database: Database, trouble: str) -> Look:
         """What can be found out while the server answers nobody, or takes no work."""
         look = look_at(database, self._settings, _ROOMS_WITHOUT, self._policy.least).look
         certain = [one for one in look.conditions if one.level != "unknown"]
         if not any(one.room == "connection" and one.level == "critical" for one in certain):
             # Who gets in may still not be able to write.
-            certain.append(_idle(str(trouble)))
+            certain.append(_idle(trouble))
         return Look(
             conditions=certain,
             rooms=look.rooms | {"notify"},
@@ -140,20 +155,35 @@ class Watch:
 
     def _hand_over(self, waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:
         """Those that nobody has taken."""
-        left: list[Waiting] = []
+        left, closed = list[Waiting](), set[str]()
         for one in waiting:
-            if one.due_at > now:
+            if now < one.due_at <= now + 2 * _LONGEST_WAIT or one.route in closed:
                 left.append(one)
                 continue
-            contact = self._policy.contacts[one.message.contact]
-            try:
-                hand_over(one.message, contact, one.way, self._settings)
-            except AgentpgError as error:
-                _log.warning("%s", error)
-                wait = min(_FIRST_WAIT * 2**one.attempts, _LONGEST_WAIT)
-                tried = replace(one, attempts=one.attempts + 1, error=str(error), due_at=now + wait)
-                left.append(tried)
+            why = reason_not_taken(one.message, one.way, self._policy, self._settings)
+            if why is None:
+                continue
+            _log.warning("%s", why)
+            closed.add(one.route)
+            if now - one.message.made_at < _GIVEN_UP_AFTER:
+                left.append(_tried(one, why, now))
         return left
+
+
+def _tried(waiting: Waiting, why: str, now: datetime) -> Waiting:
+    doubled = min(waiting.attempts, _MOST_DOUBLED)
+    due_at = now + min(_FIRST_WAIT * 2**doubled, _LONGEST_WAIT)
+    return replace(waiting, attempts=waiting.attempts + 1, error=why, due_at=due_at)
+
+
+def _merge(held: Held, alerts: Alerts) -> None:
+    """Give the database what was decided while it was away."""
+    if not held.ahead and not held.waiting:
+        return
+    ahead = [one for one in held.alerts if str(one.id) in held.ahead]
+    fired = [one for one in ahead if one.fired_at is not None]
+    unsent = [Undelivered(one.message, one.way, one.attempts, one.error) for one in held.waiting]
+    alerts.merge(fired, unsent)
 
 
 def _after(
