@@ -50,6 +50,20 @@ def busy(installed: Database) -> Database:
     return installed
 
 
+def test_alerts_that_fire_are_one_line(call: Call, installed: Database) -> None:
+    assert json.loads(call("status", "--json").out)["alerts"] == {}
+    with connect(installed) as connection:
+        connection.execute(
+            "INSERT INTO alerts (fingerprint, code, level, state, condition, since, seen_at)"
+            " SELECT n, 'B01', l, s, jsonb_build_object('room', 'backup', 'code', 'B01',"
+            " 'level', l, 'subject', '', 'sentence', 'x'), now(), now()"
+            " FROM (VALUES (1, 'warning', 'firing'), (2, 'critical', 'firing'),"
+            " (3, 'warning', 'firing'), (4, 'warning', 'pending')) AS a (n, l, s)"
+        )
+    assert "1 critical, 2 warning: agentpg notify list" in call("status").out
+    assert json.loads(call("status", "--json").out)["alerts"] == {"critical": 1, "warning": 2}
+
+
 def test_it_counts_what_there_is(call: Call, busy: Database) -> None:
     called = call("status", "--json")
     assert called.code == 0

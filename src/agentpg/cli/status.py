@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class Backups:
 class Found:
     """What was found; `problem` says why there is no activity to show.
 
-    `findings` is what the doctor says, by room.
+    `findings` is what the doctor says, by room; `alerts` are those that fire, by their level, the
+    worst first, and None where they may not be read.
     """
 
     target: str
@@ -53,6 +55,7 @@ class Found:
     problem: AgentpgError | None
     backups: Backups
     findings: dict[str, list[Finding]]
+    alerts: dict[str, int] | None
 
 
 @click.command(
@@ -97,10 +100,23 @@ def _find(database: Database, settings: Settings) -> Found:
         try:
             check_version(database)
         except Refused as problem:
-            return Found(*place, server, None, None, problem, *_examined(database, settings))
+            examined = _examined(database, settings)
+            return Found(*place, server, None, None, problem, *examined, None)
         found = activity(connection, database.schema)
     version = released_migrations()[-1].version
-    return Found(*place, server, version, found, None, *_examined(database, settings))
+    examined = _examined(database, settings)
+    return Found(*place, server, version, found, None, *examined, _find_alerts(database))
+
+
+def _find_alerts(database: Database) -> dict[str, int] | None:
+    from agentpg.notify.kept import kept_alerts
+
+    try:
+        with kept_alerts(database, "agentpg status") as alerts:
+            found = alerts.open_alerts()
+    except AgentpgError:
+        return None
+    return dict(Counter(one.condition.level for one in found if one.state == "firing"))
 
 
 def _examined(database: Database, settings: Settings) -> tuple[Backups, dict[str, list[Finding]]]:
@@ -141,6 +157,7 @@ def _document(found: Found) -> dict[str, object]:
         "nobody_knows": activity.nobody_knows if activity else None,
         "schedules": activity.schedules if activity else None,
         "paused": activity.paused if activity else None,
+        "alerts": found.alerts,
         "backups": {
             "last_proved": found.backups.last_proved,
             "proved_at": found.backups.proved_at,
@@ -211,6 +228,15 @@ def _server_lines(out: Output, found: Found) -> Iterator[tuple[str, object]]:
         return
     version = out.translate(N_("version {number}")).format(number=found.version)
     yield N_("schema"), f"{found.schema}, {version}"
+    if found.alerts != {}:
+        yield N_("alerts"), _alerts_line(out, found.alerts)
+
+
+def _alerts_line(out: Output, alerts: dict[str, int] | None) -> str:
+    if alerts is None:
+        return out.translate(N_("unknown: this role may not read them"))
+    counts = ", ".join(f"{number} {level}" for level, number in alerts.items())
+    return f"{counts}: agentpg notify list"
 
 
 def _show_tasks(out: Output, activity: Activity, now: datetime) -> None:
