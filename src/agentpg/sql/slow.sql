@@ -269,6 +269,14 @@ JOIN pg_class t ON t.oid = x.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname = %(schema)s AND t.relname = ANY (%(tables)s);
 
+-- name: may_be_refused
+-- The table of these that this role may not write: having that refused would fill the server's log.
+SELECT relname::text AS name
+FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+  AND relname = ANY (%(tables)s) AND relkind IN ('r', 'p')
+  AND NOT has_table_privilege(oid, 'UPDATE');
+
 -- name: plan_of
 -- The plan that the server has for a statement; it does not run.
 EXPLAIN (FORMAT JSON) {statement};
@@ -280,6 +288,10 @@ SELECT
     current_setting('log_lock_waits') = 'on' AS tells_waits,
     current_setting('lc_messages') AS language,
     clock_timestamp() AT TIME ZONE current_setting('log_timezone') AS now;
+
+-- name: may_read_log
+-- Whether this role may ask for the log's name: being refused would be a line in that log.
+SELECT has_function_privilege('pg_current_logfile(text)', 'EXECUTE') AS is_allowed;
 
 -- name: read_log_file
 -- The log that the server writes now; for superusers and members of pg_monitor.

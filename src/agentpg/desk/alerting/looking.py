@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from agentpg.db import Database
-from agentpg.desk.alerting.patience import Patience
 from agentpg.desk import finding as desk
+from agentpg.desk.alerting.patience import Patience
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.doctor.rooms import ROOMS, checks_of, examine
 from agentpg.desk.finding import Contact, Finding, Level, Risk
@@ -61,9 +61,7 @@ def due_rooms(looks: Mapping[str, Looked], alerts: Iterable[Alert], now: datetim
     longer they take. Where an alert is about to begin or to end, it is looked at each minute."""
     restless = {one.condition.room for one in alerts if one.state == "pending" or one.clear}
     return [
-        room
-        for room in ROOMS
-        if room not in looks or _is_due(looks[room], now, room in restless)
+        room for room in ROOMS if room not in looks or _is_due(looks[room], now, room in restless)
     ]
 
 
@@ -110,7 +108,7 @@ def _said_in(room: str, database: Database, settings: Settings) -> Sequence[Find
         )
     except TimeoutError:
         return _unknown(room, Unlooked(_HANGS))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told as what could not be looked at
         _log.exception("the room %s of the doctor has failed", room)
         return _unknown(room, Unlooked(f"{type(error).__name__}: {error}"))
 

@@ -82,9 +82,7 @@ def deliver(
             closed.add(posted.route)
 
 
-def reason_not_taken(
-    message: Message, way: str, policy: Policy, settings: Settings
-) -> str | None:
+def reason_not_taken(message: Message, way: str, policy: Policy, settings: Settings) -> str | None:
     """Hand a message over. Gives why it was not taken, None where it was; never raises, so that
     one message does not keep back the others."""
     try:

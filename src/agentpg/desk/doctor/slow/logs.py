@@ -43,6 +43,11 @@ _IN_DEADLOCK = re.compile(r"^\s*Process \d+: (?P<text>.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
+class _May:
+    is_allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     name: str | None
     folder: str | None
@@ -68,6 +73,9 @@ def read_log(
 
 def _by_the_server(reader: Reader) -> tuple[str, bytes] | None:
     sql = Statements("slow", "")
+    may = looked(lambda: reader.row(sql, "may_read_log", _May))
+    if isinstance(may, Unlooked) or not may.is_allowed:
+        return None
     file = looked(lambda: reader.row(sql, "read_log_file", _File))
     if isinstance(file, Unlooked) or file.name is None:
         return None

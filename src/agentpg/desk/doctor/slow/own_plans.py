@@ -12,6 +12,7 @@ from uuid import UUID
 from agentpg.db import Statements, pin_plans, scalar_row
 from agentpg.desk.doctor.slow.facts import Index, OwnPlan, OwnPlans
 from agentpg.desk.monitor.reading import Reader
+from agentpg.errors import PermissionDenied
 from agentpg.schema.verification import present_schema
 
 # What grows without end; the other tables have a handful of rows, and are read whole.
@@ -149,6 +150,11 @@ REQUIRED = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The nodes of a plan, as EXPLAIN gives them."""
 
@@ -180,7 +186,10 @@ def read_own_plans(reader: Reader) -> OwnPlans:
     """Have our statements planned as the engine has them planned. Raises PermissionDenied for a
     role that may not run them, and SchemaMissing where they do not fit the schema."""
     sql = Statements("slow", reader.schema)
-    indexes = reader.rows(sql, "read_indexes", Index, schema=reader.schema, tables=list(_LARGE))
+    of_ours = {"schema": reader.schema, "tables": list(_LARGE)}
+    if refused := reader.rows(sql, "may_be_refused", _Table, **of_ours):
+        raise PermissionDenied(f"permission denied for table {refused[0].name}")
+    indexes = reader.rows(sql, "read_indexes", Index, **of_ours)
     keys = {f"{one.table}_pkey": one.name for one in indexes if one.is_key}
     return OwnPlans(
         schema=reader.schema,
