@@ -184,14 +184,14 @@ def test_a_clock_that_was_ahead_neither_repeats_nor_delays(alerted: Alerted) -> 
 
 
 def test_a_way_that_fails_is_tried_once_and_keeps_nobody_waiting(alerted: Alerted) -> None:
-    alerted.look_at_backups()
+    told = alerted.look_at_backups()
     alerted.run(
         "INSERT INTO outbox (contact, way, message, due_at)"
         " SELECT 'dba', 'none', message, due_at - n * interval '1 s'"
-        " FROM outbox, generate_series(1, 3) n WHERE contact = 'dba'"
+        " FROM outbox, generate_series(1, 3) n"
     )
     delivered = alerted.deliver()
-    assert (delivered.sent, len(delivered.errors)) == (2, 1)
+    assert (delivered.sent, len(delivered.errors)) == (len(told), 1)
 
 
 def test_given_up_is_no_news_once_messages_are_taken_again(alerted: Alerted) -> None:
