@@ -49,6 +49,7 @@ AgentpgError                    exit 1   failed
 │   ├── UndoUnreadable                   a file that takes no changes back
 │   ├── AddressWrong                     nothing can listen there
 │   ├── ParametersMissing                a statement needs values to run
+│   ├── IndexNameShared                  indexes of several schemas have the name
 │   ├── NoWayToContact                   nobody can be told
 │   ├── MatcherWrong                     what a silence is to match
 │   ├── NoAdministrator                  `setup` has nobody to act as
@@ -340,6 +341,7 @@ from agentpg.errors.pgbackrest import (
 from agentpg.errors.plans import (
     IndexKept as IndexKept,
     IndexLeft as IndexLeft,
+    IndexNameShared as IndexNameShared,
     IndexNotFound as IndexNotFound,
     IndexNotMade as IndexNotMade,
     ParametersMissing as ParametersMissing,

@@ -85,6 +85,13 @@ class IndexNotFound(AgentpgError, LookupError):
     hint = N_("`agentpg tune indexes` shows the names of what it would do.")
 
 
+class IndexNameShared(UsageError):
+    """Indexes of several schemas have the name."""
+
+    sentence = N_("several indexes are named {index}: {names}")
+    hint = N_("Give the name with its schema.")
+
+
 class IndexKept(Refused):
     """An index that is not to be dropped."""
 

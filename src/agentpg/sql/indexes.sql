@@ -6,13 +6,18 @@ SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', %
 
 -- name: read_server
 -- Since when the statistics count at least, who else may read by these indexes, and what helps.
+-- A crash throws all of them away: those of the archiver have the time of it then.
 SELECT
     quote_ident(current_user::text) AS role,
     pg_is_in_recovery() AS in_recovery,
-    coalesce(told.stats_reset, pg_postmaster_start_time()) AS counted_since,
+    coalesce(
+        told.stats_reset,
+        greatest(pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_archiver))
+    ) AS counted_since,
     now() AS asked_at,
     (
-        SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'physical' AND active
+        -- One that is away just now comes back.
+        SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary
     )::int AS standbys,
     (
         SELECT nspname::text

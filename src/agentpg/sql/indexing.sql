@@ -205,7 +205,7 @@ WHERE
 
 -- name: invalid_on
 -- The indexes of a table that are not valid.
-SELECT format('%%I.%%I', nspname, relname)
+SELECT format('%%I.%%I', nspname, relname), relname::text
 FROM pg_index
 JOIN pg_class ON pg_class.oid = indexrelid
 JOIN pg_namespace ON pg_namespace.oid = relnamespace

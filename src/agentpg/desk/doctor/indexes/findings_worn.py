@@ -23,6 +23,16 @@ def is_leftover(index: Index) -> bool:
     return bool(_LEFT.search(index.bare_name))
 
 
+def is_left_of(bare_name: str, index: str) -> bool:
+    """Whether it is what a REINDEX CONCURRENTLY of an index has left; a long name is cut.
+
+    >>> is_left_of("tasks_pkey_ccnew1", "tasks_pkey")
+    True
+    """
+    stem, count = _LEFT.subn("", bare_name)
+    return bool(count and index.startswith(stem))
+
+
 def invalid_indexes(facts: Facts) -> tuple[Index, ...]:
     """Those that serve no query and are not being built."""
     if isinstance(facts.indexes, Unlooked):
@@ -33,6 +43,12 @@ def invalid_indexes(facts: Facts) -> tuple[Index, ...]:
         for one in facts.indexes
         if not one.is_valid and not one.is_partitioned and one.table_oid not in builds
     )
+
+
+def broken_indexes(facts: Facts) -> tuple[Index, ...]:
+    """The same, where it is known what is being built: they may be mended."""
+    hidden = isinstance(facts.builds, Unlooked) or None in facts.builds
+    return () if hidden else invalid_indexes(facts)
 
 
 def _invalid(say: Say, facts: Facts, policy: Policy) -> Said:

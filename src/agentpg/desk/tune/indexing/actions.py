@@ -9,10 +9,10 @@ from typing import Literal
 from agentpg.desk.check import Unlooked
 from agentpg.desk.doctor.indexes.facts import Index
 from agentpg.desk.doctor.indexes.findings_surplus import duplicate_pairs
-from agentpg.desk.doctor.indexes.findings_worn import invalid_indexes, is_leftover
+from agentpg.desk.doctor.indexes.findings_worn import broken_indexes, is_leftover
 from agentpg.desk.tune.indexing.looking import View
 from agentpg.desk.tune.indexing.proposals import Proposal
-from agentpg.errors import IndexKept, IndexNotFound
+from agentpg.errors import IndexKept, IndexNameShared, IndexNotFound
 from agentpg.language import N_
 
 Kind = Literal["create", "drop", "rebuild", "clear"]
@@ -20,6 +20,8 @@ Kind = Literal["create", "drop", "rebuild", "clear"]
 _OURS = N_("it is one of agentpg's own")
 _NEEDED = N_("a constraint, a partition, a replica identity or the order of the table stands on it")
 _UNSURE = N_("its use was not watched for long enough, or can't be seen from here")
+
+_BUILT = N_("it may be being built now")
 
 # What is said of an index that may go.
 _GOING = ("I02", "I03", "I04")
@@ -40,7 +42,10 @@ class Action:
 
 
 def named_actions(view: View, names: Sequence[str]) -> tuple[Action, ...]:
-    """What is to be done about these, by what was found. Raises IndexNotFound and IndexKept."""
+    """What is to be done about these, by what was found.
+
+    Raises IndexNotFound, IndexNameShared, and IndexKept.
+    """
     return tuple(_named(view, name) for name in dict.fromkeys(names))
 
 
@@ -49,7 +54,7 @@ def safe_actions(view: View) -> tuple[Action, ...]:
     built anew, what is measured as quicker is made, and an index for each foreign key of a large
     table that changes."""
     twice = [_drop(one) for one, _ in duplicate_pairs(view.facts)]
-    broken = [_mend(one) for one in invalid_indexes(view.facts)]
+    broken = [_mend(one) for one in broken_indexes(view.facts)]
     worn = [_rebuild(one) for one in _worn(view)]
     made = [_create(one) for one in _worth_making(view)]
     return tuple({one.name: one for one in (*broken, *twice, *worn, *made)}.values())
@@ -75,14 +80,30 @@ def _worth_making(view: View) -> Iterator[Proposal]:
 
 
 def _named(view: View, name: str) -> Action:
-    for proposal in view.proposals:
-        if name in (proposal.name, proposal.plain_name):
-            return _create(proposal)
-    found = [one for one in _indexes(view) if name in (one.name, one.bare_name)]
+    meant = _meant(view, name)
+    return _create(meant) if isinstance(meant, Proposal) else _of_index(view, meant)
+
+
+def _meant(view: View, name: str) -> Index | Proposal:
+    """What has this name: with its schema, or without where there is no other of it."""
+    every: list[Index | Proposal] = [*view.proposals, *_indexes(view)]
+    whole = [one for one in every if one.name == name]
+    found = whole or [one for one in every if _bare(one) == name]
     if not found:
         raise IndexNotFound(index=name)
-    index = found[0]
-    if not index.is_valid and any(one.oid == index.oid for one in invalid_indexes(view.facts)):
+    if len(found) > 1:
+        raise IndexNameShared(index=name, names=", ".join(one.name for one in found))
+    return found[0]
+
+
+def _bare(one: Index | Proposal) -> str:
+    return one.plain_name if isinstance(one, Proposal) else one.bare_name
+
+
+def _of_index(view: View, index: Index) -> Action:
+    if not index.is_valid and not index.is_partitioned:
+        if all(one.oid != index.oid for one in broken_indexes(view.facts)):
+            raise IndexKept(_BUILT, index=index.name)
         return _mend(index)
     said = [finding for finding in view.findings if finding.subject == index.name]
     if any(finding.code == "I06" for finding in said):
@@ -90,7 +111,7 @@ def _named(view: View, name: str) -> Action:
     _require_free(view, index)
     if any(finding.code in _GOING for finding in said):
         return _drop(index)
-    raise IndexNotFound(index=name)
+    raise IndexNotFound(index=index.name)
 
 
 def _require_free(view: View, index: Index) -> None:

@@ -28,6 +28,7 @@ from agentpg.db import (
     server_message,
 )
 from agentpg.desk.backup.sessions import be_undisturbed
+from agentpg.desk.doctor.indexes.findings_worn import is_left_of
 from agentpg.desk.tune.indexing.actions import Action
 from agentpg.desk.tune.indexing.undoing import built_concurrently, write_undo
 from agentpg.desk.tune.indexing.workload import Statement
@@ -48,11 +49,14 @@ _SQL = Statements("indexing", "")
 _CHANGED = N_("it is another index by now")
 _NEEDED = N_("something stands on it by now")
 _INVALID = N_("it is not valid after all")
+_VALID = N_("it is valid by now")
 
 _PATIENCE = timedelta(seconds=5)
 
 # The role may not, or the server only reads: nothing has begun.
 _SAID_ELSEWHERE = ("42501", "25006")
+
+_TAKEN = "42P07"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +148,7 @@ class _Doing:
         if proposal is None or self._found() is not None:
             raise IndexKept(_CHANGED, index=action.name)
         undo = self._undo([f"DROP INDEX CONCURRENTLY IF EXISTS {action.name}"])
-        with self._cleaned(lambda: [action.name] if self._found() else []):
+        with self._cleaned(self._half_made):
             self._connection.execute(proposal.composed("create"), {})
         made = self._found()
         if made is None or not made.is_valid:
@@ -152,10 +156,15 @@ class _Doing:
             raise IndexNotMade(_INVALID, index=action.name)
         return Done(action=action, undo=undo, after_bytes=made.size_bytes)
 
+    def _half_made(self) -> list[str]:
+        """The new index, as far as it came; a valid one was made by somebody else."""
+        found = self._found()
+        return [] if found is None or found.is_valid else [self._action.name]
+
     def _rebuild(self) -> Done:
         action, index = self._action, self._same()
-        before = self._invalid(index)
-        with self._cleaned(lambda: [one for one in self._invalid(index) if one not in before]):
+        before = self._remains(index)
+        with self._cleaned(lambda: [one for one in self._remains(index) if one not in before]):
             self._run("reindex")
         after = self._found()
         if after is None or not after.is_valid:
@@ -166,6 +175,8 @@ class _Doing:
         action, index = self._action, self._same()
         if index.is_needed and action.kind == "drop":
             raise IndexKept(_NEEDED, index=action.name)
+        if index.is_valid and action.kind == "clear":
+            raise IndexKept(_VALID, index=action.name)
         undo = self._undo(list(_way_back(index))) if action.kind == "drop" else None
         try:
             self._run("drop")
@@ -191,9 +202,10 @@ class _Doing:
         cursor = self._connection.cursor(row_factory=class_row(_Index))
         return cursor.execute(_SQL["find_index"], {"name": self._action.name}).fetchone()
 
-    def _invalid(self, index: _Index) -> list[str]:
+    def _remains(self, index: _Index) -> list[str]:
+        """What a REINDEX of it has left; others may be building other indexes of its table."""
         rows = self._connection.execute(_SQL["invalid_on"], {"table_oid": index.table_oid})
-        return [name for (name,) in rows.fetchall() if name != index.name]
+        return [name for name, bare in rows.fetchall() if is_left_of(bare, index.bare_name)]
 
     def _run(self, statement: str) -> None:
         name = Fragment(self._action.name)
@@ -213,7 +225,8 @@ class _Doing:
             if self._connection.broken or error.sqlstate in _SAID_ELSEWHERE:
                 raise
             said = server_message(error)
-            self._clear(left(), said)
+            # Of a name that is taken nothing is ours.
+            self._clear(() if error.sqlstate == _TAKEN else left(), said)
             raise IndexNotMade(said, index=self._action.name) from None
         except KeyboardInterrupt:
             self._clear(left(), N_("it was interrupted"))
@@ -237,8 +250,8 @@ def _wait_at_most(connection: Connection[Any], limit: timedelta) -> None:
 
 def _way_back(index: _Index) -> Iterator[str]:
     """The statements that make it as it was."""
-    if index.tablespace:
-        yield f"SET default_tablespace = {literal(index.tablespace)}"
+    # Empty is that of the database, whatever the session's default is.
+    yield f"SET default_tablespace = {literal(index.tablespace)}"
     yield built_concurrently(index.definition)
     yield from index.statistics
     if index.comment:
