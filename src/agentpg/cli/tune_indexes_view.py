@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,9 @@ def show_done(out: Output, done: Sequence[Done]) -> None:
         _lines(out, f"{one.action.sql}: {_result(out, one)}", "  ✓ ")
         if one.undo is not None:
             # To be copied: never folded.
-            out.line(f"      psql --no-psqlrc --set ON_ERROR_STOP=1 --file {one.undo}")
+            out.line(
+                f"      psql --no-psqlrc --set ON_ERROR_STOP=1 --file {shlex.quote(str(one.undo))}"
+            )
 
 
 def _result(out: Output, one: Done) -> str:

@@ -87,6 +87,7 @@ AgentpgError                    exit 1   failed
 │   ├── SettingsManaged                  the server's settings are changed elsewhere
 │   ├── UndoElsewhere                    a file that is another server's
 │   ├── WriteNotRun                      running a statement would change something
+│   ├── EffectStays                      no rollback takes back what a statement does
 │   ├── StatementOfOthers                planning it may call another role's functions
 │   ├── IndexKept                        it is not to be dropped
 │   ├── PoolerInBetween                  a backup needs a session of its own
@@ -339,6 +340,7 @@ from agentpg.errors.pgbackrest import (
     PointNotReached as PointNotReached,
 )
 from agentpg.errors.plans import (
+    EffectStays as EffectStays,
     IndexKept as IndexKept,
     IndexLeft as IndexLeft,
     IndexNameShared as IndexNameShared,

@@ -42,6 +42,13 @@ class WriteNotRun(Refused):
     )
 
 
+class EffectStays(Refused):
+    """Running a statement would do what no rollback takes back."""
+
+    sentence = N_("running the statement would do what a rollback does not undo: {function}")
+    hint = N_("Leave out --analyze: then it is only planned.")
+
+
 class StatementOfOthers(Refused):
     """A statement of another role is not planned: that may call its functions."""
 

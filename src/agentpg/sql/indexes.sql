@@ -64,6 +64,13 @@ SELECT
     string_to_array(i.indclass::text, ' ') AS classes,
     string_to_array(i.indcollation::text, ' ') AS collations,
     string_to_array(i.indoption::text, ' ') AS options,
+    coalesce(array_to_string(class.reloptions, ', '), '') AS storage,
+    ARRAY(
+        SELECT coalesce(attoptions::text, '')
+        FROM pg_attribute
+        WHERE attrelid = i.indexrelid
+        ORDER BY attnum
+    ) AS parameters,
     coalesce(regexp_replace(i.indexprs::text, ':location -?\d+', '', 'g'), '') AS expressions,
     coalesce(regexp_replace(i.indpred::text, ':location -?\d+', '', 'g'), '') AS predicate
 FROM pg_index AS i

@@ -97,6 +97,33 @@ SELECT current_setting('search_path');
 -- Look for names there.
 SELECT set_config('search_path', %(path)s, false);
 
+-- name: make_copier
+-- Whom the copy belongs to: it sees all rows, as a superuser would, and may do nothing else.
+CREATE ROLE {role} LOGIN BYPASSRLS;
+
+-- name: let_copy
+-- It fills tables without their triggers.
+GRANT SET ON PARAMETER session_replication_role TO {role};
+
+-- name: give_copy
+-- It owns the database.
+ALTER DATABASE {database} OWNER TO {role};
+
+-- name: extensions
+-- The extensions of the source, those that others need first.
+SELECT extname::text, nspname::text
+FROM pg_extension
+JOIN pg_namespace ON pg_namespace.oid = extnamespace
+ORDER BY pg_extension.oid;
+
+-- name: make_space
+-- Where an extension is.
+CREATE SCHEMA IF NOT EXISTS {space} AUTHORIZATION {role};
+
+-- name: make_extension
+-- As the source has it, in the version that is here.
+CREATE EXTENSION IF NOT EXISTS {extension} SCHEMA {space};
+
 -- name: sizes_of
 -- What these tables take without their indexes.
 SELECT format('%%I.%%I', nspname, relname), pg_table_size(pg_class.oid)

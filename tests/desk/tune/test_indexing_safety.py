@@ -19,9 +19,12 @@ from agentpg.desk.doctor.indexes.looking import look_at_indexes
 from agentpg.desk.doctor.indexes.policy import Policy
 from agentpg.desk.tune.indexing.actions import Action, named_actions, safe_actions
 from agentpg.desk.tune.indexing.applying import ApplyOptions, Done, apply
+from agentpg.desk.tune.indexing.copying import CopyOptions, _shares
 from agentpg.desk.tune.indexing.looking import View, look
+from agentpg.desk.tune.indexing.trying import try_proposals
 from agentpg.embedded.binaries import find_binaries
 from agentpg.errors import IndexKept, IndexNotMade, UsageError
+from tests.desk.tune.busy import KEEPS_STATEMENTS, make_busy
 from tests.servers import PG_BIN, OwnServers
 from tests.waiting import eventually
 
@@ -36,7 +39,8 @@ CREATE TABLE public.escaped (); -- 100 %s ""it's" ON "Odd; table"
     ALTER INDEX "twice
 CREATE TABLE public.escaped (); -- 100 %s ""it's" ALTER COLUMN 2 SET STATISTICS 250;
     COMMENT ON INDEX "twice
-CREATE TABLE public.escaped (); -- 100 %s ""it's" IS E'it''s\nCREATE TABLE public.escaped (); \\\\ %s';
+CREATE TABLE public.escaped (); -- 100 %s ""it's" IS
+        E'it''s\nCREATE TABLE public.escaped (); \\\\ %s';
 """
 
 _SEEN = b"""
@@ -123,7 +127,7 @@ def _when(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> Non
     """Something that others do once it was looked and before it is done."""
     from agentpg.desk.tune.indexing import applying
 
-    write = applying.write_undo
+    write: Callable[..., Path] = vars(applying)["write_undo"]
 
     def written(home: Path, kind: str, name: str, done: str, statements: list[str]) -> Path:
         happens()
@@ -166,9 +170,60 @@ def test_a_crash_begins_the_counting_anew(own_server: OwnServers) -> None:
         ).fetchall()
         os.kill(pid, signal.SIGKILL)
     facts = eventually(lambda: _of_server(database))
+    assert facts is not None
     assert facts.counted_since > begun
 
 
 def _of_server(database: Database) -> Server | None:
     found = look_at_indexes(database, Policy()).server
     return None if isinstance(found, Unlooked) else found
+
+
+@pytest.mark.one_server
+def test_what_others_wrote_runs_on_no_copy_as_a_superuser(
+    own_server: OwnServers, tmp_path: Path
+) -> None:
+    server = own_server(options=KEEPS_STATEMENTS)
+    server.start()
+    make_busy(server)
+    database, escaped = Database(server.dsn()), tmp_path / "escaped"
+    with connect(database) as connection:
+        connection.execute(_PLANTED.format(path=escaped).encode())
+    wanted = [one for one in look(database, 50).proposals if one.name == "public.buyers_city_idx"]
+    options = CopyOptions(parent=tmp_path / "scratch", pg_bin=PG_BIN, most_bytes=5_000_000)
+    [one] = try_proposals(database, wanted, options, lambda _: None)
+    assert one.trial is not None, one.reason
+    assert one.outcome == "quicker"
+    assert not escaped.exists()
+
+
+# On the server the owner may not do it, and its error is caught.
+_PLANTED = """
+    CREATE FUNCTION planted(anyelement) RETURNS anyelement LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        COPY (SELECT 1) TO PROGRAM 'touch {path}; chmod 777 {path}';
+        RETURN $1;
+    EXCEPTION WHEN OTHERS THEN RETURN $1;
+    END $$;
+    ALTER TABLE buyers ADD CHECK (planted(id) IS NOT NULL);
+"""
+
+
+@pytest.mark.without_server
+def test_small_tables_are_copied_as_a_whole() -> None:
+    sizes = {"looked_up": 8192, "large": 10**12, "empty": 0, "other": 10**12}
+    shares = _shares(sizes, 10**9)
+    assert shares["looked_up"] == shares["empty"] == 1
+    assert shares["large"] == pytest.approx(shares["other"]) == pytest.approx(0.0005, rel=0.01)
+
+
+def test_what_is_not_alike_is_no_duplicate(empty_database: Database) -> None:
+    with connect(empty_database) as connection:
+        connection.execute(
+            b"CREATE TABLE t (n int, d tsvector);"
+            b"CREATE INDEX ON t USING brin (n) WITH (pages_per_range = 2);"
+            b"CREATE INDEX ON t USING brin (n) WITH (pages_per_range = 200);"
+            b"CREATE INDEX ON t USING gist (d tsvector_ops (siglen = 8));"
+            b"CREATE INDEX ON t USING gist (d tsvector_ops (siglen = 800))"
+        )
+    assert safe_actions(look(empty_database, 10)) == ()

@@ -10,9 +10,11 @@ import pytest
 from agentpg.db import Database, connect
 from agentpg.desk.tune.plans.findings import CHECKS, find
 from agentpg.desk.tune.plans.reading import Question, query_of, read_plan
-from agentpg.desk.tune.plans.tree import plan_of
+from agentpg.desk.tune.plans.tree import TableFact, plan_of
 from agentpg.errors import (
+    EffectStays,
     ParametersMissing,
+    PermissionDenied,
     StatementLocked,
     StatementNotPlanned,
     StatementsNotKept,
@@ -214,6 +216,56 @@ def test_nothing_escapes(shop: Database, statement: str, analyze: bool) -> None:
     with connect(shop) as connection:
         assert connection.execute(b"SELECT to_regclass('few'), to_regclass('escaped')").fetchone()
         assert connection.execute(b"SELECT count(*) FROM few").fetchone() == (300,)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_terminate_backend(0)",
+        "SELECT n FROM hidden",
+        'SELECT "pg_advisory_lock" (7)',
+        "SELECT lo_export(1, '/nowhere')",
+    ],
+)
+@pytest.mark.parametrize("write", [True, False])
+def test_what_no_rollback_undoes_is_not_run(shop: Database, statement: str, write: bool) -> None:
+    with connect(shop) as connection:
+        connection.execute(
+            b"CREATE OR REPLACE VIEW hidden AS SELECT n, pg_reload_conf() FROM few WHERE "
+            b"pg_cancel_backend(n) OFFSET 0"
+        )
+    with pytest.raises((EffectStays, PermissionDenied)):
+        read_plan(shop, Question(statement=statement, analyze=True, write=write))
+
+
+def test_rules_that_leave_no_plan_are_said(shop: Database) -> None:
+    with connect(shop) as connection, connection.transaction():
+        connection.execute(
+            b"CREATE TABLE IF NOT EXISTS ruled (n int);"
+            b"CREATE OR REPLACE RULE a AS ON INSERT TO ruled DO INSTEAD NOTHING;"
+            b"CREATE OR REPLACE RULE b AS ON DELETE TO ruled DO INSTEAD NOTIFY gone"
+        )
+    for statement in ("INSERT INTO ruled VALUES (1)", "DELETE FROM ruled"):
+        with pytest.raises(StatementNotPlanned):
+            read_plan(shop, Question(statement=statement))
+
+
+def test_what_an_initplan_took_is_not_its_readers(shop: Database) -> None:
+    slow = "SELECT avg(a.n) FROM many AS a, generate_series(1, 5)"
+    statement = f"SELECT count(*) FROM many WHERE n > ({slow})"
+    plan = read_plan(shop, Question(statement=statement, analyze=True))
+    [apart] = [one for one in plan.root if "InitPlan" in str(one.said.get("Subplan Name"))]
+    [reader] = [one for one in plan.root if "Filter" in one.said]
+    assert (reader.own_ms or 0) <= (reader.time_ms or 0) - (apart.time_ms or 0) + 0.01
+    assert sum(one.own_ms or 0 for one in plan.root) <= plan.whole_ms * 1.01
+
+
+@pytest.mark.without_server
+def test_names_in_remedies_are_as_sql_has_them() -> None:
+    node = {**_node("Seq Scan", 1, Schema="a", Relation_Name="x; y"), "Actual Rows": 5000}
+    fact = TableFact(name="a.x; y", quoted='a."x; y"', rows=1)
+    [found] = find(plan_of({"Plan": node}, "SELECT", tables={fact.name: fact}))
+    assert found.remedies[0].sql == 'ANALYZE a."x; y"'
 
 
 def test_it_ends_in_time_and_waits_for_nobody(shop: Database) -> None:

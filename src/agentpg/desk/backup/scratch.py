@@ -153,12 +153,12 @@ class ScratchServer:
             self._configure()
             self._launch(runnable)
 
-    def dsn(self, database: str = DATABASE) -> str:
-        """A connection string for one of its databases, as its superuser."""
+    def dsn(self, database: str = DATABASE, role: str = "") -> str:
+        """A connection string for one of its databases, as its superuser or another role."""
         return unaffected(
             host=str(_socket_folder(self.folder, self.account)),
             port=5432,
-            user=self._options.superuser,
+            user=role or self._options.superuser,
             dbname=database,
         )
 

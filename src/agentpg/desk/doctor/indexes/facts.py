@@ -33,6 +33,8 @@ class Server:
 class Index:
     """One index. `columns` are numbers, 0 for an expression; the first `keys` are keys.
 
+    `storage` are its own parameters, and `parameters` those of each column's operator class.
+
     `is_ours` if agentpg's own schema has it. `is_referenced` if a foreign key leads to it.
     """
 
@@ -61,6 +63,8 @@ class Index:
     classes: tuple[str, ...]
     collations: tuple[str, ...]
     options: tuple[str, ...]
+    storage: str
+    parameters: tuple[str, ...]
     expressions: str
     predicate: str
     is_ours: bool = False

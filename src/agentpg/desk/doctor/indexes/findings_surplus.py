@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from agentpg.desk.check import Say, Unlooked, amount, size
 from agentpg.desk.doctor.indexes.facts import Facts, Index, Server
@@ -41,7 +42,8 @@ def _supports_key(index: Index, facts: Facts) -> bool:
         # What can't be looked at may stand on it.
         return True
     return any(
-        key.table_oid == index.table_oid and serves(index, key.columns)
+        # A partial one may serve it as well, such as one of all that is not NULL.
+        key.table_oid == index.table_oid and serves(replace(index, predicate=""), key.columns)
         for key in facts.foreign_keys
     )
 
@@ -75,6 +77,14 @@ def _too_short(say: Say, found: Sequence[Index], server: Server, policy: Policy)
     )
 
 
+_STATISTICS = Remedy(
+    sentence=N_(
+        "The planner knows the values of its expression from it: give it CREATE STATISTICS on the "
+        "expression first."
+    )
+)
+
+
 def _unused_one(say: Say, index: Index, server: Server, policy: Policy) -> Finding:
     text = N_("{subject} takes {size}, and no query has read it for {window}")
     if server.standbys:
@@ -91,7 +101,11 @@ def _unused_one(say: Say, index: Index, server: Server, policy: Policy) -> Findi
         "warning" if large and not server.standbys else "info",
         text,
         index.name,
-        (*((standby,) if server.standbys else ()), drop(index)),
+        (
+            *((standby,) if server.standbys else ()),
+            *((_STATISTICS,) if index.expressions else ()),
+            drop(index),
+        ),
         size=size(index.size_bytes),
         size_bytes=index.size_bytes,
         table=index.table_name,
@@ -127,6 +141,9 @@ def _likeness(index: Index) -> object:
         index.included,
         index.expressions,
         index.predicate,
+        index.parameters,
+        # Of a btree they change no more than its size; of a BRIN what it finds.
+        index.storage if index.method != "btree" else "",
     )
 
 

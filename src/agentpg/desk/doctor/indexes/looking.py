@@ -109,6 +109,7 @@ class _Look:
                 classes=tuple(one.classes),
                 collations=tuple(one.collations),
                 options=tuple(one.options),
+                parameters=tuple(one.parameters),
             )
 
     def _tables(self) -> tuple[Table, ...]:

@@ -117,6 +117,7 @@ def _cause(one: Statement) -> str:
 def _tune(one: Statement, facts: Facts) -> Iterator[Remedy]:
     yield Remedy(
         sentence=N_("Look at its plan, with values as they are used; then mend what it says."),
+        command=f"agentpg tune explain --query-id {one.id}" if _PLANNED.match(one.text) else "",
         sql=_explained(one.text, facts),
     )
     yield Remedy(sentence=N_("Let the planner know the tables as they are now."), sql="ANALYZE")

@@ -2,12 +2,16 @@
 
 The schema is restored as a whole, and of the tables that matter all rows, or a sample where they
 are too many. Nothing is written at the source; it is read in one moment.
+
+What whoever owns a table wrote runs there: functions of constraints and indexes, and of the
+statements that are tried. So it all belongs to a role that is no superuser; only extensions are
+made by one, from the files of this machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,7 @@ _SQL = Statements("indexing", "")
 _RESTORE = Statements("restore", "")
 
 _NAME = "copy"
+_ROLE = "agentpg_copy"
 
 # The rows take about as much again in indexes, and what is built to be tried.
 _ROOM = 4
@@ -52,13 +57,13 @@ class CopyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """The copy; `share` of the tables' rows is there, 0 to 1.
+    """The copy; `shares` of the tables' rows are there, 0 to 1.
 
     `failed` are tables that could not be copied, with the reason.
     """
 
     connection: Connection[Any]
-    share: float
+    shares: Mapping[str, float]
     failed: Mapping[str, str]
 
 
@@ -72,31 +77,55 @@ def copy_of(database: Database, tables: Sequence[str], options: CopyOptions) -> 
         driver_errors(database.target()),
         connect(database, "agentpg tune indexes") as source,
     ):
-        found = source.execute(_SQL["sizes_of"], {"names": list(tables)}).fetchall()
-        whole = sum(size for _, size in found)
-        share = min(options.most_bytes / whole, 1.0) if whole else 1.0
+        sizes: dict[str, int] = dict(
+            source.execute(_SQL["sizes_of"], {"names": list(tables)}).fetchall()
+        )
+        shares = _shares(sizes, options.most_bytes)
+        content = sum(sizes[name] * share for name, share in shares.items())
         programs = find_programs(options.pg_bin, source.info.server_version // 10_000, *SERVER)
-        room = ScratchOptions(content_bytes=int(whole * share * _ROOM), settings=_SETTINGS)
+        room = ScratchOptions(content_bytes=int(content * _ROOM), settings=_SETTINGS)
         with ScratchServer(programs, options.parent, room) as scratch:
             scratch.start()
-            target = _make_database(Database(scratch.dsn(), database.schema))
+            _make_database(source, scratch)
+            target = Database(scratch.dsn(_NAME, _ROLE), database.schema)
             with scratch.restoring(), connect(target, "agentpg tune indexes") as connection:
                 schema = _Schema(database, target, programs, scratch.folder)
                 schema.restore("pre-data")
-                failed = _copy_rows(source, connection, [name for name, _ in found], share)
+                failed = _copy_rows(source, connection, shares)
                 schema.restore("post-data")
-                _make_ready(source, connection, [n for n, _ in found if n not in failed])
-                yield Copy(connection=connection, share=share, failed=failed)
+                _make_ready(source, connection, [n for n in shares if n not in failed])
+                yield Copy(connection=connection, shares=shares, failed=failed)
 
 
-def _make_database(server: Database) -> Database:
-    with connect(server, "agentpg tune indexes") as connection:
+def _shares(sizes: Mapping[str, int], most_bytes: int) -> dict[str, float]:
+    """Which share of each table is copied: small ones as a whole, since they are looked up, and
+    of the large ones as much of each as there is room for."""
+    shares, left = {}, most_bytes
+    by_size = sorted(sizes.items(), key=lambda one: one[1])
+    for number, (name, size) in enumerate(by_size):
+        taken = min(size, left // (len(by_size) - number))
+        shares[name] = taken / size if size else 1.0
+        left -= taken
+    return shares
+
+
+def _make_database(source: Connection[Any], scratch: ScratchServer) -> None:
+    """The database and its role, and of the source's extensions those that are installed here."""
+    with connect(Database(scratch.dsn()), "agentpg tune indexes") as connection:
+        connection.execute(_SQL.compose("make_copier", role=_ROLE))
+        connection.execute(_SQL.compose("let_copy", role=_ROLE))
         connection.execute(_RESTORE.compose("create_database", database=_NAME))
-    return server.renamed(_NAME)
+        connection.execute(_SQL.compose("give_copy", database=_NAME, role=_ROLE))
+    found = source.execute(_SQL["extensions"]).fetchall()
+    with connect(Database(scratch.dsn(_NAME)), "agentpg tune indexes") as connection:
+        for extension, space in found:
+            with suppress(ServerError):
+                connection.execute(_SQL.compose("make_space", space=space, role=_ROLE))
+                connection.execute(_SQL.compose("make_extension", extension=extension, space=space))
 
 
 def _copy_rows(
-    source: Connection[Any], connection: Connection[Any], tables: Sequence[str], share: float
+    source: Connection[Any], connection: Connection[Any], shares: Mapping[str, float]
 ) -> dict[str, str]:
     """The rows of one moment; which tables could not be copied, and why."""
     failed: dict[str, str] = {}
@@ -105,7 +134,7 @@ def _copy_rows(
     connection.execute(_SQL["no_triggers"])
     with source.transaction():
         source.execute(_SQL["read_only_now"])
-        for table in tables:
+        for table, share in shares.items():
             try:
                 with source.transaction():
                     _copy(source, connection, table, share)

@@ -85,7 +85,7 @@ class _Trying:
 
     def __init__(self, copy: Copy) -> None:
         self._connection: Connection[Any] = copy.connection
-        self._share, self._failed = copy.share, copy.failed
+        self._shares, self._failed = copy.shares, copy.failed
         self._values: dict[int, list[tuple[str, ...]]] = {}
 
     def tried(self, proposal: Proposal) -> Proposal:
@@ -98,7 +98,8 @@ class _Trying:
 
     def _try(self, proposal: Proposal) -> Proposal:
         most = proposal.statements[:_MOST_STATEMENTS]
-        for table in sorted({name for one in most for name in one.quoted_tables}):
+        tables = sorted({name for one in most for name in one.quoted_tables})
+        for table in tables:
             if table in self._failed:
                 # On a table without its rows everything is quick.
                 return proposal.tried("unknown", redact(self._failed[table]))
@@ -119,7 +120,7 @@ class _Trying:
             used_by=sum(name in one.used for one in after),
             size_bytes=self._size(proposal),
             build_ms=built,
-            share=self._share,
+            share=min((self._shares[one] for one in tables if one in self._shares), default=1.0),
             insert_before_ms=inserts,
             insert_after_ms=self._insert_ms(proposal.table),
         )

@@ -28,7 +28,9 @@ def write_undo(home: Path, kind: str, name: str, done: str, statements: Sequence
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = folder / f"{moment}-{kind}-{re.sub(r'[^A-Za-z0-9_.]', '_', name)}.sql"
     # A name may have line breaks: what is behind one would run.
-    text = _HEAD.format(done=" ".join(done.splitlines())) + "".join(f"{one};\n" for one in statements)
+    text = _HEAD.format(done=" ".join(done.splitlines())) + "".join(
+        f"{one};\n" for one in statements
+    )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

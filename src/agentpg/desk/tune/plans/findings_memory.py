@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from agentpg.desk.check import Say, size
 from agentpg.desk.finding import Remedy
 from agentpg.desk.tune.plans.saying import PlanCheck, Said, percent, table_of
@@ -90,7 +92,7 @@ def _fetches(say: Say, plan: Plan) -> Said:
         rows = max(node.total_rows, 1)
         if node.kind != "Index Only Scan" or fetched < _FETCHED or fetched < _FETCHED_SHARE * rows:
             continue
-        table = table_of(node)
+        table = table_of(plan, node)
         yield say(
             "warning",
             N_("{subject} looks up {fetched:,} of {rows:,} rows in the table all the same"),
@@ -98,7 +100,7 @@ def _fetches(say: Say, plan: Plan) -> Said:
             (
                 Remedy(
                     sentence=N_("Vacuum the table: only that says which pages all may see."),
-                    command=f"agentpg tune vacuum {table}" if table else "",
+                    command=f"agentpg tune vacuum {shlex.quote(table)}" if table else "",
                 ),
             ),
             node=node.number,
@@ -138,7 +140,8 @@ def _reading(say: Say, plan: Plan) -> Said:
     root = plan.root.said
     # PostgreSQL 17 tells shared and local apart.
     waited = float(root.get("I/O Read Time") or root.get("Shared I/O Read Time") or 0)
-    share = waited / plan.whole_ms if plan.whole_ms else 0.0
+    # Each worker waits for itself.
+    share = min(waited / plan.whole_ms, 1.0) if plan.whole_ms else 0.0
     if share <= 0.5 or waited < 10:
         return
     blocks = float(root.get("Shared Read Blocks") or 0)

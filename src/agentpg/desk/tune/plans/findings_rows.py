@@ -45,7 +45,7 @@ def _misestimates(say: Say, plan: Plan) -> Said:
             "critical" if factor >= _FACTOR_CRITICAL else "warning",
             N_("{subject}: {rows:,} rows came, and {planned:,} were planned: {factor} times off"),
             node.label,
-            _statistics_remedies(node),
+            _statistics_remedies(plan, node),
             node=node.number,
             rows=round(node.rows or 0),
             planned=round(node.planned_rows),
@@ -53,8 +53,8 @@ def _misestimates(say: Say, plan: Plan) -> Said:
         )
 
 
-def _statistics_remedies(node: Node) -> tuple[Remedy, ...]:
-    table = table_of(node)
+def _statistics_remedies(plan: Plan, node: Node) -> tuple[Remedy, ...]:
+    table = table_of(plan, node)
     return (
         Remedy(
             sentence=N_("Count the rows anew."),
@@ -159,7 +159,7 @@ def _loops(say: Say, plan: Plan) -> Said:
             "warning",
             N_("{subject} runs its inner side {loops:,} times, and {planned:,} were planned"),
             node.label,
-            _statistics_remedies(outer),
+            _statistics_remedies(plan, outer),
             node=node.number,
             loops=inner.loops,
             planned=round(outer.planned_rows),

@@ -8,10 +8,11 @@ one that may write and is rolled back. What is a write is the server's to say, a
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ from agentpg.db import (
 from agentpg.desk.redacting import redact
 from agentpg.desk.tune.plans.tree import Plan, TableFact, plan_of
 from agentpg.errors import (
+    EffectStays,
     ParametersMissing,
     PermissionDenied,
     QueryNotFound,
@@ -55,6 +57,24 @@ _GENERIC_SINCE = 160000
 _NOT_ALLOWED = "42501"
 
 _EXPLAIN = N_("it is no statement that has a plan")
+_RULES = N_("rules of its table make something else of it")
+
+# What these do is seen at once, or done elsewhere: no rollback takes it back. By PostgreSQL's
+# documentation, chapters 9.28 and 33.3, and that of dblink and adminpack.
+_LASTING = re.compile(
+    r"""(?<![\w$])"?(
+        pg_(?:terminate|cancel)_backend | pg_reload_conf | pg_rotate_logfile | pg_promote
+        | pg_switch_wal | pg_create_restore_point | pg_backup_(?:start|stop)
+        | pg_wal_replay_(?:pause|resume) | pg_log_(?:backend_memory_contexts|standby_snapshot)
+        | pg_(?:create|drop|copy)_(?:physical|logical)_replication_slot
+        | pg_drop_replication_slot | pg_replication_slot_advance
+        | pg_logical_slot_get_(?:binary_)?changes | pg_logical_emit_message
+        | pg_replication_origin_\w+ | pg_stat_(?:statements_)?reset\w* | lo_export
+        | pg_file_(?:write|unlink|rename|sync) | dblink\w*
+        | pg_(?:try_)?advisory_lock(?:_shared)? | setval | nextval
+    )"?\s*\(""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +101,7 @@ def read_plan(database: Database, question: Question) -> Plan:
     """The plan of a statement.
 
     Raises StatementNotPlanned, WriteNotRun, StatementTooSlow, StatementLocked, ParametersMissing,
-    PermissionDenied, and the errors of the database.
+    EffectStays, PermissionDenied, and the errors of the database.
     """
     with (
         driver_errors(database.target()),
@@ -101,6 +121,8 @@ def plan_on(connection: Connection[Any], question: Question) -> Plan:
         number = _prepare(connection, name, question.statement)
         if question.parameters or question.analyze:
             _require(question, number)
+        if question.analyze:
+            _require_passing(connection, name, question, number)
         plan = _plan(connection, name, question, number)
         connection.execute(_SQL.compose("forget", prepared=name))
         return plan
@@ -123,7 +145,8 @@ def query_of(database: Database, query_id: int) -> str:
             row = connection.execute(statement, {"number": query_id}).fetchone()
         except ServerError as error:
             raise StatementsNotKept(server_message(error)) from None
-    if row is None:
+    # The server may have lost the text of one that it still counts.
+    if row is None or row[0] is None:
         raise QueryNotFound(query_id=query_id)
     query, trusted = row
     if not trusted:
@@ -165,6 +188,21 @@ def _prepare(connection: Connection[Any], name: str, statement: str) -> int:
 def _require(question: Question, number: int) -> None:
     if len(question.parameters) != number:
         raise ParametersMissing(count=number, given=len(question.parameters))
+
+
+def _require_passing(
+    connection: Connection[Any], name: str, question: Question, number: int
+) -> None:
+    """Refuse what a rollback leaves done, also where a view or an inlined function has it.
+
+    Raises EffectStays; what a function does within it can't be seen.
+    """
+    planned = replace(question, analyze=False)
+    document = _document(connection, name, planned, number, values=question.parameters)
+    found = _LASTING.search(f"{question.statement} {json.dumps(document)}")
+    # A read-only transaction refuses what writes sequences by itself.
+    if found and (question.write or found[1].lower() not in ("nextval", "setval")):
+        raise EffectStays(function=found[1])
 
 
 def _plan(connection: Connection[Any], name: str, question: Question, number: int) -> Plan:
@@ -214,7 +252,10 @@ def _parsed(said: Any) -> Any:
     """The only element of EXPLAIN's list."""
     if isinstance(said, bytes):
         said = said.decode()
-    return (json.loads(said) if isinstance(said, str) else said)[0]
+    told = json.loads(said) if isinstance(said, str) else said
+    if not told or not isinstance(told[0], dict) or "Plan" not in told[0]:
+        raise StatementNotPlanned(_RULES)
+    return told[0]
 
 
 def _tables(connection: Connection[Any], document: Any) -> dict[str, TableFact]:

@@ -29,7 +29,8 @@ def percent(share: float) -> int:
     return round(share * 100)
 
 
-def table_of(node: Node) -> str:
-    """The table that the rows of a node come from, where it is one."""
+def table_of(plan: Plan, node: Node) -> str:
+    """The table that the rows of a node come from, as SQL has it, where it is one."""
     names = {one.relation for one in node if one.relation}
-    return names.pop() if len(names) == 1 else ""
+    fact = plan.tables.get(names.pop()) if len(names) == 1 else None
+    return fact.quoted if fact is not None else ""

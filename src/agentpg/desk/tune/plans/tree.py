@@ -1,12 +1,15 @@
 """A plan as the server gives it in JSON, as a tree in which each node has its own time.
 
 Times are of the clock: what workers of a parallel part do side by side counts once. A node's own
-time is its time less that of the nodes below it; that of a CTE counts where it is read.
+time is its time less that of the nodes below it; that of a CTE or an InitPlan counts where it is
+read first.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +18,9 @@ from typing import Any
 _OUR_SETTINGS = ("plan_cache_mode",)
 
 _GATHERS = ("Gather", "Gather Merge")
+
+# They name a subplan, and do not ask for its value.
+_NO_TEXTS = ("Plans", "Subplan Name")
 
 # They take all rows below them before they give the first.
 _BLOCKING = ("Sort", "Hash", "Aggregate", "Materialize", "Bitmap Heap Scan", "SetOp")
@@ -157,6 +163,7 @@ class _Building:
     def __init__(self, top: Mapping[str, Any]) -> None:
         self._numbers = itertools.count(1)
         self._ctes = dict(_cte_times(top))
+        self._reads, self._apart = _initplan_times(top)
         self.root = self._node(top, 0, processes=1.0, cut_short=False)
 
     def _node(
@@ -194,11 +201,59 @@ class _Building:
     ) -> float | None:
         if time_ms is None:
             return None
-        below = sum(one.time_ms or 0 for one in children if not _is_cte(one.said))
+        below = sum(
+            one.time_ms or 0
+            for one in children
+            if not _is_cte(one.said) and one.said.get("Subplan Name") not in self._apart
+        )
+        below += self._reads.get(id(said), 0.0)
         if said.get("Node Type") == "CTE Scan":
             # The first to read a CTE has it made.
             below += self._ctes.pop(str(said.get("CTE Name")), 0.0)
         return max(time_ms - below, 0.0)
+
+
+_INITPLAN = re.compile(r"InitPlan (\d+)(?: \(returns (.+)\))?")
+
+
+def _initplan_times(top: Mapping[str, Any]) -> tuple[dict[int, float], set[str]]:
+    """The time of each InitPlan by the node that has it run, and which of them are known so.
+
+    It hangs at one node, and runs when its value is asked for: below a Gather by the Gather.
+    """
+    found: dict[int, float] = defaultdict(float)
+    known = set()
+    nodes = list(_upwards(top))
+    for one in nodes:
+        name = str(one.get("Subplan Name", ""))
+        match = _INITPLAN.fullmatch(name)
+        if match is None:
+            continue
+        inside = {id(each) for each in _upwards(one)}
+        asks = re.compile(_asking(match))
+        readers = [n for n in nodes if id(n) not in inside and asks.search(_texts(n))]
+        sharing = [n for n in readers if "Params Evaluated" in n]
+        for reader in (sharing or readers)[:1]:
+            found[id(reader)] += _time(one, 1.0) or 0.0
+            known.add(name)
+    return found, known
+
+
+def _asking(initplan: re.Match[str]) -> str:
+    """What names its values: $0 until PostgreSQL 16, (InitPlan 1).col1 since."""
+    returned = "|".join(re.escape(one) for one in (initplan[2] or "").split(",") if one)
+    return rf"(?:{returned})(?!\d)" if returned else rf"InitPlan {initplan[1]}\)"
+
+
+def _texts(said: Mapping[str, Any]) -> str:
+    return " ".join(str(value) for key, value in said.items() if key not in _NO_TEXTS)
+
+
+def _upwards(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All nodes, those below before those above, about as they come to give rows."""
+    for one in said.get("Plans") or ():
+        yield from _upwards(one)
+    yield said
 
 
 def _cte_times(said: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
