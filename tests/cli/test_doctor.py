@@ -165,7 +165,10 @@ def test_what_a_room_marks_as_safe_is_done(call: Call, installed: Database) -> N
         )
     done = call("doctor", "vacuum", "--fix", "--yes", "--json")
     fixes = {one["sql"] or one["command"]: one["state"] for one in json.loads(done.out)["fixes"]}
-    assert fixes == {"agentpg tune vacuum fresh": "helped", "ANALYZE fresh": "helped"}
+    assert fixes == {
+        "agentpg tune vacuum agentic_ai.fresh": "helped",
+        "ANALYZE agentic_ai.fresh": "helped",
+    }
     # What may have its reason is not undone.
     codes = [one["code"] for one in json.loads(done.out)["rooms"]["vacuum"]]
     assert "V04" in codes

@@ -77,11 +77,12 @@ def test_which_tables_need_it_and_why(call: Call, database: Database) -> None:
         connection.execute(b"DELETE FROM behind")
         connection.execute(b"SELECT pg_stat_force_next_flush()")
     said = call("tune", "vacuum").out
-    assert re.search(r"^behind +12,000 dead rows, ", said, re.MULTILINE)
+    assert re.search(r"^agentic_ai\.behind +12,000 dead rows, ", said, re.MULTILINE)
     assert said.endswith("  agentpg tune vacuum behind\n")
     needs = json.loads(call("tune", "vacuum", "--json").out)["needs"]
     told = [(need["table"], need["kind"], need["state"]) for need in needs]
-    assert told == [("behind", "dead", "off"), ("behind", "inserts", "off")]
+    table = "agentic_ai.behind"
+    assert told == [(table, "dead", "off"), (table, "inserts", "off")]
     refused = call("tune", "vacuum", "--full")
     assert (refused.code, "Name the table." in refused.err) == (2, True)
 
