@@ -78,7 +78,7 @@ def test_which_tables_need_it_and_why(call: Call, database: Database) -> None:
         connection.execute(b"SELECT pg_stat_force_next_flush()")
     said = call("tune", "vacuum").out
     assert re.search(r"^agentic_ai\.behind +12,000 dead rows, ", said, re.MULTILINE)
-    assert said.endswith("  agentpg tune vacuum behind\n")
+    assert said.endswith("  agentpg tune vacuum agentic_ai.behind\n")
     needs = json.loads(call("tune", "vacuum", "--json").out)["needs"]
     told = [(need["table"], need["kind"], need["state"]) for need in needs]
     table = "agentic_ai.behind"
