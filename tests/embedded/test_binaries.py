@@ -58,3 +58,17 @@ def test_own_programs_below_a_closed_folder_are_named(
     (tmp_path / "bin").symlink_to(find_binaries(PG_BIN).folder)
     with pytest.raises(EmbeddedServerError, match=re.escape(str(tmp_path / "bin"))):
         own_server(pg_bin=str(tmp_path / "bin")).start()
+
+
+def test_it_counts_statements_where_it_can(own_server: OwnServers, tmp_path: Path) -> None:
+    server = own_server()
+    server.start()
+    for _ in range(2):
+        server.let_owner_watch()
+        assert ask(server.dsn(), "SELECT count(*) > 0 FROM pg_stat_statements")
+    # Some packages leave the module out, and a server that shall load it does not start then.
+    bare = tmp_path / "bare"
+    (bare / "bin").mkdir(parents=True)
+    found = binaries.Binaries(bare / "bin", "18.0")
+    assert not found.has_library("pg_stat_statements")
+    assert find_binaries(PG_BIN).has_library("pg_stat_statements")

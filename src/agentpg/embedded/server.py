@@ -65,7 +65,12 @@ _MANNERS = {
     "log_rotation_size": "0",
     "log_truncate_on_rotation": "on",
     "log_line_prefix": "%m [%p] %q%u@%d %a ",
+    # Who waited for whom, and for how long, can be told afterwards.
+    "log_lock_waits": "on",
+    "track_io_timing": "on",
 }
+# Counts what statements cost. It comes with the server, though some packages leave it out.
+_STATEMENTS = "pg_stat_statements"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +183,14 @@ class EmbeddedServer:
     def let_owner_watch(self) -> None:
         """Let the owning role see all statistics, settings and sessions of the running server.
 
-        Nobody else lives in it, and HealthAgent looks as this role. Raises DatabaseUnavailable and
-        DatabaseError.
+        What statements cost is among them, where the server counts it. Nobody else lives in the
+        server, and HealthAgent looks as this role. Raises DatabaseUnavailable and DatabaseError.
         """
-        statement = Statements("server", self._schema).compose("let_watch", role=OWNER)
-        database = Database(self.dsn(SUPERUSER, "postgres"))
+        statements = Statements("server", self._schema)
+        database = Database(self.dsn(SUPERUSER))
         with driver_errors(database.target()), connect(database, "agentpg") as connection:
-            connection.execute(statement)
+            connection.execute(statements.compose("let_watch", role=OWNER))
+            connection.execute(statements["make_statements_seen"])
 
     def tool(self, name: str) -> Path:
         """The program `name`, such as psql, of the server's version.
@@ -231,7 +237,7 @@ class EmbeddedServer:
         said = ""
         for _ in range(_PORT_TRIES):
             port = _free_port(self._port())
-            self._write_settings(account, port)
+            self._write_settings(account, binaries, port)
             said = self._launch(account, binaries)
             if not said:
                 return
@@ -267,10 +273,11 @@ class EmbeddedServer:
         idle = ("redirecting log output", "Future log output", "starting PostgreSQL")
         return "\n".join(line for line in said.splitlines() if not any(s in line for s in idle))
 
-    def _write_settings(self, account: Account, port: int) -> None:
+    def _write_settings(self, account: Account, binaries: Binaries, port: int) -> None:
         socket_dir = str(self._folder.socket_dir(account))
         settings = {
             **_MANNERS,
+            "shared_preload_libraries": _STATEMENTS if binaries.has_library(_STATEMENTS) else "",
             "port": str(port),
             "unix_socket_directories": '"' + socket_dir.replace('"', '""') + '"',
             **self._options,

@@ -24,6 +24,19 @@ ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}, public;
 -- Let a role see all statistics, settings and sessions.
 GRANT pg_monitor TO {role};
 
+-- name: make_statements_seen
+-- Make the view of what statements cost, where the server counts it. It takes the schema public,
+-- since the installation's own holds nothing that migrations have not made.
+DO $make$
+BEGIN
+    IF 'pg_stat_statements' = ANY (
+        regexp_split_to_array(current_setting('shared_preload_libraries'), '[\s,]+')
+    ) AND EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public;
+    END IF;
+END
+$make$;
+
 -- name: renew_password
 -- Give a role another password, as its SCRAM verifier, where there is such a role.
 DO $renew$
