@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from agentpg.desk.check import Say, Unlooked, looked
+from agentpg.desk.doctor.telling import told_once
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ def examine(
     """What each of these rooms says, or all of them.
 
     A room that can't look at all, such as where no server answers, says unknown of everything.
+    What several rooms have found is told by one of them.
     """
     patient = database.with_patience(_PATIENCE_SECONDS)
-    return {name: _said_in(name, patient, settings) for name in names or ROOMS}
+    return told_once({name: _said_in(name, patient, settings) for name in names or ROOMS})
 
 
 def _said_in(name: str, database: Database, settings: Settings) -> list[Finding]:
