@@ -225,7 +225,10 @@ def test_backups_beside_the_data(watched: Watched, shared_server: SharedServer) 
     try:
         beside = Watched(watched.database, place / "repository")
         found = beside.findings()["B15"]
-        assert (found.level, found.subject) == ("warning", str(place / "repository"))
+        assert (found.level, found.subject) == ("info", str(place / "repository"))
+        beside.backup(HOUR)
+        # Who gets at that disk needs no backup to read the data.
+        assert beside.levels("B15", "B16") == {"B15": "warning", "B16": "info"}
     finally:
         shutil.rmtree(place)
 
@@ -245,7 +248,10 @@ def test_who_may_not_see_where_the_data_is_does_not_know(
 
 
 def test_backups_that_are_not_sealed(watched: Watched) -> None:
-    assert watched.levels("B16") == {"B16": "warning"}
+    assert watched.levels("B01", "B16") == {"B01": "critical", "B16": "info"}
+    watched.backup(HOUR)
+    beside = watched.levels("B15")["B15"] == "warning"
+    assert watched.levels("B16") == {"B16": "info" if beside else "warning"}
     watched.settings["backup_passphrase"] = "correct horse"
     assert watched.levels("B16") == {"B16": "ok"}
 

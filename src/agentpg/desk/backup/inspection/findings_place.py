@@ -93,6 +93,11 @@ def _room(say: Say, facts: Facts, policy: Policy) -> Finding:
     )
 
 
+def _is_empty(facts: Facts) -> bool:
+    """Whether no backup lies there yet: B01 says that, and no file can be lost or read."""
+    return isinstance(facts.catalogue, Catalogue) and not facts.catalogue.known
+
+
 def _disk(say: Say, facts: Facts, policy: Policy) -> Finding:
     del policy
     if isinstance(facts.place, Unlooked):
@@ -106,7 +111,8 @@ def _disk(say: Say, facts: Facts, policy: Policy) -> Finding:
         return say.unknown(same, grant)
     if same:
         text = N_("{subject} is on the file system of the data: one broken disk takes both")
-        return say("warning", text, facts.place_name, (_ELSEWHERE,))
+        level: Level = "info" if _is_empty(facts) else "warning"
+        return say(level, text, facts.place_name, (_ELSEWHERE,))
     return say("ok", N_("{subject} is apart from the data"), facts.place_name)
 
 
@@ -135,7 +141,10 @@ def _sealed(say: Say, facts: Facts, policy: Policy) -> Finding:
         command="agentpg backup key FILE",
     )
     text = N_("new backups are not sealed: who reads the files reads the database")
-    return say("warning", text, facts.place_name, (key,))
+    # Who gets at the data's own disk has the data without them.
+    beside = not isinstance(facts.place, Unlooked) and facts.place.same_disk is True
+    level: Level = "info" if beside or _is_empty(facts) else "warning"
+    return say(level, text, facts.place_name, (key,))
 
 
 def _left(say: Say, facts: Facts, policy: Policy) -> Finding:
@@ -209,8 +218,8 @@ PLACE_CHECKS = (
     BackupCheck(
         code="B15",
         title=N_("Whether backups lie apart from the data"),
-        levels=("warning",),
-        threshold=N_("the same file system / –"),
+        levels=("info", "warning"),
+        threshold=N_("the same file system / –; info: no backup yet"),
         contact="ops",
         cause=N_("the repository was left where it is by default, beside the server"),
         proof=N_("`agentpg config show` names another place, and a backup lies there."),
@@ -219,9 +228,10 @@ PLACE_CHECKS = (
     BackupCheck(
         code="B16",
         title=N_("Whether backups are sealed, and where the key is"),
-        levels=("warning",),
+        levels=("info", "warning"),
         threshold=N_(
-            "not sealed, or archived WAL is not, or the key beside the backups or in git / –"
+            "not sealed, or archived WAL is not, or the key beside the backups or in git / –; "
+            "info: not sealed, and no backup yet, or beside the data"
         ),
         contact="dba",
         cause=N_("no key was made, or it was put where it was at hand"),
