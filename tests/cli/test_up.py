@@ -46,6 +46,18 @@ def _greeted(call: Call) -> None:
     assert (done.code, json.loads(done.out)["result"]) == (0, {"greeting": "Hello, Kim"})
 
 
+def _is_calm(call: Call) -> None:
+    """Neither the doctor nor HealthAgent is kept from looking at anything on a private server."""
+    done = call("task", "submit", "HealthAgent", "look", "--wait")
+    assert done.code == 0, done.out
+    alerts = json.loads(call("notify", "list", "--json").out)["alerts"]
+    assert {one["condition"]["code"] for one in alerts} & {"N05"} == set()
+    found = json.loads(call("doctor", "--json").out)["rooms"]
+    assert {
+        one["code"] for room in found.values() for one in room if one["level"] == "unknown"
+    } == set()
+
+
 def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
@@ -64,6 +76,7 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
     assert len(json.loads(call("backup", "list", "--json").out)) == 2
     assert "permission denied" not in call("doctor", "--all").out, "HealthAgent sees everything"
     assert call("status").code == 0
+    _is_calm(call)
     up.tell(signal.SIGTERM)
     assert up.ends(timeout=30) == 0
     assert up.text.endswith("Everything has stopped.\n")

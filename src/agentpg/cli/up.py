@@ -95,10 +95,12 @@ def _server(session: Session) -> Iterator[None]:
         session.server.start()
         with suppress(AgentpgError):  # a server in need starts all the same
             session.server.let_owner_watch()
+        # As on the command line: backups of kind base and marks want the superuser, and so does
+        # who looks at the server's own files.
+        for name in ("dsn_backup", "dsn_monitor"):
+            if not getattr(session.settings, name):
+                session.override(name, session.server.dsn(SUPERUSER))
         _let_built_in_agents_in(session, session.server.dsn())
-        if not session.settings.dsn_backup:
-            # Backups of kind base and marks want the superuser, as on the command line.
-            session.override("dsn_backup", session.server.dsn(SUPERUSER))
         yield
     finally:
         if not was_running:
