@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from agentpg.desk.check import Unlooked
-from agentpg.desk.doctor.connection.hba import Match
+from agentpg.desk.hba.matching import Match
 
 # What the first bytes of what answered are.
 Greeting = Literal["tls", "plain", "refused", "foreign", "silent", "closed", "lost"]

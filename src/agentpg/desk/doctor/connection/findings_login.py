@@ -10,8 +10,8 @@ from typing import Any
 from agentpg.desk.check import Say
 from agentpg.desk.doctor.connection.case import Case, check
 from agentpg.desk.doctor.connection.facts import PRIVATE_START
-from agentpg.desk.doctor.connection.hba import Match
 from agentpg.desk.finding import Finding, Remedy
+from agentpg.desk.hba.matching import Match
 from agentpg.language import N_
 
 NO_LINE = check(

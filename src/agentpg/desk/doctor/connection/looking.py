@@ -25,7 +25,6 @@ from agentpg.desk.doctor.connection.facts import (
     Went,
 )
 from agentpg.desk.doctor.connection.handshake import tried
-from agentpg.desk.doctor.connection.hba import Asked, Match, first_match
 from agentpg.desk.doctor.connection.logs import LogMark, last_said
 from agentpg.desk.doctor.connection.machine import listening_at, sockets_in_use
 from agentpg.desk.doctor.connection.patience import Patience, together, within
@@ -35,6 +34,7 @@ from agentpg.desk.doctor.connection.servers import local_servers
 from agentpg.desk.doctor.connection.speaking import Person
 from agentpg.desk.doctor.connection.visiting import Guide, go
 from agentpg.desk.doctor.connection.wire import ask_for_tls
+from agentpg.desk.hba.matching import Asked, Match, first_match
 from agentpg.errors import AgentpgError
 from agentpg.settings import Settings
 

@@ -15,17 +15,6 @@ _LISTENS = "0A"
 _SOCKET = re.compile(r".*/\.s\.PGSQL\.\d+")
 
 
-def is_here(address: str) -> bool:
-    """Whether an address is one of this machine's: only those can be bound."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
-
-
 def listening_at(port: int) -> tuple[str, ...]:
     """The addresses of this machine at which something listens on a port."""
     return tuple(sorted({address for address, at in _listening() if at == port}))

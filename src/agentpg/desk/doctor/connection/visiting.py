@@ -21,10 +21,10 @@ from agentpg.desk.doctor.connection.facts import (
     Went,
 )
 from agentpg.desk.doctor.connection.handshake import agree, look_at, open_line
-from agentpg.desk.doctor.connection.machine import is_here
 from agentpg.desk.doctor.connection.patience import Patience, within
 from agentpg.desk.doctor.connection.speaking import Person, speak
 from agentpg.desk.doctor.connection.wire import ask_for_tls, readable, refusal_in
+from agentpg.desk.hba.here import is_here
 
 # Within a data centre an answer takes a millisecond, and around the world a third of a second.
 _NAME_SECONDS = 3.0

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.desk.doctor.connection.hba import Asked, first_match, read_lines
+from agentpg.desk.hba.matching import Asked, first_match
+from agentpg.desk.hba.reading import read_lines
 
 pytestmark = pytest.mark.without_server
 
