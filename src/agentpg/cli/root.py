@@ -55,6 +55,9 @@ NOUNS = {
         "tune",
         N_("Keep the database fast and small; each change is shown before it is made."),
     ),
+    "security": Noun(
+        "security", "security", N_("Keep out who has no business here, and see that nothing leaks.")
+    ),
     "monitor": Noun("monitor", "monitor", N_("Look at the server and the agents while they work.")),
     "notify": Noun(
         "notify", "notify", N_("Tell people what is wrong: contacts, alerts, silences.")

@@ -117,6 +117,26 @@ class Database:
         address = str(said.get("hostaddr") or "localhost")
         return address in _THIS_MACHINE and self.address()[0] in _THIS_MACHINE
 
+    def hostaddr(self) -> str:
+        """The address that is connected to in place of the host's; empty where none is said."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        return str(said.get("hostaddr") or "")
+
+    def is_remote(self) -> bool:
+        """Whether it may lead to another machine by the network."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        places = str(said.get("hostaddr") or said.get("host") or "/").split(",")
+        return not all(one in _THIS_MACHINE or one.startswith(("/", "@")) for one in places)
+
+    def user(self) -> str:
+        """As whom; empty where nothing but the account's name says it."""
+        return str({**_environment_defaults(), **_parse(self.dsn)}.get("user") or "")
+
+    def tls_mode(self) -> str:
+        """Its sslmode, as said or by default."""
+        said = {**_environment_defaults(), **_parse(self.dsn)}
+        return str(said.get("sslmode") or "prefer")
+
     def target(self) -> str:
         """The server and database in words, for messages; never the password."""
         said = {**_environment_defaults(), **_parse(self.dsn)}

@@ -52,6 +52,9 @@ AgentpgError                    exit 1   failed
 │   ├── IndexNameShared                  indexes of several schemas have the name
 │   ├── NoWayToContact                   nobody can be told
 │   ├── MatcherWrong                     what a silence is to match
+│   ├── CertificateNameWrong              a name that no certificate can be for
+│   ├── AuthorityMissing                  nothing could sign a certificate
+│   ├── NothingPending                    no change of pg_hba.conf waits
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -123,7 +126,15 @@ AgentpgError                    exit 1   failed
 │   ├── ArchiveOutOfReach                its account can't write there
 │   ├── ArchiveNotHere                   its settings lie on the server's machine
 │   ├── ArchiveCommandFails              its account can't run it, or is not let in
+│   ├── HbaNotHere                       pg_hba.conf can't be changed from here
+│   ├── HbaWrong                         the server would refuse these lines
+│   ├── LockedOut                        who applies them would get in no more
+│   ├── ChangePending                    an earlier change waits to be confirmed
+│   ├── TlsNotProved                     the server does not show what it was given
 │   └── NotForTesting                    a database that tests may not throw away
+├── CertificateUnusable                  it is none, or has no key
+├── CertificateNotFound
+├── TlsNotOffered
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
@@ -242,6 +253,19 @@ with its value, in lower case and without a full stop; a hint is a sentence that
 what to do. Both are templates, so that they can be shown in the reader's language.
 """
 
+from agentpg.errors.addresses import (
+    AuthorityMissing as AuthorityMissing,
+    CertificateNameWrong as CertificateNameWrong,
+    CertificateNotFound as CertificateNotFound,
+    CertificateUnusable as CertificateUnusable,
+    ChangePending as ChangePending,
+    HbaNotHere as HbaNotHere,
+    HbaWrong as HbaWrong,
+    LockedOut as LockedOut,
+    NothingPending as NothingPending,
+    TlsNotOffered as TlsNotOffered,
+    TlsNotProved as TlsNotProved,
+)
 from agentpg.errors.backup import (
     BackupDamaged as BackupDamaged,
     BackupError as BackupError,

@@ -469,6 +469,13 @@ class Settings(BaseSettings):
         timedelta(seconds=20),
         "How long a server may be silent while it takes a message.",
         "duration",
+    certificate_warning: Duration = option(
+        timedelta(days=30),
+        "How long before a certificate ends there is a warning: time to plan the renewal.",
+        "duration",
+    )
+    certificate_critical: Duration = option(
+        timedelta(days=7), "How long before that it is critical.", "duration"
     )
     openai_base_url: str = foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."

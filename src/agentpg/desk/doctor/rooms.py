@@ -66,6 +66,10 @@ ROOMS = {
         N_("Find indexes that are missing, useless, broken or worn."),
     ),
     "notify": Room("agentpg.desk.doctor.notify", N_("Find what keeps people from being told.")),
+    "addresses": Room(
+        "agentpg.desk.security.addresses",
+        N_("Say who gets in from where without a good proof, and what TLS is worth."),
+    ),
 }
 
 

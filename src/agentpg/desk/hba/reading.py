@@ -115,9 +115,13 @@ def numeric(text: str) -> str | None:
 
 def read_lines(path: Path, major: int = 18, depth: int = 0) -> Iterator[Line]:
     """The lines that mean something, included ones in their place. Raises OSError."""
-    if depth > _DEEPEST:
-        return
-    for number, text in joined(text_of(path)):
+    if depth <= _DEEPEST:
+        yield from lines_in(text_of(path), path, major, depth)
+
+
+def lines_in(content: str, path: Path, major: int = 18, depth: int = 0) -> Iterator[Line]:
+    """The same of a text that is, or will be, the file's. Raises OSError for what it includes."""
+    for number, text in joined(content):
         fields = tuple(_fields(text, path))
         if not fields:
             continue

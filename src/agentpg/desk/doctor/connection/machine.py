@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""Who gets in, how, and from where: what is set up, proved and watched."""
