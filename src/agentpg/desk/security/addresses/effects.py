@@ -62,7 +62,7 @@ def origins_of(lines: Sequence[Line]) -> tuple[Origin, ...]:
     versions = {network[2] for network in map(network_of, lines) if network}
     for version in (4, 6):
         if version == 4 or version in versions or any(_takes_all(line) for line in lines):
-            found.setdefault(_ANYBODY[version], Origin(f"IPv{version}", _ANYBODY[version]))
+            found.setdefault(_ANYBODY[version], Origin(f"other IPv{version}", _ANYBODY[version]))
     return tuple(found.values())
 
 

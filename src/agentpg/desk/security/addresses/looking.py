@@ -119,8 +119,12 @@ class _Look:
     def _find_hba(self) -> Path | Unlooked:
         if isinstance(self._server, Unlooked) or isinstance(self.folder, Unlooked):
             return NOT_HERE
-        said = self._server.hba_file
-        return self.folder / said if said else self.folder / "pg_hba.conf"
+        server = self._server
+        said = Path(server.hba_file or "pg_hba.conf")
+        if server.data_folder and said.is_relative_to(server.data_folder):
+            # A server may know its folder by a name that only it can follow.
+            said = said.relative_to(server.data_folder)
+        return self.folder / said
 
     def _lines(self, rules: tuple[Rule, ...] | Unlooked) -> tuple[Line, ...] | Unlooked:
         """As the file has them, or else as the server tells them."""

@@ -7,11 +7,11 @@ stronger where no role needs the weaker one. Comments stay, and what never decid
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentpg.desk.check import Unlooked
-from agentpg.desk.hba.matching import network_of
+from agentpg.desk.hba.matching import Asked, first_of, network_of
 from agentpg.desk.hba.reading import Line, Word, joined, lines_in, text_of
 from agentpg.desk.security.addresses.covering import unreachable
 from agentpg.desk.security.addresses.effects import Effect, effects
@@ -108,6 +108,7 @@ class _Writing:
         self._useless = unreachable(lines, facts.known)
         server = facts.server
         self._has_tls = isinstance(server, Server) and server.has_tls
+        self._major = server.major if isinstance(server, Server) else 18
         self._client = server.client if isinstance(server, Server) else None
 
     def text(self) -> str:
@@ -115,14 +116,13 @@ class _Writing:
         written: list[str] = []
         at = 0
         is_kept_out = False
-        major = self._facts.server.major if isinstance(self._facts.server, Server) else 18
         for _, raw in joined(text_of(self._path)):
-            count = sum(1 for _ in lines_in(raw, self._path, major))
+            count = sum(1 for _ in lines_in(raw, self._path, self._major))
             if not count:
                 written.append(raw)
             for position in range(at, at + count):
                 if not is_kept_out and self._lets_others_in(self._lines[position]):
-                    written += self._superusers_out()
+                    written += self._superusers_out(position)
                     is_kept_out = True
                 written += self._line(position, raw)
             at += count
@@ -183,29 +183,32 @@ class _Writing:
         network = network_of(line)
         return line.fields[3][0].means("all") or (network is not None and not network[1])
 
-    def _superusers_out(self) -> list[str]:
-        """A line before the first that lets other machines in."""
+    def _superusers_out(self, at: int) -> list[str]:
+        """Lines before the first, at this position, that lets other machines in."""
         roles = self._facts.roles
         names = () if isinstance(roles, Unlooked) else [r.name for r in roles if r.is_superuser]
-        away = self._client not in (None, "127.0.0.1", "::1")
+        away = self._client not in (None, *_LOOPBACK)
         if not self._wanted.local_superusers or not names or away:
             return []
-        who = tuple(Word(name, quoted=True) for name in names)
-        networks = [] if self._has_loopback() else ["127.0.0.1/32", "::1/128"]
+        who = tuple(Word(name) for name in names)
         kept = [
-            rendered(((Word("host"),), _ALL, who, (Word(one),), (Word(_STRONG),)))
-            for one in networks
+            rendered(((Word("host"),), _ALL, who, (Word(network),), (Word(_STRONG),)))
+            for address, network in _LOOPBACK.items()
+            if any(self._needs_way(name, address, at) for name in names)
         ]
         return [*kept, rendered(((Word("host"),), _ALL, who, _ALL, (Word("reject"),)))]
 
-    def _has_loopback(self) -> bool:
-        return any(
-            line.kind != "local" and not self._lets_others_in(line) and line.method != "reject"
-            for line in self._lines
-        )
+    def _needs_way(self, name: str, address: str, at: int) -> bool:
+        """Whether a superuser gets in from this machine by what is rejected from there on."""
+        asked = Asked(user=name, database="postgres", address=address, tls=False)
+        asked = replace(asked, major=self._major, known=self._facts.known)
+        found = first_of(self._lines, asked), first_of(self._lines[:at], asked)
+        now, then = (bool(one.number) and one.method != "reject" for one in found)
+        return now and not then
 
 
 _ALL = (Word("all"),)
+_LOOPBACK = {"127.0.0.1": "127.0.0.1/32", "::1": "::1/128"}
 
 
 def rendered(fields: Sequence[Sequence[Word]]) -> str:

@@ -1,0 +1,1 @@
+"""Who gets in from where: real servers, real files, real certificates."""
