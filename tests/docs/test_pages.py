@@ -48,6 +48,7 @@ _FIXTURES = {
     "pgBackRest": "with_pgbackrest",
     "a model": "with_model",
     "a pooler": "with_pooler",
+    "a server with TLS": "with_tls",
     "a bucket": "with_bucket",
     "the program age": "with_age",
     "a mail server": "with_mail_server",
@@ -150,6 +151,19 @@ def with_pgbackrest(reaper: Reaper) -> Iterator[dict[str, str]]:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
         reaper.watch(home)
+        yield {"AGENTPG_PG_BIN": str(DEBIAN), "AGENTPG_HOME": str(home)}
+        remove_server(home)
+
+
+@pytest.fixture
+def with_tls(reaper: Reaper) -> Iterator[dict[str, str]]:
+    """A private server of a PostgreSQL that is built with TLS, which is Debian's."""
+    if not (DEBIAN / "postgres").is_file():
+        pytest.skip("PostgreSQL 15 is not installed")
+    with tempfile.TemporaryDirectory(prefix="agentpg-page-") as folder:
+        home = Path(folder) / "home"
+        reaper.watch(home)
+        EmbeddedServer(home, str(DEBIAN), options=FAST).start()
         yield {"AGENTPG_PG_BIN": str(DEBIAN), "AGENTPG_HOME": str(home)}
         remove_server(home)
 

@@ -19,7 +19,7 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.desk.finding import Level
-    from agentpg.desk.security.addresses.facts import Shown
+    from agentpg.desk.security.tls.facts import Shown
     from agentpg.desk.security.tls.store import Store
 
 _SHORTEST, _LONGEST = timedelta(hours=1), timedelta(days=3650)

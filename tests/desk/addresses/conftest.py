@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,12 @@ class Guarded:
         tell_to_read(self.server.status().data)
         eventually(lambda: self.loaded_at() > before)
 
-    def loaded_at(self) -> object:
+    def loaded_at(self) -> datetime:
         with connect(self.superuser()) as connection:
             row = connection.execute(b"SELECT pg_conf_load_time()").fetchone()
         assert row is not None
-        return row[0]
+        loaded_at: datetime = row[0]
+        return loaded_at
 
     def facts(self) -> Facts:
         return look_at_addresses(self.database, self.settings)

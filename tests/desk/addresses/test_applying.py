@@ -35,7 +35,7 @@ def test_lines_that_the_server_does_not_understand_never_hold(guarded: Guarded) 
     assert guarded.hba.read_text(encoding="utf-8") == guarded.former
     assert last_changed(guarded.settings) is None
     # Put back, it is read once more; what was wrong never was.
-    assert guarded.loaded_at() >= loaded_at  # type: ignore[operator]
+    assert guarded.loaded_at() >= loaded_at
 
 
 def test_who_would_be_locked_out_is_in_again_at_once(guarded: Guarded) -> None:
@@ -63,9 +63,8 @@ def test_what_is_confirmed_stays_and_can_be_undone(guarded: Guarded) -> None:
     assert guarded.hba.read_text(encoding="utf-8") == text
     undo(guarded.hba, guarded.settings)
     assert guarded.hba.read_text(encoding="utf-8") == guarded.former
-    for again in (lambda: confirm(guarded.hba, guarded.database, guarded.settings),):
-        with pytest.raises(NothingPending):
-            again()
+    with pytest.raises(NothingPending):
+        confirm(guarded.hba, guarded.database, guarded.settings)
 
 
 def test_it_is_undone_by_itself_when_the_command_and_its_session_are_gone(

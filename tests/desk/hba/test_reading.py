@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
@@ -71,7 +72,7 @@ def test_the_server_reads_the_same(server: EmbeddedServer, written: list[str]) -
     assert understood
 
 
-def _rules(server: EmbeddedServer) -> list[dict[str, object]]:
+def _rules(server: EmbeddedServer) -> list[dict[str, Any]]:
     with connect(Database(server.dsn("postgres"))) as connection:
         rows = connection.cursor(row_factory=dict_row)
         return rows.execute(b"SELECT * FROM pg_hba_file_rules").fetchall()
@@ -87,7 +88,7 @@ def _told(line: Line) -> tuple[object, ...]:
     )
 
 
-def _said(row: dict[str, object]) -> tuple[object, ...]:
+def _said(row: dict[str, Any]) -> tuple[object, ...]:
     named = (row["type"], row["database"], row["user_name"], row["auth_method"])
     address, mask = str(row["address"]), str(row["netmask"])
     if not row["netmask"] or numeric(address) is None:

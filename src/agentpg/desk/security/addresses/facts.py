@@ -9,6 +9,7 @@ from pathlib import Path
 from agentpg.desk.check import Unlooked
 from agentpg.desk.hba.matching import Known
 from agentpg.desk.hba.reading import Line
+from agentpg.desk.security.tls.facts import RevokedList, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,30 +86,6 @@ class OpenSessions:
     address: str
     application: str
     sessions: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A certificate, from a file or as a server shows it. `bits` is the length of its RSA key."""
-
-    subject: str
-    names: tuple[str, ...]
-    issuer: str
-    begins_at: datetime
-    ends_at: datetime
-    serial: str
-    self_signed: bool
-    bits: int | None = None
-    hash_name: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevokedList:
-    """A list of revoked certificates, and until when it holds."""
-
-    file: str
-    ends_at: datetime | None
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

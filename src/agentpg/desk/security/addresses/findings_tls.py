@@ -9,7 +9,7 @@ from typing import Any
 from agentpg.desk.check import Say, Unlooked, amount
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.desk.security.addresses.case import AddressCheck, Case, Said
-from agentpg.desk.security.addresses.facts import Shown
+from agentpg.desk.security.tls.facts import Shown
 from agentpg.language import N_
 
 _INSTALL = Remedy(
@@ -64,8 +64,9 @@ def _expiry(say: Say, case: Case) -> Said:
     found = case.facts.certificate
     if isinstance(found, Unlooked):
         return (say.unknown(found),)
+    served = found.serial if found else ""
     seen = {one.serial: one for one in (*([found] if found else []), *case.facts.issued)}
-    said = [_ends(say, case, one, served=one is found) for one in seen.values()]
+    said = [_ends(say, case, one, served=one.serial == served) for one in seen.values()]
     amiss = [one for one in said if one.level != "ok"]
     return tuple(amiss) or (
         say("ok", N_("{count} certificates hold for a while yet"), count=len(said)),

@@ -29,12 +29,11 @@ from agentpg.desk.security.addresses.facts import (
     Facts,
     OpenSessions,
     OurWay,
-    RevokedList,
     Role,
     Rule,
     Server,
-    Shown,
 )
+from agentpg.desk.security.tls.facts import RevokedList, Shown
 from agentpg.desk.security.tls.reading import read_certificate, read_revoked, shown_by
 from agentpg.desk.security.tls.store import issued_in
 from agentpg.language import N_

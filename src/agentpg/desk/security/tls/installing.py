@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from agentpg.db import Connection, Database, Fragment, Statements, connect, driver_errors, literal
-from agentpg.desk.check import Unlooked
+from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.disk.looking import as_monitor
-from agentpg.desk.security.addresses.facts import Shown
 from agentpg.desk.security.addresses.looking import find_folder
+from agentpg.desk.security.tls.facts import Shown
 from agentpg.desk.security.tls.reading import is_believed, read_certificate, shown_by
 from agentpg.desk.security.tls.store import Store, write_whole
 from agentpg.errors import (
@@ -173,9 +173,15 @@ def _proved(database: Database, store: Store, wanted: Shown) -> Shown:
         reason = _why_not(database, store, wanted)
         if not reason:
             return wanted
-        if time.monotonic() > deadline:
+        # Who is shown it and does not believe it never will.
+        if time.monotonic() > deadline or _is_shown(database, wanted):
             raise TlsNotProved(reason)
         time.sleep(_LOOK_SECONDS)
+
+
+def _is_shown(database: Database, wanted: Shown) -> bool:
+    shown = looked(lambda: shown_by(database))
+    return not isinstance(shown, Unlooked) and shown.serial == wanted.serial
 
 
 def _why_not(database: Database, store: Store, wanted: Shown) -> str:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from agentpg.db import Database
 from agentpg.desk.doctor.connection.handshake import open_line
 from agentpg.desk.doctor.connection.wire import ask_for_tls
-from agentpg.desk.security.addresses.facts import RevokedList, Shown
+from agentpg.desk.security.tls.facts import RevokedList, Shown
 from agentpg.errors import CertificateUnusable, TlsNotOffered
 from agentpg.language import N_
 

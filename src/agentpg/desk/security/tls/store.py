@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agentpg.desk.check import Unlooked, looked
-from agentpg.desk.security.addresses.facts import Shown
+from agentpg.desk.security.tls.facts import Shown
 from agentpg.desk.security.tls.making import (
     Pair,
     make_authority,
