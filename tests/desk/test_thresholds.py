@@ -11,6 +11,7 @@ from agentpg.desk.backup.inspection import findings as backups, policy as of_bac
 from agentpg.desk.check import Check, Say
 from agentpg.desk.doctor.disk import findings as disks, policy as of_disks
 from agentpg.desk.doctor.slow import findings as work, policy as of_work
+from agentpg.desk.security.addresses import findings as addresses, policy as of_addresses
 from agentpg.settings import load_settings
 
 pytestmark = pytest.mark.without_server
@@ -22,8 +23,9 @@ pytestmark = pytest.mark.without_server
         (of_backups.Policy().thresholds, backups.CHECKS),
         (of_disks.Policy().thresholds, disks.CHECKS),
         (of_work.Policy().thresholds, work.CHECKS),
+        (of_addresses.Policy().thresholds, addresses.CHECKS),
     ],
-    ids=["backups", "disks", "work"],
+    ids=["backups", "disks", "work", "addresses"],
 )
 def test_the_reference_says_the_defaults(
     thresholds: dict[str, str], checks: Sequence[Check]

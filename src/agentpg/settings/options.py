@@ -469,6 +469,7 @@ class Settings(BaseSettings):
         timedelta(seconds=20),
         "How long a server may be silent while it takes a message.",
         "duration",
+    )
     certificate_warning: Duration = option(
         timedelta(days=30),
         "How long before a certificate ends there is a warning: time to plan the renewal.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,9 +14,9 @@ class Policy:
     """From where on a finding is a warning, and from where on critical."""
 
     # Renewing takes a command; having it noticed and planned takes a working month.
-    expiry_warning: timedelta
+    expiry_warning: timedelta = timedelta(days=30)
     # Somebody has to be called now, also at the weekend.
-    expiry_critical: timedelta
+    expiry_critical: timedelta = timedelta(days=7)
 
     # A site's own network is a /16 of IPv4 or a /64 of IPv6 at most.
     widest_v4: int = 16
@@ -27,10 +26,10 @@ class Policy:
     least_bits: int = 2048
 
     @property
-    def thresholds(self) -> Mapping[str, str]:
+    def thresholds(self) -> dict[str, str]:
         """What a finding was compared with, by the code of its check."""
-        said = f"{exactly(self.expiry_warning)} (AGENTPG_CERTIFICATE_WARNING) / "
-        said += f"{exactly(self.expiry_critical)} (AGENTPG_CERTIFICATE_CRITICAL)"
+        said = f"< {exactly(self.expiry_warning)} / < {exactly(self.expiry_critical)}"
+        said += " (certificate_warning, certificate_critical)"
         return {"L12": said, "L16": said}
 
 
