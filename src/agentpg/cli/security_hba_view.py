@@ -27,7 +27,7 @@ def show_lines(out: Output, facts: Facts) -> None:
         out.line(str(facts.hba))
     columns = (
         Column(N_("Line"), show=str),
-        Column(N_("Type")),
+        Column(N_("Connection")),
         Column(N_("Databases"), yields=2),
         Column(N_("Roles"), yields=2),
         Column(N_("Address"), yields=1),
@@ -55,7 +55,7 @@ def show_effects(out: Output, found: Sequence[Effect]) -> None:
     columns = (
         Column(N_("Roles"), yields=2),
         Column(N_("Databases"), yields=3),
-        Column(N_("From"), yields=1),
+        Column(N_("Origin"), yields=1),
         Column("TLS"),
         Column(N_("Line"), show=str),
         Column(N_("Method")),
@@ -81,7 +81,7 @@ def show_differences(out: Output, found: Sequence[Difference]) -> None:
     columns = (
         Column(N_("Roles"), yields=2),
         Column(N_("Databases"), yields=3),
-        Column(N_("From"), yields=1),
+        Column(N_("Origin"), yields=1),
         Column("TLS"),
         Column(N_("Before")),
         Column(N_("After")),
@@ -106,7 +106,7 @@ def show_decisions(out: Output, said: Decision) -> None:
     facts: list[tuple[str, object]] = [
         (N_("role"), said.role),
         (N_("database"), said.database),
-        (N_("from"), origin),
+        (N_("origin"), origin),
         ("TLS", said.tls),
     ]
     if said.line:
