@@ -58,11 +58,13 @@ def report(
     show_all: bool,
     fail_on: Level,
     as_json: bool,
+    target: str | None = None,
 ) -> int:
-    """Show what the rooms have said; the exit code."""
+    """Show what the rooms have said, of `target` or of the session's database; the exit code."""
     findings = [finding for room in found.values() for finding in room]
     if as_json:
-        session.out.json(document(session.looked_at.target(), found))
+        named = session.looked_at.target() if target is None else target
+        session.out.json(document(named, found))
     else:
         show_findings(session.out, findings, show_all=show_all)
     return exit_code(findings, fail_on)
@@ -165,6 +167,9 @@ def level_counts(findings: Sequence[Finding]) -> dict[str, int]:
 
 def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
     """The likely cause, the remedies, how to know that they worked, and whom to ask."""
+    if finding.stake:
+        stake = f"{out.translate(N_('at stake'))}: {out.translate(finding.stake)}"
+        yield from wrap(stake, width, first="    ", rest="    ")
     if finding.cause:
         cause = f"{out.translate(N_('likely cause'))}: {visible(finding.reason(out.translate))}"
         yield from wrap(cause, width, first="    ", rest="    ")
@@ -176,6 +181,8 @@ def _advice_lines(out: Output, finding: Finding, width: int) -> Iterator[str]:
     if finding.threshold and finding.level != "unknown":
         threshold = out.translate(finding.threshold)
         said.insert(0, f"{out.translate(N_('threshold'))}: {threshold}")
+    if finding.source:
+        said.insert(-1, f"{out.translate(N_('source'))}: {finding.source}")
     yield from wrap("; ".join(said), width, first="    ", rest="    ")
 
 

@@ -12,6 +12,14 @@ from agentpg.language import N_
 
 # Each verb with its module, loaded when it is used, and what it does.
 _VERBS = {
+    "audit": (
+        "agentpg.cli.security_audit",
+        N_("Look for what would let somebody in, or let something out."),
+    ),
+    "env": (
+        "agentpg.cli.security_env",
+        N_("Look for secrets where others could read them: files, git, processes, logs."),
+    ),
     "hba": (
         "agentpg.cli.security_hba",
         N_("Say who gets in from where by pg_hba.conf, and better it."),
@@ -58,6 +66,8 @@ class Verbs(Group):
     "security",
     cls=Verbs,
     examples="""
+        agentpg security audit
+        agentpg security env
         agentpg security hba show
         agentpg security tls check
     """,

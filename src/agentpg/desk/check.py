@@ -34,7 +34,8 @@ class Check:
 
     `levels` are those that it may give besides ok and unknown; `threshold` says when, and
     where that comes from. `cause` is what mostly lies behind a finding, `proof` how to know
-    that a remedy has helped. `meaning` and `idea` (of the remedies) are for the reference alone,
+    that a remedy has helped. `stake` is what may come of it, `source` who else asks for it, such as
+    a benchmark with its number. `meaning` and `idea` (of the remedies) are for the reference alone,
     where the title and the findings' own remedies need more words.
     """
 
@@ -45,6 +46,8 @@ class Check:
     contact: Contact
     cause: str = ""
     proof: str = ""
+    stake: str = ""
+    source: str = ""
     meaning: str = ""
     idea: str = ""
 
@@ -99,6 +102,8 @@ class Say:
             cause=cause or (self.check.cause if amiss else ""),
             remedies=tuple(remedies),
             proof=self.check.proof if amiss else "",
+            stake=self.check.stake if amiss else "",
+            source=self.check.source,
             contact=self.check.contact,
         )
 

@@ -51,12 +51,14 @@ class Remedy:
 
     Its `risk` is `manual` where it looks, or only a person can do it; `safe` where it may be done
     by `agentpg doctor --fix`, and does no harm if it does not help; `careful` for locks, load or a
-    restart; and `destroys` where something is gone afterwards.
+    restart; and `destroys` where something is gone afterwards. `undo` is the SQL that takes it
+    back, where that is known.
     """
 
     sentence: str
     command: str = ""
     sql: str = ""
+    undo: str = ""
     risk: Risk = "manual"
 
 
@@ -68,7 +70,8 @@ class Finding:
     it can be said in another language; `evidence` has the numbers with their units in the
     names (`age_seconds`). `threshold` says what was compared with, and where that is set.
     `cause` is what most likely lies behind it, a template like the sentence; the first remedy
-    is the one to try first, and `proof` says how to know that it has worked.
+    is the one to try first, and `proof` says how to know that it has worked. `stake` says what may
+    come of it, and `source` who else asks for it, such as a benchmark.
     """
 
     code: str
@@ -80,6 +83,8 @@ class Finding:
     cause: str = ""
     remedies: Sequence[Remedy] = ()
     proof: str = ""
+    stake: str = ""
+    source: str = ""
     contact: Contact = "dba"
 
     def message(self, translate: Translate = untranslated) -> str:

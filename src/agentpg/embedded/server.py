@@ -64,9 +64,12 @@ _MANNERS = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_truncate_on_rotation": "on",
-    "log_line_prefix": "%m [%p] %q%u@%d %a ",
+    "log_line_prefix": "%m [%p] %q%u@%d %a %h ",
+    "log_connections": "on",
+    "log_disconnections": "on",
     # Who waited for whom, and for how long, can be told afterwards.
     "log_lock_waits": "on",
+    "log_replication_commands": "on",
     "track_io_timing": "on",
 }
 # Counts what statements cost. It comes with the server, though some packages leave it out.

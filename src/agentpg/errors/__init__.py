@@ -16,6 +16,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── VariableMissing
 │   │   └── NotAnApp
 │   ├── FileNotRead
+│   ├── BaselineWrong                    a file of accepted risks can't be used
 │   ├── InvalidTask                      a task that can't be submitted
 │   │   ├── PayloadNotJson
 │   │   ├── PayloadNotParsed              the text of a payload is not JSON
@@ -503,6 +504,7 @@ from agentpg.errors.usage import (
     ClientUnknown as ClientUnknown,
     CronNeverTrue as CronNeverTrue,
     CronWrong as CronWrong,
+    BaselineWrong as BaselineWrong,
     FileNotRead as FileNotRead,
     HandlerNotImportable as HandlerNotImportable,
     IdempotencyConflict as IdempotencyConflict,

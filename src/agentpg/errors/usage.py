@@ -71,6 +71,15 @@ class FileNotRead(UsageError):
     sentence = N_("cannot read {path}: {reason}")
 
 
+class BaselineWrong(UsageError):
+    """A file of accepted risks has an entry that cannot be taken."""
+
+    sentence = N_("cannot use the baseline {path}: {reason}")
+    hint = N_(
+        "Each [[accepted]] has code, owner, reason and until (a date), and may have a subject."
+    )
+
+
 class InvalidTask(UsageError):
     """A task that cannot be submitted."""
 

@@ -478,6 +478,11 @@ class Settings(BaseSettings):
     certificate_critical: Duration = option(
         timedelta(days=7), "How long before that it is critical.", "duration"
     )
+    audit_baseline: str = option(
+        "",
+        "The file of accepted risks that `agentpg security audit` and the doctor leave out until "
+        "they end, each with its owner and reason. Empty: none.",
+    )
     openai_base_url: str = foreign(
         "", "OPENAI_BASE_URL", "The OpenAI-compatible endpoint that DocumentAgent calls."
     )

@@ -70,6 +70,10 @@ ROOMS = {
         "agentpg.desk.security.addresses",
         N_("Say who gets in from where without a good proof, and what TLS is worth."),
     ),
+    "security": Room(
+        "agentpg.desk.doctor.security",
+        N_("Look for what would let somebody in, or let something out."),
+    ),
 }
 
 

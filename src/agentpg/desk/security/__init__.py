@@ -1,1 +1,1 @@
-"""Who gets in, how, and from where: what is set up, proved and watched."""
+"""Security: who gets in, how and from where; what would let something out; what to do."""

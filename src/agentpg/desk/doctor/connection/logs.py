@@ -19,6 +19,7 @@ _SOON_SECONDS = 0.2
 _NOT_SHOWN = re.compile(
     r":\s+(?:/\*.*?\*/\s*)*(?:ALTER|CREATE|DROP|SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|COPY|DO|CALL"
     r"|EXPLAIN|PREPARE|EXECUTE|DECLARE|GRANT|REVOKE|SET|SECURITY|COMMENT)\b"
+    r"|LOG:\s+(?:dis)?connection(?:: | received| authenticated| authorized)"
     r"|\$\d+ = |SCRAM-SHA-256\$|\bmd5[0-9a-f]{32}|postgres(?:ql)?://",
     re.IGNORECASE | re.DOTALL,
 )

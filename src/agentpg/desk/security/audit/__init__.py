@@ -1,0 +1,1 @@
+"""The audit of a server: findings A01 to A55."""

@@ -1,0 +1,77 @@
+"""What is looked at beside the server: where secrets stand, never what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentpg.desk.check import Unlooked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFile:
+    """A file in which secrets stand; `kind` says of which sort: .env, password file, service
+    file, key. `secrets` are the names of what it holds, such as AGENTPG_DSN."""
+
+    path: str
+    kind: str
+    mode: int
+    owner: str
+    own: bool
+    changed_at: datetime
+    secrets: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """The git repository around the folder: which files of secrets it tracks, has ever had, or
+    would take with the next `git add`; and tracked lines that hold one."""
+
+    folder: str
+    tracked: Sequence[str]
+    ever: Sequence[str] | Unlooked
+    not_ignored: Sequence[str]
+    lines: Sequence[str] | Unlooked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretProcess:
+    """A process that was started with a secret where others see it: in its `arguments`, or, for
+    its own account alone, in its `environment`."""
+
+    number: int
+    program: str
+    account: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connecting:
+    """A connection string of the settings that holds a password, and where it was set."""
+
+    setting: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedSecrets:
+    """How many lines of a file of the server's log hold a password, and the first of them."""
+
+    path: str
+    lines: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All of it. `repository` is None where the folder is in none, `logs` where there is no server
+    of ours."""
+
+    folder: str
+    now: datetime
+    files: Sequence[SecretFile]
+    repository: Repository | Unlooked | None
+    processes: Sequence[SecretProcess] | Unlooked
+    connecting: Sequence[Connecting]
+    logs: Sequence[LoggedSecrets] | Unlooked | None
