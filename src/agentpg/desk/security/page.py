@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from agentpg.desk.finding import LEVELS, Finding, Level
 from agentpg.desk.security.baseline import Acceptance, Weighed
@@ -34,6 +35,7 @@ BY_HAND = (
     ("PGDSAT 1.3.5", N_("The disks of the data and of the backups are encrypted.")),
 )
 
+_MOST_URGENT = 12
 _MOST_VALUES = 6
 _LONGEST_VALUE = 120
 
@@ -56,6 +58,7 @@ class _Section:
 def page(weighed: Weighed, target: str, now: datetime, language: str = "en") -> str:
     """The whole page in "en" or "ko"; it needs no script and no other file."""
     say = translation(language)
+    sections = list(_sections(weighed.counted, say))
     counts = Counter(finding.level for finding in weighed.counted)
     return template("security.html.j2").render(
         language=language,
@@ -65,7 +68,8 @@ def page(weighed: Weighed, target: str, now: datetime, language: str = "en") -> 
         summary=_summary(counts, say),
         cards=[(level, counts[level]) for level in reversed(LEVELS)],
         accepted_count=len(weighed.accepted),
-        sections=list(_sections(weighed.counted, say)),
+        urgent=list(_urgent(sections)),
+        sections=sections,
         accepted=[_accepted(one, by, say) for one, by in weighed.accepted],
         expired=[by.model_dump(mode="json") for by in weighed.expired],
         by_hand=[(source, say(text)) for source, text in BY_HAND],
@@ -76,6 +80,7 @@ def page(weighed: Weighed, target: str, now: datetime, language: str = "en") -> 
 def _words(say: Translate) -> Mapping[str, str]:
     """The page's own texts."""
     return {
+        "urgent": say(N_("What wants doing")),
         "contents": say(N_("Contents")),
         "accepted": say(N_("Accepted risks")),
         "accepted_card": say(N_("accepted")),
@@ -123,6 +128,14 @@ def _sections(findings: Sequence[Finding], say: Translate) -> Iterator[_Section]
             findings=[_shown(one, say) for one in amiss],
             well=[_well(one, say) for one in well],
         )
+
+
+def _urgent(sections: Sequence[_Section]) -> Iterator[Mapping[str, object]]:
+    """What is worse than info, the worst first, and where it stands."""
+    told = [{**one, "section": section.key} for section in sections for one in section.findings]
+    told = [one for one in told if one["level"] != "info"]
+    told.sort(key=lambda one: -LEVELS.index(cast(Level, one["level"])))
+    yield from told[:_MOST_URGENT]
 
 
 def _is_in(code: str, spans: Sequence[str]) -> bool:

@@ -23,6 +23,11 @@ _ELSEWHERE = Unlooked(N_("the server's files are on another machine, or hidden f
 
 
 @dataclass(frozen=True, slots=True)
+class _Process:
+    pg_backend_pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """A file, what it is called, and whether others must not read it."""
 
@@ -35,10 +40,9 @@ def look_at_files(
     database: Database, reader: Reader, settings: Mapping[str, Setting]
 ) -> tuple[File, ...] | Unlooked:
     """The server's files, where they are on this machine and are the server's for certain."""
-    named = settings.get("data_directory")
-    if named is None or not database.is_local():
+    data = _data_folder(database, reader, settings)
+    if data is None:
         return _ELSEWHERE
-    data = Path(named.value)
     cluster = looked(lambda: reader.row(Statements("disk", ""), "read_cluster", Cluster))
     if isinstance(cluster, Unlooked):
         return cluster
@@ -47,6 +51,26 @@ def look_at_files(
         return amiss
     found = (_file(place) for place in _places(data, settings))
     return tuple(file for file in found if file is not None)
+
+
+def _data_folder(
+    database: Database, reader: Reader, settings: Mapping[str, Setting]
+) -> Path | None:
+    """Where the process works that answers; or else what the server calls it, which may be a
+    name of that process's own."""
+    if not database.is_local():
+        return None
+    number = looked(lambda: reader.row(Statements("disk", ""), "read_backend", _Process))
+    if isinstance(number, _Process):
+        process = Path(f"/proc/{number.pg_backend_pid}")
+        try:
+            if (process / "comm").read_text(encoding="utf-8").strip() == "postgres":
+                return (process / "cwd").readlink()
+        except OSError:
+            # Another account's process, or one of another machine behind a tunnel.
+            pass
+    named = settings.get("data_directory")
+    return None if named is None else Path(named.value)
 
 
 def changed_at(path: Path) -> datetime | None:
@@ -58,9 +82,15 @@ def changed_at(path: Path) -> datetime | None:
 
 
 def _places(data: Path, settings: Mapping[str, Setting]) -> Iterator[_Place]:
+    called = settings["data_directory"].value if "data_directory" in settings else ""
+
     def named(name: str) -> Path | None:
         found = settings.get(name)
-        return data / found.value if found is not None and found.value else None
+        if found is None or not found.value:
+            return None
+        path = Path(found.value)
+        inside = bool(called) and path.is_relative_to(called)
+        return data / (path.relative_to(called) if inside else path)
 
     yield _Place("data folder", data, secret=True)
     for name, what in (

@@ -224,13 +224,13 @@ def _replication(say: Say, facts: Facts, policy: Policy) -> Said:
         _of_line(
             say,
             line,
-            "warning" if is_remote(line) and reachable(facts) else "info",
+            "warning" if reachable(facts) else "info",
             N_("{subject} lets every role replicate that has the attribute, from {address}"),
         )
         for line in facts.hba
-        if "replication" in line.databases and "all" in line.users and line.method != "reject"
+        if "replication" in line.databases and "all" in line.users and is_remote(line)
     ]
-    ok = say("ok", N_("lines for replication name their roles"))
+    ok = say("ok", N_("lines for replication from elsewhere name their roles"))
     return rest(say, found[: policy.told], len(found)) or (ok,)
 
 

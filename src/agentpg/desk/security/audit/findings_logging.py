@@ -15,7 +15,7 @@ from agentpg.language import N_
 
 # Time, process, user, database, application, and from where: who did what, and when.
 _PREFIX = (("%m", "%t", "%n"), ("%p", "%c"), ("%u",), ("%d",), ("%a",), ("%h", "%r"))
-_GOOD_PREFIX = "%m [%p] %q%u@%d %a %r "
+_GOOD_PREFIX = "%m [%p] %q%u@%d %a %h "
 
 _HIDDEN = Unlooked(N_("settings of the log are hidden"))
 
@@ -41,7 +41,7 @@ def _logging(say: Say, facts: Facts, policy: Policy) -> Said:
 
 def _unlogged(say: Say, name: str, wanted: str, facts: Facts) -> Finding:
     on = setting(name, wanted, facts, N_("Have it logged."))
-    return say("warning", N_("{subject} is {value}"), name, (on,), value=facts.value(name))
+    return say("warning", N_("{subject} is {value}"), name, (on,), value=facts.value(name) or "off")
 
 
 def _ends(say: Say, facts: Facts) -> Iterator[Finding]:

@@ -211,7 +211,6 @@ def _functions(say: Say, facts: Facts) -> Said:
     take = Remedy(
         sentence=N_("Take from everybody what PostgreSQL gives them on new functions."),
         sql=f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
-        undo=f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO PUBLIC",
         risk="careful",
     )
     text = N_("everybody may call {number} functions of {subject}")
