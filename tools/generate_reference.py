@@ -273,12 +273,16 @@ def _facts_of(check: Check) -> Iterator[str]:
     yield f"Levels: {', '.join(check.levels) or 'ok'}; ask the {check.contact}."
     if check.threshold:
         yield f"Threshold, warning / critical: {_prose(check.threshold)}."
+    if check.stake:
+        yield f"At stake: {_prose(check.stake)}."
     if check.cause:
         yield f"Likely cause: {_prose(check.cause)}."
     if check.idea:
         yield f"What helps: {_prose(check.idea)}"
     if check.proof:
         yield f"It has worked when {_prose(check.proof)}"
+    if check.source:
+        yield f"Source: {_prose(check.source)}."
 
 
 def _metrics() -> Iterator[str]:

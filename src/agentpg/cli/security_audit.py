@@ -46,7 +46,9 @@ _ROOM = "security"
     metavar="FILE",
     help="The file of accepted risks; by default that of the setting audit_baseline.",
 )
-@click.option("--html", type=FILE_PATH, metavar="FILE", help="Write a page for people to this file.")
+@click.option(
+    "--html", type=FILE_PATH, metavar="FILE", help="Write a page for people to this file."
+)
 @click.option(
     "--sarif", type=FILE_PATH, metavar="FILE", help="Write the findings as SARIF to this file."
 )
@@ -131,20 +133,19 @@ class _Mending(Fixing):
 
 
 def _take_back(session: Session, path: Path) -> int:
+    from agentpg.cli.running import run
     from agentpg.desk.doctor.fixing import Fix, Fixer
     from agentpg.desk.security.undoing import read_undo
 
     fix = Fix(room=_ROOM, remedy=read_undo(path), findings=())
-    error = Fixer(session.looked_at, session.settings, lambda arguments: 0).do(fix)
+    error = Fixer(session.looked_at, session.settings, lambda words: run([*words])).do(fix)
     if error is not None:
         raise error
     session.out.note(session.translate(N_("It was taken back.")))
     return 0
 
 
-def _write_files(
-    session: Session, weighed: Weighed, html: Path | None, sarif: Path | None
-) -> None:
+def _write_files(session: Session, weighed: Weighed, html: Path | None, sarif: Path | None) -> None:
     from agentpg.desk.files import replace_file
     from agentpg.desk.security.audit.findings import CHECKS
     from agentpg.desk.security.page import page

@@ -97,7 +97,5 @@ def reloaded(faulty_home: tuple[EmbeddedServer, Path]) -> Database:
     with connect(database) as connection:
         before = connection.execute("SELECT pg_conf_load_time()").fetchone()
         connection.execute("SELECT pg_reload_conf()")
-        eventually(
-            lambda: connection.execute("SELECT pg_conf_load_time()").fetchone() != before
-        )
+        eventually(lambda: connection.execute("SELECT pg_conf_load_time()").fetchone() != before)
     return database

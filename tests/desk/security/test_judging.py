@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from agentpg.embedded.folder import scram_verifier
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.desk.security.audit.effects import Gate, covers, is_everywhere, network_of
 from agentpg.desk.security.audit.facts import Group, HbaLine
@@ -20,6 +19,7 @@ from agentpg.desk.security.baseline import Acceptance, Weighed, read_baseline, w
 from agentpg.desk.security.page import page
 from agentpg.desk.security.sarif import sarif
 from agentpg.desk.security.undoing import read_undo, write_undo
+from agentpg.embedded.folder import scram_verifier
 from agentpg.errors import BaselineWrong, FileNotRead
 from tests.desk.browser import CHROMIUM, measure
 
@@ -205,10 +205,9 @@ def test_the_page_has_every_finding_once_and_nothing_that_runs(language: str) ->
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
 def test_the_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
-    path = tmp_path / "audit.html"
-    path.write_text(page(weighed(), "db:5432/app", NOW), encoding="utf-8")
+    text = page(weighed(), "db:5432/app", NOW)
     for width in (360, 1100):
-        seen = measure(path, width=width)
+        seen = measure(text, tmp_path, width=width)
         assert seen["scroll_width"] <= seen["width"]
         assert seen["beyond"] == []
 

@@ -102,7 +102,7 @@ def _words(say: Translate) -> Mapping[str, str]:
     }
 
 
-def _summary(counts: Mapping[str, int], say: Translate) -> str:
+def _summary(counts: Mapping[Level, int], say: Translate) -> str:
     amiss = counts.get("critical", 0) + counts.get("warning", 0)
     if counts.get("critical"):
         text = N_("{critical} findings want doing now, {warning} soon.")

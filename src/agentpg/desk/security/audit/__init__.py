@@ -1,1 +1,1 @@
-"""The audit of a server: findings A01 to A55."""
+"""The audit of a server: findings A01 to A56."""

@@ -80,9 +80,7 @@ def _names_cover(first: Sequence[str], later: Sequence[str], all_but: Sequence[s
 
 
 def _address_covers(first: HbaLine, later: HbaLine) -> bool:
-    if first.address == "all" or (
-        (first.address, first.netmask) == (later.address, later.netmask)
-    ):
+    if first.address == "all" or ((first.address, first.netmask) == (later.address, later.netmask)):
         return True
     wide, narrow = network_of(first), network_of(later)
     if wide is None or narrow is None or later.address == "all":
@@ -159,15 +157,16 @@ class Gate:
 
 
 def _is_for_database(line: HbaLine, database: str, role: str) -> bool:
-    for word in line.databases:
-        if database == "replication":
-            if word == "replication":
-                return True
-        elif word in ("all", database) or (word == "sameuser" and role == database):
-            return True
-        elif word.startswith("/") and _matches(word[1:], database):
-            return True
-    return False
+    # Replication is named, and no `all` means it.
+    if database == "replication":
+        return "replication" in line.databases
+    return any(_means_database(word, database, role) for word in line.databases)
+
+
+def _means_database(word: str, database: str, role: str) -> bool:
+    if word.startswith("/"):
+        return _matches(word[1:], database)
+    return word in ("all", database) or (word == "sameuser" and role == database)
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -11,7 +11,6 @@ from agentpg.desk.check import Unlooked
 
 T = TypeVar("T")
 
-Maybe = T | Unlooked
 Many = tuple[T, ...] | Unlooked
 
 
@@ -347,16 +346,16 @@ class Facts:
     schema: str
     settings: Mapping[str, Setting]
     hba: Many[HbaLine]
-    hba_changed_at: Maybe[datetime]
+    hba_changed_at: datetime | Unlooked
     idents: Many[Ident]
     roles: Many[Role]
-    passwords: Maybe[Passwords]
+    passwords: Passwords | Unlooked
     powers: Many[Power]
     groups: Many[Group]
     admin_options: Many[AdminOption]
     open_schemas: Many[str]
     public_relations: Many[PublicRelation]
-    public_functions: Maybe[int]
+    public_functions: int | Unlooked
     public_defaults: Many[PublicDefault]
     grant_options: Many[GrantOption]
     direct_grants: Many[DirectGrant]
@@ -371,7 +370,7 @@ class Facts:
     mappings: Many[Account]
     subscriptions: Many[Subscription]
     sensitive: Many[Sensitive]
-    unhashed: Maybe[int]
+    unhashed: int | Unlooked
     sessions: Many[PlainSession]
     overrides: Many[Override]
     parameters: Many[Parameter]

@@ -123,7 +123,7 @@ def looked_in(folder: Path) -> list[Path]:
 def _file(place: _Place) -> File | None:
     """None for what is not there, or is behind a folder that is closed: that is as it should be."""
     try:
-        found = os.stat(place.path)
+        found = place.path.stat()
     except OSError:
         return None
     return File(

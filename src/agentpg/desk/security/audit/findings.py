@@ -1,4 +1,4 @@
-"""What an audit finds, A01 to A55: decided on frozen facts."""
+"""What an audit finds, A01 to A56: decided on frozen facts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from agentpg.desk.check import Say
 from agentpg.desk.finding import Finding
 from agentpg.desk.security.audit.facts import Facts
 from agentpg.desk.security.audit.findings_addresses import ADDRESS_CHECKS
+from agentpg.desk.security.audit.findings_grants import GRANT_CHECKS
 from agentpg.desk.security.audit.findings_logging import LOGGING_CHECKS
 from agentpg.desk.security.audit.findings_login import LOGIN_CHECKS
 from agentpg.desk.security.audit.findings_objects import OBJECT_CHECKS
@@ -18,6 +19,7 @@ _ALL = (
     *ADDRESS_CHECKS,
     *LOGIN_CHECKS,
     *ROLE_CHECKS,
+    *GRANT_CHECKS,
     *OBJECT_CHECKS,
     *TRANSPORT_CHECKS,
     *LOGGING_CHECKS,

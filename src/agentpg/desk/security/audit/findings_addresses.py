@@ -156,11 +156,7 @@ def _effect(say: Say, facts: Facts, policy: Policy) -> Said:
         return (say.unknown(Unlooked(N_("the roles can't be seen"))),)
     gate = Gate(facts.hba, facts.groups, facts.major)
     mighty = [role for role in facts.roles if role.logs_in and (role.superuser or role.replicates)]
-    found = [
-        finding
-        for role in mighty[: policy.told]
-        for finding in _ways(say, role, gate, facts)
-    ]
+    found = [finding for role in mighty[: policy.told] for finding in _ways(say, role, gate, facts)]
     ok = say("ok", N_("no superuser, and no role for replication, gets in from elsewhere"))
     return rest(say, found[: policy.told], len(found)) or (ok,)
 
@@ -276,8 +272,10 @@ ADDRESS_CHECKS = (
     check(
         "A04",
         N_("MD5 as a method"),
-        N_("MD5 is broken and on its way out of PostgreSQL; the stored value is as good as the "
-           "password"),
+        N_(
+            "MD5 is broken and on its way out of PostgreSQL; the stored value is as good as the "
+            "password"
+        ),
         "CIS 5.4; PostgreSQL 20.5",
         ("info", "warning"),
         "md5",

@@ -49,13 +49,15 @@ def _ends(say: Say, facts: Facts) -> Iterator[Finding]:
     errors = facts.value("log_min_error_statement")
     if errors is not None and errors not in (*_ENOUGH_ERRORS, "error"):
         back = setting("log_min_error_statement", "error", facts, N_("Have it logged."))
-        yield say("info", N_("{subject} is {value}"), "log_min_error_statement", (back,),
-                  value=errors)
+        yield say(
+            "info", N_("{subject} is {value}"), "log_min_error_statement", (back,), value=errors
+        )
     messages = facts.value("log_min_messages")
     if messages is not None and messages not in _ENOUGH_ERRORS:
         back = setting("log_min_messages", "warning", facts, N_("Have it logged."))
-        yield say("warning", N_("{subject} is {value}"), "log_min_messages", (back,),
-                  value=messages)
+        yield say(
+            "warning", N_("{subject} is {value}"), "log_min_messages", (back,), value=messages
+        )
     said = facts.value("log_statement")
     audited = libraries(facts)
     if said == "none" and (audited is None or "pgaudit" not in audited):
@@ -74,8 +76,9 @@ def _prefix(say: Say, facts: Facts) -> Iterator[Finding]:
             "log_line_prefix", _GOOD_PREFIX, facts, N_("Begin lines with who, where and when.")
         )
         text = N_("lines of the log do not say {lacking}")
-        yield say("warning", text, "log_line_prefix", (better,), value=prefix,
-                  lacking=", ".join(lacking))
+        yield say(
+            "warning", text, "log_line_prefix", (better,), value=prefix, lacking=", ".join(lacking)
+        )
 
 
 def _kept(say: Say, facts: Facts) -> Iterator[Finding]:
@@ -89,8 +92,9 @@ def _kept(say: Say, facts: Facts) -> Iterator[Finding]:
     rotates = [int(facts.value(name) or 0) for name in ("log_rotation_age", "log_rotation_size")]
     if not any(rotates):
         daily = setting("log_rotation_age", "1d", facts, N_("Begin a new file each day."))
-        yield say("warning", N_("the log goes on in one file for ever"), "log_rotation_age",
-                  (daily,))
+        yield say(
+            "warning", N_("the log goes on in one file for ever"), "log_rotation_age", (daily,)
+        )
 
 
 def _stored_secrets(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -219,8 +223,10 @@ LOGGING_CHECKS = (
         N_("after a break-in nobody can tell who came, from where, and what was done"),
         "CIS 3.1.2-3.1.26",
         ("info", "warning"),
-        N_("connections, disconnections, checkpoints, lock waits, DDL; prefix with time, process, "
-           "role, database, application, address; rotation"),
+        N_(
+            "connections, disconnections, checkpoints, lock waits, DDL; prefix with time, process, "
+            "role, database, application, address; rotation"
+        ),
         _logging,
     ),
     check(

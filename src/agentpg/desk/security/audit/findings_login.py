@@ -33,7 +33,6 @@ def _new(role: str) -> Remedy:
     )
 
 
-
 def _encryption(say: Say, facts: Facts, policy: Policy) -> Said:
     del policy
     found: list[Finding] = []
@@ -181,8 +180,10 @@ def _complexity(say: Say, facts: Facts, policy: Policy) -> Said:
         facts,
         ("passwordcheck", "credcheck"),
         N_("nothing in the server refuses a weak password"),
-        N_("Load passwordcheck, which comes with PostgreSQL; it takes a restart. It can't judge "
-           "verifiers, such as agentpg sends: those passwords were judged before."),
+        N_(
+            "Load passwordcheck, which comes with PostgreSQL; it takes a restart. It can't judge "
+            "verifiers, such as agentpg sends: those passwords were judged before."
+        ),
         N_("the server judges new passwords"),
     )
 
@@ -230,11 +231,9 @@ def _guessed(say: Say, facts: Facts, policy: Policy) -> Said:
 def _rounds(say: Say, facts: Facts, policy: Policy) -> Said:
     said = facts.value("scram_iterations")
     rounds = None if said is None else int(said)
-    few = [] if isinstance(facts.passwords, Unlooked) else [
-        one.role
-        for one in facts.passwords.stored
-        if one.rounds is not None and one.rounds < policy.scram_rounds
-    ]
+    passwords = facts.passwords
+    stored = () if isinstance(passwords, Unlooked) else passwords.stored
+    few = [one.role for one in stored if (one.rounds or policy.scram_rounds) < policy.scram_rounds]
     if rounds is not None and rounds < policy.scram_rounds:
         more = setting(
             "scram_iterations", str(policy.scram_rounds), facts, N_("Take as many as the default.")

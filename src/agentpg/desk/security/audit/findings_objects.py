@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.desk.security.audit.facts import Definer, Facts, Guarded
 from agentpg.desk.security.audit.policy import Policy
-from agentpg.desk.security.audit.saying import Said, check, hidden, rest
+from agentpg.desk.security.audit.saying import Said, check, rest
 from agentpg.language import N_
 
 _RISKY = {
@@ -40,7 +41,7 @@ def _definers(say: Say, facts: Facts, policy: Policy) -> Said:
 
 def _definer(say: Say, one: Definer) -> Finding | None:
     kind = "PROCEDURE" if one.is_procedure else "FUNCTION"
-    values = {"owner": one.owner, "public_calls": one.public_calls}
+    values: dict[str, Any] = {"owner": one.owner, "public_calls": one.public_calls}
     if not one.path_is_fixed:
         fix = Remedy(
             sentence=N_("Fix its search_path to the schemas that it needs."),

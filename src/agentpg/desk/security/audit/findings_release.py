@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.doctor.server.releases import RELEASES
-from agentpg.desk.finding import Finding, Remedy
+from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.desk.security.audit.facts import Facts, Ident
 from agentpg.desk.security.audit.names import PROTECTIONS
 from agentpg.desk.security.audit.policy import Policy
@@ -18,7 +18,7 @@ from agentpg.language import N_
 # Those that came with it have the repair; a cluster that is older has to be told.
 _STATISTICS = Remedy(
     sentence=N_("Make the views of statistics anew in every database, as the notes of 15.7 say."),
-    command="psql --file \"$(pg_config --sharedir)/fix-CVE-2024-4317.sql\"",
+    command='psql --file "$(pg_config --sharedir)/fix-CVE-2024-4317.sql"',
     risk="careful",
 )
 
@@ -50,7 +50,7 @@ def _server(say: Say, facts: Facts) -> Iterator[Finding]:
             risk="careful",
         )
         text = N_("PostgreSQL {subject} is {behind} minor releases behind")
-        level = "info" if behind == 1 else "warning"
+        level: Level = "info" if behind == 1 else "warning"
         yield say(level, text, number, (update,), behind=behind, newest=f"{major}.{known.newest}")
 
 
@@ -65,8 +65,9 @@ def _extensions(say: Say, facts: Facts) -> Iterator[Finding]:
                 risk="careful",
             )
             text = N_("the extension {subject} has version {version}, and {available} is there")
-            yield say("info", text, one.name, (update,), version=one.version,
-                      available=one.available)
+            yield say(
+                "info", text, one.name, (update,), version=one.version, available=one.available
+            )
 
 
 def _protections(say: Say, facts: Facts, policy: Policy) -> Said:

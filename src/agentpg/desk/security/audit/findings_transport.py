@@ -88,7 +88,9 @@ def _sessions(say: Say, facts: Facts, policy: Policy) -> Said:
         for one in facts.sessions
     ]
     total = facts.sessions[0].total if facts.sessions else 0
-    return rest(say, found, total) or (say("ok", N_("no session comes over a network without TLS")),)
+    return rest(say, found, total) or (
+        say("ok", N_("no session comes over a network without TLS")),
+    )
 
 
 def _clients(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -137,7 +139,9 @@ def _files(say: Say, facts: Facts, policy: Policy) -> Said:
     return rest(say, found[: policy.told], len(found)) or (ok,)
 
 
-_AS_ROOT = Remedy(sentence=N_("Run it on the server's machine, as root or as the server's account."))
+_AS_ROOT = Remedy(
+    sentence=N_("Run it on the server's machine, as root or as the server's account.")
+)
 
 
 def _file(say: Say, file: File) -> Iterator[Finding]:
@@ -181,9 +185,7 @@ def _modes(say: Say, facts: Facts) -> list[Finding]:
             N_("Let those in whose group may; it takes a restart."),
         )
         text = N_("every account of the machine may connect by the socket, mode {mode}")
-        found.append(
-            say("critical" if trusts else "info", text, "socket", (close,), mode=sockets)
-        )
+        found.append(say("critical" if trusts else "info", text, "socket", (close,), mode=sockets))
     folder = facts.value("data_directory_mode")
     if isinstance(facts.files, Unlooked) and folder is not None and int(folder, 8) & 0o027:
         text = N_("{what} {subject} has mode {mode}: others may read it")

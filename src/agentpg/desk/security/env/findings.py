@@ -23,7 +23,9 @@ _TOLD = 20
 _ROTATE = Remedy(
     sentence=N_("Take what stood there for known: change the password, then clean up.")
 )
-_AS_ROOT = Remedy(sentence=N_("Run it on the server's machine, as root or as the server's account."))
+_AS_ROOT = Remedy(
+    sentence=N_("Run it on the server's machine, as root or as the server's account.")
+)
 _PASSFILE = Remedy(
     sentence=N_("Put the password into a password file of mode 0600, and leave it out here."),
     command="install -m 0600 /dev/null ~/.pgpass",
@@ -223,7 +225,9 @@ def _logs(say: Say, facts: Facts) -> Said:
             (
                 _ROTATE,
                 Remedy(
-                    sentence=N_("Send verifiers, as agentpg and psql's \\password do, and never passwords.")
+                    sentence=N_(
+                        "Send verifiers, as agentpg and psql's \\password do, and never passwords."
+                    )
                 ),
             ),
             number=one.lines,

@@ -72,7 +72,7 @@ def _processes() -> Iterator[SecretProcess]:
         if not where and _has_variable(place):
             where = "environment"
         if where:
-            program = os.path.basename(words[0].split(" ")[0]) or place.name
+            program = Path(words[0].split(" ")[0]).name or place.name
             yield SecretProcess(
                 number=int(place.name), program=program, account=account, where=where
             )
