@@ -94,22 +94,32 @@ ORDER BY rolsuper DESC, rolreplication DESC, rolcreaterole DESC, rolname
 LIMIT 10000;
 
 -- name: powers
--- Who has, by whatever way, the rights of these roles of PostgreSQL's own, or of a superuser.
+-- Who has, by whatever way, the rights of these roles of PostgreSQL's own, or of a superuser, and
+-- as a direct member of which role.
 WITH RECURSIVE reached AS (
-    SELECT CASE WHEN r.rolsuper THEN 'superuser' ELSE r.rolname::text END AS power, m.member
+    SELECT
+        CASE WHEN r.rolsuper THEN 'superuser' ELSE r.rolname::text END AS power,
+        m.member,
+        m.roleid AS via
     FROM pg_roles r
     JOIN pg_auth_members m ON m.roleid = r.oid
     WHERE r.rolsuper OR r.rolname = ANY (%(powers)s)
     UNION
-    SELECT reached.power, m.member
+    SELECT reached.power, m.member, m.roleid
     FROM reached
     JOIN pg_auth_members m ON m.roleid = reached.member
 )
-SELECT power, r.rolname::text AS role, r.rolcanlogin AS logs_in, count(*) OVER () AS total
+SELECT
+    power,
+    r.rolname::text AS role,
+    r.rolcanlogin AS logs_in,
+    v.rolname::text AS via,
+    count(*) OVER () AS total
 FROM reached
 JOIN pg_roles r ON r.oid = reached.member
+JOIN pg_roles v ON v.oid = reached.via
 WHERE NOT r.rolsuper AND r.rolname !~ '^pg_'
-ORDER BY power, role
+ORDER BY power, role, via
 LIMIT 200;
 
 -- name: groups

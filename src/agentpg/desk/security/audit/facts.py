@@ -128,11 +128,12 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """A role that has, by whatever way, the rights of another that can do much."""
+    """A role that has the rights of another that can do much, as a direct member of `via`."""
 
     power: str
     role: str
     logs_in: bool
+    via: str
     total: int
 
 

@@ -80,9 +80,10 @@ def _powers(say: Say, facts: Facts, policy: Policy) -> Said:
             "warning" if one.power in LIKE_SUPERUSERS else "info",
             N_("{subject} has, as a member, all that {power} may do"),
             one.role,
-            () if one.power == "superuser" else (_revoke(one.power, one.role),),
+            (_revoke(one.via, one.role),),
             power=one.power,
             logs_in=one.logs_in,
+            via=one.via,
         )
         for one in facts.powers
     ]
@@ -92,12 +93,12 @@ def _powers(say: Say, facts: Facts, policy: Policy) -> Said:
     return rest(say, found[: policy.told], total) or (ok,)
 
 
-def _revoke(power: str, role: str) -> Remedy:
-    what = f"{identifier(power)}", f"{identifier(role)}"
+def _revoke(group: str, role: str) -> Remedy:
+    membership = identifier(group), identifier(role)
     return Remedy(
         sentence=N_("End the membership, or that of the group between."),
-        sql=f"REVOKE {what[0]} FROM {what[1]}",
-        undo=f"GRANT {what[0]} TO {what[1]}",
+        sql="REVOKE {} FROM {}".format(*membership),
+        undo="GRANT {} TO {}".format(*membership),
         risk="careful",
     )
 
