@@ -225,7 +225,7 @@ TRANSPORT_CHECKS = (
         "A42",
         N_("Whether our own connections check the server"),
         N_("with less than verify-full, anybody may pose as the server"),
-        "PostgreSQL 34.19",
+        "PostgreSQL 32.19",
         ("warning",),
         N_("less than verify-full beyond this machine"),
         _clients,
