@@ -220,10 +220,10 @@ class _Topic(NamedTuple):
 
 
 _SOURCES = (
-    "Sources: CIS is the benchmark for PostgreSQL, by the numbers of that for 17 v1.0.0, from which "
-    "those for 15 and 16 differ little; PGDSAT is HexaCluster's assessment tool, where it goes beyond "
-    "that; PostgreSQL is its manual, by the chapters of release 17; pg-diag is the report of that "
-    "name."
+    "Sources: CIS is the benchmark for PostgreSQL, by the numbers of that for 17 v1.0.0, from "
+    "which those for 15 and 16 differ little; PGDSAT is HexaCluster's assessment tool, where it "
+    "goes beyond that; PostgreSQL is its manual, by the chapters of release 17; pg-diag is the "
+    "report of that name."
 )
 
 
@@ -269,6 +269,8 @@ def _topic(topic: _Topic) -> Iterator[str]:
         f"What `agentpg {topic.command}` says, by code; [all findings](../findings.md). Names in "
         "parentheses are [settings](../settings.md)."
     )
+    if any(check.source for check in topic.checks):
+        yield _SOURCES
     for check in topic.checks:
         yield f"## {check.code}"
         yield f"**{_prose(check.title)}.**"
