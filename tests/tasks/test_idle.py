@@ -33,7 +33,9 @@ def test_an_idle_worker_asks_once_a_second_at_most(own_server: OwnServers, tmp_p
         return server.status().log.read_text(encoding="utf-8")
 
     def asked() -> int:
-        return len(re.findall(r"agentpg (?:worker|pulse) \S+ LOG:  (?:statement|execute)", said()))
+        return len(
+            re.findall(r"agentpg (?:worker|pulse) \S+ \S+ LOG:  (?:statement|execute)", said())
+        )
 
     # What it does only now and then comes with its first look at the others, and what it
     # looks for when it is new with its first beats.
