@@ -73,7 +73,11 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
             "task", "submit", "BackupAgent", "make_backup", f'{{"kind": "{kind}"}}', "--wait"
         )
         assert made.code == 0, made.out
-    assert len(json.loads(call("backup", "list", "--json").out)) == 2
+    kept = json.loads(call("backup", "list", "--json").out)
+    assert len(kept) == 2
+    dump = next(one["name"] for one in kept if one["kind"] == "dump")
+    drilled = call("backup", "drill", dump)
+    assert drilled.code == 0, drilled.out
     assert "permission denied" not in call("doctor", "--all").out, "HealthAgent sees everything"
     assert call("status").code == 0
     _is_calm(call)

@@ -1,4 +1,4 @@
-"""The names of databases that restores keep: each tells whose it is, and no other's."""
+"""The names that restores give and keep: each database tells whose it is, and no other's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentpg.desk.backup.restore.naming import Stage, is_staged, staged, why_not
+from agentpg.desk.backup.restore.naming import Stage, is_staged, role_statements, staged, why_not
 
 pytestmark = pytest.mark.without_server
 
@@ -47,3 +47,16 @@ def test_names_that_no_database_can_get_are_refused(name: str) -> None:
 
 def test_other_names_are_fine() -> None:
     assert [why_not(name) for name in ('a "b"', "작업", "x" * 63, "postgres")] == [""] * 4
+
+
+def test_a_membership_is_granted_by_who_restores_it() -> None:
+    script = (
+        "CREATE ROLE admin;\n"
+        'GRANT pg_monitor TO "the ""owner""" WITH INHERIT TRUE GRANTED BY postgres;\n'
+        'GRANT writers TO admin WITH ADMIN OPTION, INHERIT TRUE GRANTED BY "the boss";\n'
+    )
+    assert role_statements(script, None) == (
+        "CREATE ROLE admin;\n"
+        'GRANT pg_monitor TO "the ""owner""" WITH INHERIT TRUE;\n'
+        "GRANT writers TO admin WITH ADMIN OPTION, INHERIT TRUE;\n"
+    )

@@ -43,6 +43,8 @@ _GRANTOR = re.compile(rf"^ALTER DEFAULT PRIVILEGES FOR ROLE {_IDENTIFIER}")
 _SET_IN = re.compile(rf"^ALTER ROLE {_IDENTIFIER} IN DATABASE ")
 _ROLE = re.compile(rf"^(?:CREATE ROLE|ALTER ROLE|GRANT {_IDENTIFIER} TO) {_IDENTIFIER}")
 _PASSWORD = re.compile(r" PASSWORD '[^']*'")
+# From 16 on pg_dumpall always names the superuser of its own server, who is another one here.
+_GRANTED_BY = re.compile(rf"^(GRANT {_IDENTIFIER} TO {_IDENTIFIER}.*) GRANTED BY {_IDENTIFIER};$")
 _TABLESPACE = re.compile(rf"^SET default_tablespace = {_IDENTIFIER}$")
 _NO_TABLESPACE = "''"
 _OF_DATABASE = re.compile(rf" TABLESPACE = {_IDENTIFIER}")
@@ -137,11 +139,13 @@ def database_statements(script: str, name: str) -> str:
 def role_statements(script: str, only: set[str] | None) -> str:
     """What makes roles in the output of pg_dumpall --globals-only, without passwords.
 
+    Who is a member of what is granted by whoever restores it.
+
     Where only some are made, nothing changes that is there: what others may stays as it is.
     Tablespaces are left out: their folders are those of a server that may be at work.
     """
     lines = [
-        _PASSWORD.sub("", line)
+        _GRANTED_BY.sub(r"\1;", _PASSWORD.sub("", line))
         for line in script.partition(_TABLESPACES)[0].splitlines(keepends=True)
         if not line.startswith("\\")
     ]
