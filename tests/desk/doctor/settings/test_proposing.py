@@ -47,6 +47,8 @@ _SETTINGS = {
     "max_slot_wal_keep_size": ("1024", "MB"),
     "fsync": ("on", ""),
     "enable_seqscan": ("on", ""),
+    "synchronous_commit": ("on", ""),
+    "synchronous_standby_names": ("", ""),
 }
 
 
@@ -237,6 +239,14 @@ def test_what_cannot_be_seen_is_no_good_news() -> None:
     blind = replace(elsewhere, **dict.fromkeys(names, nothing))
     assert {one.level for one in find(blind, Policy())} == {"unknown"}
     assert len(find(blind, Policy())) == len(CHECKS)
+
+
+def test_commits_wait_for_standbys_only_where_that_is_named() -> None:
+    """Where the standbys are gone, nothing could be committed any more."""
+    alone = {"synchronous_commit": "off"}
+    for named, asked in (("", False), ("first", True)):
+        found = propose(facts(alone | {"synchronous_standby_names": named}), Policy())
+        assert [one.asked for one in found if one.name == "synchronous_commit"] == [asked]
 
 
 def test_what_lowers_durability() -> None:

@@ -139,7 +139,14 @@ def _durability(facts: Facts) -> Iterator[Proposal]:
         one = facts.setting(name)
         if one is not None and lowers_durability(name, one.value):
             source = "PostgreSQL manual: Write Ahead Log and Developer Options"
-            yield _proposal(one, safe, "durability", whys[name], source, level=level)
+            asked = name == "synchronous_commit" and _names_standbys(facts)
+            yield _proposal(one, safe, "durability", whys[name], source, level=level, asked=asked)
+
+
+def _names_standbys(facts: Facts) -> bool:
+    """Whether commits would wait for standbys: for ever, where those are gone."""
+    one = facts.setting("synchronous_standby_names")
+    return one is not None and one.value.strip() != ""
 
 
 def _planner(facts: Facts) -> Iterator[Proposal]:
