@@ -70,7 +70,6 @@ _MANNERS = {
     # Who waited for whom, and for how long, can be told afterwards.
     "log_lock_waits": "on",
     "log_replication_commands": "on",
-    "track_io_timing": "on",
 }
 # Counts what statements cost. It comes with the server, though some packages leave it out.
 _STATEMENTS = "pg_stat_statements"

@@ -2,4 +2,4 @@
 
 -- name: give_way
 -- Wait so long for a lock, and no longer; for this session.
-SELECT set_config('lock_timeout', %(limit)s, false);
+SELECT pg_catalog.set_config('lock_timeout', %(limit)s, false);

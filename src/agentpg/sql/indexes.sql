@@ -2,7 +2,11 @@
 
 -- name: be_gentle
 -- Give up rather than wait for locks, or work for long; for this transaction alone.
-SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', %(limit)s, true);
+-- No name means anything but the server's own, whatever the owner of the database has set.
+SELECT
+    pg_catalog.set_config('search_path', '', true),
+    pg_catalog.set_config('lock_timeout', '1s', true),
+    pg_catalog.set_config('statement_timeout', %(limit)s, true);
 
 -- name: read_server
 -- Since when the statistics count at least, who else may read by these indexes, and what helps.

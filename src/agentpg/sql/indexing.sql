@@ -95,7 +95,7 @@ SELECT current_setting('search_path');
 
 -- name: search_in
 -- Look for names there.
-SELECT set_config('search_path', %(path)s, false);
+SELECT pg_catalog.set_config('search_path', %(path)s, false);
 
 -- name: make_copier
 -- Whom the copy belongs to: it sees all rows, as a superuser would, and may do nothing else.
@@ -156,11 +156,11 @@ VACUUM (ANALYZE) {table};
 
 -- name: speak_utf8
 -- Rows pass from one server to the other, whatever the encodings of their databases.
-SELECT set_config('client_encoding', 'UTF8', false);
+SELECT pg_catalog.set_config('client_encoding', 'UTF8', false);
 
 -- name: no_triggers
 -- The rows come as they are: no trigger, and no look at other tables.
-SELECT set_config('session_replication_role', 'replica', false);
+SELECT pg_catalog.set_config('session_replication_role', 'replica', false);
 
 -- name: some_rows
 -- Values that belong together, of rows from all over the table.
@@ -193,7 +193,7 @@ SELECT pg_relation_size(%(index)s::regclass);
 
 -- name: wait_at_most
 -- How long this session waits for a lock, and for transactions that are older than an index.
-SELECT set_config('lock_timeout', %(limit)s, false);
+SELECT pg_catalog.set_config('lock_timeout', %(limit)s, false);
 
 -- name: find_index
 -- An index by its name with its schema, and what stands on it.

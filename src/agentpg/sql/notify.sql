@@ -4,9 +4,9 @@
 -- Who tells people waits for nobody for long, least of all for a standby that is to confirm what is
 -- written: where this fails, people are told without it.
 SELECT
-    set_config('lock_timeout', '10s', true),
-    set_config('statement_timeout', '30s', true),
-    set_config('synchronous_commit', 'local', true);
+    pg_catalog.set_config('lock_timeout', '10s', true),
+    pg_catalog.set_config('statement_timeout', '30s', true),
+    pg_catalog.set_config('synchronous_commit', 'local', true);
 
 -- name: begin
 -- Keep others from deciding about the same alerts until the end of the transaction.

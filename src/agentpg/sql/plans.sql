@@ -3,9 +3,9 @@
 -- name: be_bounded
 -- Give up rather than hold others up: for this transaction alone.
 SELECT
-    set_config('statement_timeout', %(limit)s, true),
-    set_config('lock_timeout', '1s', true),
-    set_config('idle_in_transaction_session_timeout', '60s', true);
+    pg_catalog.set_config('statement_timeout', %(limit)s, true),
+    pg_catalog.set_config('lock_timeout', '1s', true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', true);
 
 -- name: only_read
 -- Let the server itself refuse what would change anything.
@@ -13,7 +13,7 @@ SET TRANSACTION READ ONLY;
 
 -- name: plan_for_any
 -- Plan for any parameters, or for those that are given.
-SELECT set_config('plan_cache_mode', %(mode)s, true);
+SELECT pg_catalog.set_config('plan_cache_mode', %(mode)s, true);
 
 -- name: prepare
 -- The server takes only what has a plan, and one statement; nothing runs.

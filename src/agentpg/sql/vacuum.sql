@@ -1,8 +1,9 @@
 -- Vacuum, and writing tables anew.
 
 -- name: find_table
--- A table by its name as SQL has it; NULL where there is none.
-SELECT to_regclass(%(table)s)::oid::bigint;
+-- A table by its name as SQL has it; NULL where there is none. It is found by the session's own
+-- search_path, so this statement names even types whole.
+SELECT pg_catalog.to_regclass(%(table)s)::pg_catalog.oid::bigint;
 
 -- name: name_table
 -- What kind of table it is, its whole name as SQL takes it whatever the search_path, and whether

@@ -139,7 +139,7 @@ def _numbers(pattern: str, text: str) -> dict[str, int]:
 @needs_check_postgres
 def test_check_postgres_sees_the_same(seen: Seen) -> None:
     sequences = seen.checked("sequence", "--warning=1%", "--critical=2%")
-    left = _numbers(r"agentic_ai\.(\w+)=\d+% \(calls left=(\d+)\)", sequences)
+    left = _numbers(r"(agentic_ai\.\w+)=\d+% \(calls left=(\d+)\)", sequences)
     ours = {one.subject: one.evidence["left"] for one in seen.of("V10")}
     assert ours == {name: left[name] for name in ours}
     assert len(ours) == 2

@@ -119,6 +119,28 @@ def test_workers_use_every_table_of_ours(database: Database, settings: Settings)
         assert plan_vacuum(database, settings, "public.other", _FULL).users == ()
 
 
+def test_nobody_elses_functions_are_called(database: Database, settings: Settings) -> None:
+    """A superuser asks in a database whose owner chose the search_path; names are found by it."""
+    set_config = "theirs.set_config(text, text, bool) RETURNS text LANGUAGE sql"
+    with connect(database) as owner:
+        for line in (
+            "CREATE SCHEMA theirs",
+            "CREATE TABLE theirs.table_of_theirs (n int)",
+            "CREATE SEQUENCE theirs.called",
+            f"CREATE FUNCTION {set_config} AS $$SELECT pg_catalog.nextval('theirs.called');"
+            " SELECT pg_catalog.set_config($1, $2, $3)$$",
+            f"ALTER DATABASE {database.name()} SET search_path = theirs, pg_catalog",
+        ):
+            owner.execute(line.encode())
+    assert (
+        plan_vacuum(database, settings, "table_of_theirs", _FULL).name == "theirs.table_of_theirs"
+    )
+    run_vacuum(database, settings, "table_of_theirs", VacuumOptions())
+    with connect(database) as connection:
+        called = connection.execute(b"SELECT is_called FROM theirs.called").fetchall()
+    assert called == [(False,)]
+
+
 def test_no_rewrite_runs_beside_a_backup(airy: Database, settings: Settings) -> None:
     with (
         connect(airy) as backup,

@@ -135,10 +135,12 @@ def plan_vacuum(
         connect(database, "agentpg tune") as connection,
     ):
         _require_session(connection, database)
+        [(oid,)] = connection.execute(_SQL["find_table"], {"table": name}).fetchall()
+        be_undisturbed(connection)
         # Its size can be told under no lock that keeps everybody away.
         connection.execute(_SQL["wait_at_most"], {"limit": str(options.lock_milliseconds)})
         with _locked_said(name, options):
-            oid, whole = _find(connection, name)
+            whole = _name(connection, oid, name)
             users = _users(connection, oid, database.schema)
             table = Asking(database, connection).table(oid)
     needed: tuple[Room, ...] = ()
@@ -272,16 +274,15 @@ def _require_session(connection: Connection[Any], database: Database) -> None:
         raise VacuumThroughPooler(target=database.target())
 
 
-def _find(connection: Connection[Any], name: str) -> tuple[int, str]:
-    """The number of a table that the role may vacuum, and its name with its schema."""
-    [(oid,)] = connection.execute(_SQL["find_table"], {"table": name}).fetchall()
+def _name(connection: Connection[Any], oid: int | None, name: str) -> str:
+    """The whole name of a table that the role may vacuum."""
     rows = connection.execute(_SQL["name_table"], {"oid": oid}).fetchall()
     kind, whole, allowed = rows[0] if rows else ("", "", False)
     if kind not in _KINDS:
         raise TableNotFound(table=name)
     if not allowed:
         raise VacuumNotAllowed(table=name)
-    return oid, whole
+    return str(whole)
 
 
 def _users(connection: Connection[Any], oid: int, schema: str) -> tuple[User, ...]:

@@ -126,7 +126,7 @@ def test_bloat_is_measured_where_that_can_be(as_superuser: Database, settings: S
 
     def judged() -> Finding:
         found = find(look_at_disks(as_superuser, settings, policy), policy)
-        [finding] = [one for one in found if (one.code, one.subject) == ("D12", "airy")]
+        [finding] = [one for one in found if (one.code, one.subject) == ("D12", "agentic_ai.airy")]
         return finding
 
     assert judged().level == "info"

@@ -40,9 +40,7 @@ def server(
 ) -> Iterator[EmbeddedServer]:
     """A server that keeps what is committed, and with nothing wrong; a test leaves it so."""
     servers = OwnServers(tmp_path_factory.mktemp("settings"), reaper, mould)
-    safe = {"fsync": "on", "full_page_writes": "on"}
-    # Something that is better at once, and harmless.
-    made = servers(options={**safe, "track_io_timing": "off"})
+    made = servers(options={"fsync": "on", "full_page_writes": "on"})
     made.start()
     yield made
     servers.close()
