@@ -79,7 +79,7 @@ def test_it_counts_what_there_is(call: Call, busy: Database) -> None:
     assert {unknown["agent_name"] for unknown in found["nobody_knows"]} == {"Stranger"}
     # Of all rooms, the worst first.
     codes = {one["code"] for one in found["findings"]}
-    assert {"B01", "H09"} & codes
+    assert "B01" in codes
     assert len({code[0] for code in codes}) > 1
     assert found["findings"][0]["level"] == "critical"
 
