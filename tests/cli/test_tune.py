@@ -52,7 +52,7 @@ def test_it_is_done_and_measured(call: Call) -> None:
     assert json.loads(called.out)["gained_bytes"] > 1024**2
     again = call("tune", "vacuum", "airy")
     assert again.code == 0
-    assert again.out.startswith("airy was vacuumed in ")
+    assert again.out.startswith("agentic_ai.airy was vacuumed in ")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
