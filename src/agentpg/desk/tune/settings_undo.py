@@ -118,8 +118,10 @@ def read_undo(path: Path) -> Undo:
     would have written: nothing else is run."""
     try:
         text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileNotRead(str(error), path=path) from None
+    except OSError as error:
+        raise FileNotRead(error.strerror or str(error), path=path) from None
+    except UnicodeDecodeError:
+        raise UndoUnreadable(N_("it was not written by agentpg"), path=path) from None
     head, _, rest = text.partition("\n")
     if not head.startswith(_HEAD):
         raise UndoUnreadable(N_("it was not written by agentpg"), path=path)

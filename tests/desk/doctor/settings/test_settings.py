@@ -19,6 +19,7 @@ from agentpg.desk.tune.settings_applying import Applier, changes_of, choose
 from agentpg.desk.tune.settings_undo import Change, Undo, read_undo
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import (
+    FileNotRead,
     SettingNotProposed,
     SettingsNotAllowed,
     SettingsNotApplied,
@@ -298,6 +299,15 @@ def test_a_file_with_anything_else_is_not_undone(tmp_path: Path, line: str) -> N
     file.write_text(f"-- agentpg: undo of settings; server 1\n{line}\n", encoding="utf-8")
     with pytest.raises(UndoUnreadable):
         read_undo(file)
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(FileNotRead, match=r"nothing\.sql: No such file or directory$"):
+        read_undo(tmp_path / "nothing.sql")
+    binary = tmp_path / "binary.sql"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(UndoUnreadable):
+        read_undo(binary)
 
 
 def test_only_what_is_ours_is_undone_and_where_it_was(database: Database, tmp_path: Path) -> None:
