@@ -48,6 +48,17 @@ def test_what_is_well_is_shown_when_asked_for(call: Call, watched: Watched) -> N
     assert [code for code in (f"B{n:02}" for n in range(1, 20)) if code not in called.out] == []
 
 
+def test_what_is_info_is_a_line_each_where_all_rooms_are_looked_at(
+    call: Call, watched: Watched
+) -> None:
+    watched.healthy()
+    rooms = call("doctor").out
+    assert re.search(r"^A\d\d info: ", rooms, re.MULTILINE)
+    assert "at stake" not in rooms[rooms.index(" info: ") :]
+    for said in (call("doctor", "security").out, call("doctor", "--all").out):
+        assert "at stake" in said[said.index(" info: ") :]
+
+
 def test_what_could_not_be_looked_at_ends_with_6(call: Call, watched: Watched) -> None:
     watched.healthy()
     # The role may not see where the data is; pages without checksums are a warning.

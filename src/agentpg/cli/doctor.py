@@ -94,10 +94,11 @@ class Rooms(Group):
 def doctor(ctx: click.Context, /, **said: Any) -> int:
     """Look for what is wrong, and say what to do about it.
 
-    Without a room, all of them are looked at. Exits with 5 where there are findings of the level
-    of --fail-on or above, and else with 6 where something could not be looked at: that is never
-    taken for good news. With --fix it does those of the remedies that are safe, looks again, and
-    exits by what is found then.
+    Without a room, all of them are looked at, and what is info is a line each; its room says more,
+    and so does --all. Exits with 5 where there are findings of the level of --fail-on or above,
+    and else with 6 where something could not be looked at: that is never taken for good news. With
+    --fix it does those of the remedies that are safe, looks again, and exits by what is found
+    then.
     """
     if not ctx.invoked_subcommand:
         return _examine(ctx.ensure_object(Session), (), **said)

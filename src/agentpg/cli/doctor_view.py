@@ -66,7 +66,13 @@ def report(
         named = session.looked_at.target() if target is None else target
         session.out.json(document(named, found))
     else:
-        show_findings(session.out, findings, show_all=show_all)
+        # Of all rooms together, what is info is a line each: what has to be done stands out.
+        show_findings(
+            session.out,
+            findings,
+            show_all=show_all,
+            briefly=len(found) > 1 and not show_all and fail_on != "info",
+        )
     return exit_code(findings, fail_on)
 
 
@@ -87,20 +93,30 @@ def document(target: str, found: dict[str, list[Finding]]) -> dict[str, object]:
     }
 
 
-def show_findings(out: Output, findings: Sequence[Finding], *, show_all: bool) -> None:
+def show_findings(
+    out: Output, findings: Sequence[Finding], *, show_all: bool, briefly: bool = False
+) -> None:
     """All that are worth saying, the worst first, and how many there are of each level."""
-    if show_each(out, findings, show_all=show_all):
+    if show_each(out, findings, show_all=show_all, briefly=briefly):
         out.line()
     show_counts(out, findings)
 
 
-def show_each(out: Output, findings: Sequence[Finding], *, show_all: bool) -> bool:
-    """All that are worth saying, the worst first; whether there are any."""
+def show_each(
+    out: Output, findings: Sequence[Finding], *, show_all: bool, briefly: bool = False
+) -> bool:
+    """All that are worth saying, the worst first; whether there are any.
+
+    With `briefly` what is info is said without its advice.
+    """
     shown = at_or_above(findings, "ok" if show_all else "info")
-    for number, (codes, finding) in enumerate(told_once(shown, out)):
-        if number and finding.level != "ok":
+    short = {"ok", "info"} if briefly else {"ok"}
+    before = ""
+    for codes, finding in told_once(shown, out):
+        if before and (finding.level not in short or before not in short):
             out.line()
-        show_finding(out, finding, codes)
+        show_finding(out, finding, codes, advise=finding.level not in short)
+        before = finding.level
     return bool(shown)
 
 
@@ -144,7 +160,7 @@ def _next(code: str) -> str:
     return f"{code[0]}{int(code[1:]) + 1:02}"
 
 
-def show_finding(out: Output, finding: Finding, codes: str = "") -> None:
+def show_finding(out: Output, finding: Finding, codes: str = "", *, advise: bool = True) -> None:
     """One finding with its remedies, folded to the width of the terminal; `codes` are those of
     all checks that it is of."""
     width = min(out.width, _WIDEST)
@@ -154,7 +170,7 @@ def show_finding(out: Output, finding: Finding, codes: str = "") -> None:
             out.line(line)
         lead = "   "
     out.stated(lead, finding.level, finding.message(out.translate), width=width)
-    if finding.level != "ok":
+    if advise and finding.level != "ok":
         for line in _advice_lines(out, finding, width):
             out.line(line)
 
