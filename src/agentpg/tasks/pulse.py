@@ -36,7 +36,7 @@ from agentpg.db import (
     work_on,
 )
 from agentpg.tasks.registration import Registration
-from agentpg.tasks.ticks import Ticks
+from agentpg.tasks.ticks import TickOptions, Ticks
 from agentpg.tasks.upkeep import Upkeep, UpkeepOptions
 
 _log = logging.getLogger("agentpg.pulse")
@@ -50,6 +50,9 @@ _SLICE = timedelta(milliseconds=250)
 
 # How often a worker that cannot be notified looks whether a task of its is to be cancelled.
 _LOOK_SECONDS = 1.0
+
+# How long schedules go unlooked at where their changes are not heard.
+_TICKS = {"session": TickOptions(), "transaction": TickOptions(longest_rest=timedelta(seconds=15))}
 
 # Waits between attempts to connect; see also `_longest_wait`.
 _FIRST_WAIT = 0.1
@@ -165,7 +168,7 @@ class Pulse:
     def _beat_until_the_end(self, connection: Connection, last: Lasting) -> None:
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
-        ticks = Ticks(connection, self._database.schema)
+        ticks = Ticks(connection, self._database.schema, _TICKS[last])
         while not self._ending.is_set():
             due = time.monotonic() + self._interval.total_seconds()
             self._beat(connection)

@@ -34,7 +34,7 @@ class TickOptions:
 
     late: timedelta = timedelta(minutes=1)
     most: int = 1000
-    longest_rest: timedelta = timedelta(seconds=15)
+    longest_rest: timedelta = timedelta(minutes=1)
     longest_pass: timedelta = timedelta(seconds=1)
     batch: int = 50
 

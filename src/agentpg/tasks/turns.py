@@ -7,6 +7,7 @@ kept in counters, so that nothing has to be mended after a crash.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -143,8 +144,8 @@ class Turns:
         return self._waiting and self._held_back
 
     def pause(self) -> float:
-        """Seconds until the lanes are to be looked at again; the poll's where none is used."""
-        return max(self._not_before - time.monotonic(), 0) if self._waiting else self._poll
+        """Seconds until the lanes are to be looked at again; endless where none is used."""
+        return max(self._not_before - time.monotonic(), 0) if self._waiting else math.inf
 
     async def claim(self, worker: UUID, room: int, slots: int, marks: Mapping[str, Any]) -> Taken:
         """Take up to `room` tasks from the lanes whose turn it is, under limits up to `slots`.
