@@ -88,10 +88,15 @@ def _of(what: str, **other: Any) -> Any:
 
 
 FAULTS: tuple[Fault[Installation], ...] = (
-    Fault(("B01",), "no backup for days", _old),
-    Fault(("B03",), "no drill for weeks", _undrilled),
-    Fault(("B04",), "a drill that failed", _failed_drill),
-    Fault(("B08",), "a gap in the archived WAL", _gap),
-    Fault(("B12",), "a file of a backup is cut short", _damaged),
-    Fault(("B13",), "a dump by a newer program", _of("newer", tool_version="99.1")),
+    Fault(("B01",), "no backup for days", _old, "records 60 h old"),
+    Fault(("B03",), "no drill for weeks", _undrilled, "a drill of 38 days ago"),
+    Fault(("B04",), "a drill that failed", _failed_drill, "its record"),
+    Fault(("B08",), "a gap in the archived WAL", _gap, "three files of four"),
+    Fault(("B12",), "a file of a backup is cut short", _damaged, "truncate"),
+    Fault(
+        ("B13",),
+        "a dump by a newer program",
+        _of("newer", tool_version="99.1"),
+        "a record of version 99.1",
+    ),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
+from tests.desk.backup.watched import DAY, Watched
 from tests.desk.doctor.disk.patient import spilling, write_log
 from tests.faults.fault import Fault, Patient
 from tests.faults.installation import Installation
@@ -81,18 +83,42 @@ def _dump(here: Installation) -> Iterator[Patient]:
 
 @contextmanager
 def _inodes(here: Installation) -> Iterator[Patient]:
-    with small_disk(16 * _MIB, inodes=100) as disk:
+    """The backups lie where there is room, and hardly a file can be made."""
+    with small_disk(64 * _MIB, inodes=400) as disk:
+        repository = disk / "repository"
+        shutil.copytree(here.watched.repository.root, repository)
         with suppress(OSError):
-            for number in range(100):
+            for number in range(400):
                 (disk / f"{number}.tmp").touch()
-        yield here.as_it_is(data_folder="", retention_archive=str(disk))
+        yield here.as_it_is(backup_repository=str(repository))
+
+
+@contextmanager
+def _backups(here: Installation) -> Iterator[Patient]:
+    """Backups that need not be kept any more lie beside the data."""
+    beside = Watched(here.with_schema, here.disk / "backups")
+    for days in range(40, 52):
+        beside.backup(days * DAY, 8 * _MIB, source_bytes=80 * _MIB)
+    beside.healthy()
+    with here.crowded():
+        yield here.as_it_is(backup_repository=str(beside.repository.root))
+    shutil.rmtree(beside.repository.root)
 
 
 FAULTS: tuple[Fault[Installation], ...] = (
-    Fault(("D03",), "a replication slot that nobody reads", _slot),
-    Fault(("D04",), "an archive that fails fills the disk", _archive),
-    Fault(("D07",), "a query sorts on the disk", _spill),
-    Fault(("D08",), "logs that nobody removes", _logs),
-    Fault(("D10",), "a deleted file that a process holds", _held),
-    Fault(("D16",), "a dump that somebody left", _dump),
+    Fault(("D02",), "no more files can be made", _inodes, "a disk of 400 inodes, all taken"),
+    Fault(
+        ("D03",), "a replication slot that nobody reads", _slot, "a physical slot, and a small disk"
+    ),
+    Fault(
+        ("D04",),
+        "an archive that fails fills the disk",
+        _archive,
+        "archive_command = false, a small disk",
+    ),
+    Fault(("D07",), "a query sorts on the disk", _spill, "a real sort, a small disk"),
+    Fault(("D08",), "logs that nobody removes", _logs, "90 MB of old logs"),
+    Fault(("D10",), "a deleted file that a process holds", _held, "90 MB, unlinked while open"),
+    Fault(("D16",), "a dump that somebody left", _dump, "90 MB beside the data"),
+    Fault(("D09",), "old backups fill the disk of the data", _backups, "a dozen of them, 96 MB"),
 )

@@ -10,7 +10,7 @@ _WORDS = re.compile(r"\bpassword\s*=\s*('[^']+'|[^\s'\";,)]+)", re.IGNORECASE)
 
 # A statement that sets one; what begins like a verifier is none.
 _STATEMENT = re.compile(
-    r"\bPASSWORD\s+(?:E|U&)?'((?!SCRAM-SHA-256\$|md5[0-9a-f]{32}')[^']+)'", re.IGNORECASE
+    r"\bPASSWORD\s+(?:E|U&)?'((?!SCRAM-SHA-256\$|md5[0-9a-f]{32}'|\[\^)[^']+)'", re.IGNORECASE
 )
 
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\bAGE-SECRET-KEY-1[0-9A-Z]{20,}")
