@@ -15,6 +15,10 @@ SET TRANSACTION READ ONLY;
 -- Plan for any parameters, or for those that are given.
 SELECT pg_catalog.set_config('plan_cache_mode', %(mode)s, true);
 
+-- name: plan_anew
+-- Keep no plan that was made before.
+DISCARD PLANS;
+
 -- name: prepare
 -- The server takes only what has a plan, and one statement; nothing runs.
 PREPARE {prepared} AS {statement};

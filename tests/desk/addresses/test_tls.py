@@ -11,6 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
 from agentpg.db import Database, connect
@@ -19,10 +23,11 @@ from agentpg.desk.security.addresses.findings import find
 from agentpg.desk.security.addresses.looking import look_at_addresses
 from agentpg.desk.security.addresses.policy import policy_of
 from agentpg.desk.security.tls.installing import install, renew, take_back
-from agentpg.desk.security.tls.making import make_authority, make_client, make_server
+from agentpg.desk.security.tls.making import make_authority, make_client, make_revoked, make_server
 from agentpg.desk.security.tls.reading import read_certificate, read_revoked, shown_by
 from agentpg.desk.security.tls.store import LASTS, Store
 from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.account import choose_account
 from agentpg.errors import (
     AuthorityMissing,
     CertificateNameWrong,
@@ -175,13 +180,64 @@ class TestServer:
         renew(sealed.database, sealed.settings, LASTS)
         assert sealed.found("L12") == []
 
+    def test_an_old_version_of_tls_is_found(self, sealed: Sealed) -> None:
+        try:
+            _set(sealed, "ssl_min_protocol_version", "TLSv1")
+            [found] = eventually(lambda: sealed.found("L11"), 10)
+            assert (found.level, found.evidence["version"]) == ("warning", "TLSv1")
+        finally:
+            _set(sealed, "ssl_min_protocol_version", "TLSv1.2")
+        eventually(lambda: sealed.found("L11") == [], 10)
+
+    def test_a_certificate_that_was_signed_by_itself_is_found(self, sealed: Sealed) -> None:
+        former = _show(sealed, "ssl_cert_file"), _show(sealed, "ssl_key_file")
+        _own(sealed, "lonely", _lonely())
+        try:
+            _set(sealed, "ssl_cert_file", "lonely.crt", ssl_key_file="lonely.key")
+            said = eventually(lambda: sealed.found("L13"), 10)
+            assert [one.level for one in said] == ["warning"]
+            assert "signed by itself" in said[0].message()
+            assert "verify failed" in sealed.come()
+        finally:
+            _set(sealed, "ssl_cert_file", former[0], ssl_key_file=former[1])
+        eventually(lambda: sealed.found("L13") == [], 10)
+        eventually(lambda: sealed.come() == "", 10)
+
+    def test_a_list_of_revoked_certificates_that_ends_is_found(self, sealed: Sealed) -> None:
+        path = sealed.server.status().data / _show(sealed, "ssl_crl_file")
+        former = path.read_bytes()
+        authority = sealed.store.load(sealed.store.authority)
+        for lasts, level in ((timedelta(days=20), "warning"), (timedelta(days=2), "critical")):
+            path.write_bytes(make_revoked(authority, {}, datetime.now(UTC), lasts))
+            assert [one.level for one in sealed.found("L16")] == [level]
+        path.write_bytes(make_revoked(authority, {}, datetime(2020, 1, 1, tzinfo=UTC), LASTS))
+        [found] = sealed.found("L16")
+        assert "has ended" in found.message()
+        path.write_bytes(former)
+        assert sealed.found("L16") == []
+
+    def test_a_key_that_others_may_read_is_found(self, sealed: Sealed) -> None:
+        key = sealed.server.status().data / _show(sealed, "ssl_key_file")
+        key.chmod(0o644)
+        try:
+            [found] = sealed.found("L17")
+            assert (found.level, found.evidence["mode"]) == ("critical", "0644")
+        finally:
+            key.chmod(0o600)
+        assert sealed.found("L17") == []
+
+    def test_a_way_of_our_own_that_anybody_can_answer_is_found(self, sealed: Sealed) -> None:
+        here = _address()
+        dsn = f"{sealed.server.dsn('stranger', 'postgres')} hostaddr={here}"
+        for mode, said in (("prefer", ["L15"]), ("verify-full", [])):
+            settings = load_settings(home=sealed.home, dsn_backup=f"{dsn} sslmode={mode}")
+            found = find(look_at_addresses(sealed.database, settings), policy_of(settings))
+            bad = [one for one in found if one.code == "L15" and one.level != "ok"]
+            assert [one.code for one in bad] == said
+            assert all((one.subject) == "AGENTPG_DSN_BACKUP" for one in bad)
+
     def test_sessions_without_encryption_are_found(self, sealed: Sealed) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect(("192.0.2.1", 9))
-            except OSError:
-                pytest.skip("this machine has no address but loopback")
-            here = probe.getsockname()[0]
+        here = _address()
         dsn = sealed.server.dsn("stranger", "postgres")
         plain = psycopg.connect(dsn, host=here, sslmode="disable", application_name="lax")
         try:
@@ -196,6 +252,63 @@ class TestServer:
         eventually(lambda: [one.code for one in sealed.found("L10")] == ["L10"], 10)
         install(sealed.database, sealed.settings)
         assert sealed.come() == ""
+
+
+def _address() -> str:
+    """An address of this machine that is not its loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+def _show(sealed: Sealed, name: str) -> str:
+    with connect(sealed.database) as connection:
+        row = connection.execute(f"SHOW {name}".encode()).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _set(sealed: Sealed, name: str, value: str, **more: str) -> None:
+    with connect(sealed.database) as connection:
+        for one, said in {name: value, **more}.items():
+            connection.execute(f"ALTER SYSTEM SET {one} = '{said}'".encode())
+        connection.execute(b"SELECT pg_reload_conf()")
+
+
+def _own(sealed: Sealed, name: str, made: tuple[bytes, bytes]) -> None:
+    """Give the server a certificate and its key, in its folder."""
+    data = sealed.server.status().data
+    for ending, content in zip(("crt", "key"), made, strict=True):
+        path = data / f"{name}.{ending}"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        choose_account(data).own(path)
+
+
+def _lonely() -> tuple[bytes, bytes]:
+    """A certificate as packages make them: for no name, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "snakeoil")])
+    begins = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + LASTS)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
 @pytest.fixture

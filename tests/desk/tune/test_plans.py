@@ -92,6 +92,14 @@ _BY_SETTINGS = {
         },
         {},
     ),
+    # Neither a sort nor a hash: rows are kept until they are read.
+    "P13": (
+        "WITH kept AS MATERIALIZED ("
+        "SELECT repeat('x', 1000) || n AS text FROM generate_series(1, 75000) AS n)"
+        " SELECT count(text) FROM kept",
+        _SMALL,
+        {"work_mem": "256MB"},
+    ),
     "P18": ("SELECT count(*) FROM few", {"enable_seqscan": "off"}, {}),
 }
 
@@ -105,6 +113,25 @@ def test_what_settings_make_and_mend(shop: Database, code: str) -> None:
             connection.execute(b"CREATE INDEX IF NOT EXISTS many_part ON many (part)")
     assert code in _codes(shop.with_settings(**bad), statement)
     assert code not in _codes(shop.with_settings(**good), statement)
+
+
+_JOINS = "SELECT 1 FROM " + " NATURAL JOIN ".join(f"few AS f{n}" for n in range(9)) + " LIMIT 0"
+
+
+@pytest.mark.one_server
+def test_planning_takes_longer_than_running(shop: Database) -> None:
+    any_order = {"join_collapse_limit": "20", "geqo": "off"}
+    assert "P10" in _codes(shop.with_settings(**any_order), _JOINS)
+    assert "P10" not in _codes(shop.with_settings(join_collapse_limit="1"), _JOINS)
+
+
+def test_compiling_takes_longer_than_it_saves(shop: Database) -> None:
+    with connect(shop) as connection:
+        if connection.execute(b"SELECT pg_jit_available()").fetchone() != (True,):
+            pytest.skip("this server was built without LLVM")
+    always = {"jit": "on", "jit_above_cost": "0", "jit_optimize_above_cost": "0"}
+    assert "P09" in _codes(shop.with_settings(**always), "SELECT sum(n + 1) FROM few")
+    assert "P09" not in _codes(shop, "SELECT sum(n) FROM few")
 
 
 # The code, a statement that has it, and one that asks the same and has it not.

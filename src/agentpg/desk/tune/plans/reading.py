@@ -234,6 +234,8 @@ def _document(
     for_any = number > 0 and not values
     mode = "force_generic_plan" if for_any else "force_custom_plan"
     connection.execute(_SQL["plan_for_any"], {"mode": mode})
+    # What was planned before without parameters would be kept, and not be timed.
+    connection.execute(_SQL["plan_anew"])
     if for_any and connection.info.server_version >= _GENERIC_SINCE:
         text = question.statement.strip().rstrip("; \n\t")
         statement = _SQL.compose("explain_any", statement=Fragment(text))
