@@ -59,8 +59,9 @@ bench: $(READY) ## Measure beside the peers, and run the engine under fire; see 
 chaos: $(READY) ## Ten minutes of random faults under load; python -m tests.chaos --help
 	python -m tests.chaos --minutes 10
 
-soak: $(READY) ## The same for an hour
+soak: $(READY) ## The same for an hour, then a healthy busy hour: the doctor must find nothing critical
 	python -m tests.chaos --minutes 60
+	python -m benchmarks.doctor --only busy --busy 60min
 
 lock: ## Lock the requirements anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \

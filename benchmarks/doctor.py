@@ -4,6 +4,8 @@ python -m benchmarks.doctor                  1,000 tables with 5 million rows, t
 python -m benchmarks.doctor --rows 50000000  ten times as many rows
 python -m benchmarks.doctor --quick          50 tables with 100,000 rows, three runs
 python -m benchmarks.doctor --busy 10min     then that long under load; nothing may be critical
+python -m benchmarks.doctor --only busy --busy 60min   that alone
+python -m benchmarks.doctor --only preload --pairs 7   what pg_stat_statements costs the engine
 
 The locks are proved, not watched: meanwhile another session holds every table of the database in
 EXCLUSIVE mode, which nothing gets past but ACCESS SHARE. They are watched as well, for the tables
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -34,10 +35,11 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.table import Table
 
-from agentpg import Client, NewTask
 from agentpg.db import Database, connect
 from agentpg.quantities import parse_duration
+from benchmarks.busy import busy
 from benchmarks.figures import spread
+from benchmarks.preload import preloaded_share
 from benchmarks.processes import process_cpu_seconds
 from benchmarks.retention import Site, wait
 
@@ -46,6 +48,9 @@ _LIMIT_SCRAPE_SECONDS, _LIMIT_SCRAPE_SHARE = 0.1, 0.01
 
 # Prometheus scrapes every 15 seconds; oftener here, so that it is measured in a minute.
 _SCRAPES, _SCRAPE_EVERY_SECONDS = 12, 5
+
+# Of one drain with statements counted or not.
+_TASKS = 100_000
 
 # Between two runs under load.
 _BETWEEN_SECONDS = 5
@@ -98,7 +103,13 @@ class Watched:
 
 def main() -> int:
     """Measure, and print what came out; 0 where all is within its limits."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", choices=("rest", "busy", "preload"))
+    parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--runs", type=int, default=12)
@@ -106,18 +117,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     said = parser.parse_args()
     if said.quick:
-        said.tables, said.rows, said.runs = 50, 100_000, 3
+        said.tables, said.rows, said.runs, said.pairs = 50, 100_000, 3, 3
+    if said.only == "busy" and said.busy is None:
+        parser.error("--only busy wants --busy TIME")
     home = Path(tempfile.mkdtemp(prefix="agentpg-doctor-"))
     home.chmod(0o711)
-    site = Site(home / "home", shared_preload_libraries="pg_stat_statements")
     try:
-        _back_up(site, home)
-        _fill(site, said.tables, said.rows)
-        results = [*_at_rest(site, home, said.runs), *_scraped(site, home)]
-        if said.busy is not None:
-            results += _under_load(site, home, said.busy.total_seconds())
+        results = [*(_preloaded if said.only == "preload" else _looked)(home, said)]
     finally:
-        site.close()
         shutil.rmtree(home, ignore_errors=True)
     _show(results)
     return 0 if all(result.is_kept for result in results) else 1
@@ -131,6 +138,31 @@ class Result:
     figure: str
     limit: str
     is_kept: bool
+
+
+def _looked(home: Path, said: argparse.Namespace) -> Iterator[Result]:
+    """A server with tables and backups, and what the doctor says of it."""
+    site = Site(home / "home", shared_preload_libraries="pg_stat_statements")
+    try:
+        _back_up(site, home)
+        _fill(site, said.tables, said.rows)
+        if said.only != "busy":
+            yield from _at_rest(site, home, said.runs)
+            yield from _scraped(site, home)
+        if said.busy is not None and said.only != "rest":
+            yield from _under_load(site, home, said.busy.total_seconds())
+    finally:
+        site.close()
+
+
+def _preloaded(home: Path, said: argparse.Namespace) -> Iterator[Result]:
+    """The engine's rate with statements counted against its rate without."""
+    kept = preloaded_share(home, _TASKS // 10 if said.quick else _TASKS, said.pairs)
+    yield Result(
+        f"the engine's rate with pg_stat_statements, of that without, {kept.pairs} pairs",
+        f"{kept.median:.3f} ({kept.low:.3f} to {kept.high:.3f}, {kept.coverage:.0%} sure)",
+        "", is_kept=True,
+    )  # fmt: skip
 
 
 def _fill(site: Site, tables: int, rows: int) -> None:
@@ -307,57 +339,20 @@ def _under_load(site: Site, home: Path, seconds: float) -> Iterator[Result]:
     """The doctor again and again while tasks come and are run, and the tables are written."""
     found: Counter[str] = Counter()
     runs = 0
-    with _busy(site):
+    with busy(site):
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             found.update(_doctor(site, home).codes("critical"))
             runs += 1
             time.sleep(_BETWEEN_SECONDS)
-    done = site.run("SELECT count(*) FROM agentic_ai.tasks WHERE status = 'completed'")
+    done = site.run(
+        "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relid = 'agentic_ai.tasks'::regclass"
+    )
     said = ", ".join(f"{code} {times} times" for code, times in found.items()) or "none"
     yield Result(
         f"critical, of {runs} runs in {seconds:.0f} s under load ({done} tasks)",
         said, "none", not found,
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _busy(site: Site) -> Iterator[None]:
-    """A worker with all that it can do, and two sessions that change rows of other tables."""
-    over = threading.Event()
-    threads = [threading.Thread(target=_keep_submitting, args=(site, over))]
-    threads += [threading.Thread(target=_keep_writing, args=(site, over)) for _ in range(2)]
-    with site.worker():
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
-
-
-def _keep_submitting(site: Site, over: threading.Event) -> None:
-    tasks = [NewTask(agent_name="Bench", task_type="nothing", payload={"n": n}) for n in range(500)]
-    with Client(site.database) as client:
-        while not over.wait(0.5):
-            client.submit_many(tasks)
-
-
-def _keep_writing(site: Site, over: threading.Event) -> None:
-    """As a busy application does: short transactions all over its tables."""
-    with connect(Database(site.superuser_dsn("agentic_ai")), "the application") as connection:
-        tables = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'filled'"
-        ).fetchall()
-        for number in itertools.count():
-            if over.wait(0.005):
-                return
-            table = tables[number % len(tables)][0]
-            row = number % 1000 + 1
-            statement = f"UPDATE filled.{table} SET text = md5(text) WHERE id = {row}"
-            connection.execute(statement.encode())
 
 
 def _show(results: list[Result]) -> None:
