@@ -115,7 +115,7 @@ def test_where_the_server_is_away_one_room_says_why_and_others_say_unknown(
     # All for the one reason, which is said once.
     said = " ".join(called.out.split())
     reason = "unknown: it could not be looked at: cannot reach the database"
-    assert re.search(rf"H01–H10 T01–T15 B05–B11 ([\w–]+ )*{reason}", said)
+    assert re.search(rf"H01–H11 T01–T16 B05–B11 ([\w–]+ )*{reason}", said)
     assert said.count(reason) == 1
     # In the reader's language, and within the width.
     korean = call("--lang", "ko", "doctor").out

@@ -148,7 +148,8 @@ LEFT JOIN pg_roles AS r ON r.oid = s.setrole
 LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
 WHERE
     split_part(one, '=', 1) IN (
-        'synchronous_commit', 'zero_damaged_pages', 'ignore_checksum_failure'
+        'synchronous_commit', 'zero_damaged_pages', 'ignore_checksum_failure',
+        'default_transaction_read_only', 'statement_timeout', 'transaction_timeout'
     )
     OR one LIKE 'enable\_%%'
 ORDER BY 1, 2, 3

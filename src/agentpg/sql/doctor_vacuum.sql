@@ -147,7 +147,7 @@ SELECT
     count(*) OVER () AS found
 FROM passed
 WHERE
-    (dead_rows > vacuum_trigger AND dead_rows >= %(least)s::bigint)
+    (dead_rows > least(vacuum_trigger, live_rows / 2) AND dead_rows >= %(least)s::bigint)
     OR (inserted_rows > insert_trigger AND inserted_rows >= %(least)s::bigint)
     OR (changed_rows > analyze_trigger AND changed_rows >= %(least)s::bigint)
     OR (never AND NOT toast AND size_bytes >= %(never_bytes)s::bigint)

@@ -299,6 +299,16 @@ FACTS = Facts(
 
 
 @pytest.mark.without_server
+@pytest.mark.parametrize(("ahead", "level"), [(-3.0, "ok"), (-7200.0, "warning"), (6.0, "warning")])
+def test_a_clock_that_is_wrong_is_told(ahead: float, level: str) -> None:
+    [found] = [
+        one for one in find(replace(FACTS, ahead_seconds=ahead), Policy()) if one.code == "H11"
+    ]
+    assert found.level == level
+    assert level == "ok" or ("ahead" in found.message()) == (ahead > 0)
+
+
+@pytest.mark.without_server
 @pytest.mark.parametrize(
     ("number", "on", "level"),
     [

@@ -98,6 +98,30 @@ _RUNNING = (
 )
 
 FAULTS = [
+    Fault(
+        "T16",
+        "critical",
+        "tasks_idempotency_key_idx",
+        ("DROP INDEX tasks_idempotency_key_idx",),
+        (
+            "CREATE UNIQUE INDEX tasks_idempotency_key_idx ON tasks"
+            " (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NOT NULL",
+        ),
+    ),
+    Fault(
+        "T16",
+        "critical",
+        "looks",
+        ("ALTER TABLE looks SET UNLOGGED",),
+        ("ALTER TABLE looks SET LOGGED",),
+    ),
+    Fault(
+        "T16",
+        "info",
+        "forwards",
+        ("CREATE TRIGGER forwards AFTER INSERT ON tasks EXECUTE FUNCTION wake_workers()",),
+        ("DROP TRIGGER forwards ON tasks",),
+    ),
     Fault("T01", "critical", "Billing/invoice", (task(),), (worker(),)),
     Fault("T01", "warning", "Billing/invoice", (task(age="2 min"),), (_FORGET,)),
     Fault("T02", "warning", "Billing/invoice", (worker(), task()), (_FORGET,)),
@@ -270,3 +294,14 @@ def test_a_table_that_somebody_has_for_himself_is_not_waited_for(database: Datab
 def test_thresholds_that_settings_change_are_shown() -> None:
     policy = policy_of(load_settings(task_wait_warning="5min"))
     assert policy.thresholds["T02"].startswith("> 5 min / > 2 h")
+
+
+def test_a_trigger_that_is_missing_is_made_again_by_what_the_finding_says(
+    database: Database,
+) -> None:
+    with connect(database) as connection:
+        connection.execute(b"DROP TRIGGER complete_plain_write ON tasks")
+        [missing] = looked(database)["T16"]
+        assert (missing.level, missing.subject) == ("warning", "complete_plain_write")
+        connection.execute(missing.remedies[0].sql.encode())
+    assert looked(database)["T16"] == []

@@ -89,7 +89,7 @@ def proposals(database: Database) -> dict[str, Proposal]:
 def test_nothing_is_wrong_with_a_new_server(database: Database) -> None:
     found = look(database)
     assert [f.message() for f in found if f.level not in ("ok", "info")] == []
-    assert list(dict.fromkeys(f.code for f in found)) == [f"G{n:02}" for n in range(1, 13)]
+    assert list(dict.fromkeys(f.code for f in found)) == [f"G{n:02}" for n in range(1, 14)]
 
 
 def test_lines_that_cannot_be_used(server: EmbeddedServer, database: Database) -> None:
@@ -132,6 +132,7 @@ def test_switches_that_harm(database: Database) -> None:
         "enable_hashjoin": "off",
         "autovacuum": "off",
         "statement_timeout": "1min",
+        "default_transaction_read_only": "on",
     }
     reload(database, *(f"ALTER SYSTEM SET {name} = {value!r}" for name, value in wrong.items()))
     assert set(bad(database)) == {
@@ -141,9 +142,12 @@ def test_switches_that_harm(database: Database) -> None:
         ("G05", "warning", "enable_hashjoin"),
         ("G06", "warning", "autovacuum"),
         ("G10", "warning", "statement_timeout"),
+        ("G13", "critical", "default_transaction_read_only"),
     }
     statements = [
-        one.remedies[0].sql.split(";")[0] for one in look(database) if one.code in ("G04", "G05")
+        one.remedies[0].sql.split(";")[0]
+        for one in look(database)
+        if one.code in ("G04", "G05", "G13")
     ]
     reload(database, *statements)
     assert {code for code, *_ in bad(database)} == {"G06", "G10"}
@@ -158,12 +162,14 @@ def test_what_roles_and_databases_have_for_themselves(database: Database) -> Non
         "ALTER ROLE admin SET synchronous_commit = off",
         "ALTER ROLE admin IN DATABASE agentic_ai SET zero_damaged_pages = on",
         "ALTER DATABASE agentic_ai SET work_mem = '4GB'",
+        "ALTER ROLE admin SET statement_timeout = '1ms'",
     )
-    found = [one for one in look(database) if one.code in ("G04", "G05")]
+    found = [one for one in look(database) if one.code in ("G04", "G05", "G13")]
     assert [(one.level, one.subject, one.evidence["role"]) for one in found] == [
         ("info", "synchronous_commit", "admin"),
         ("critical", "zero_damaged_pages", "admin"),
         ("warning", "enable_seqscan", ""),
+        ("warning", "statement_timeout", "admin"),
     ]
     # A database's own value is not the server's.
     assert "work_mem" not in proposals(database)
@@ -172,6 +178,16 @@ def test_what_roles_and_databases_have_for_themselves(database: Database) -> Non
         *(one.remedies[0].sql for one in found),
         "ALTER DATABASE agentic_ai RESET work_mem",
     )
+    assert bad(database) == []
+
+
+def test_a_database_that_is_read_only_is_freed_by_what_the_finding_says(
+    database: Database,
+) -> None:
+    run(database, "ALTER DATABASE agentic_ai SET default_transaction_read_only = on")
+    [found] = [one for one in look(database) if one.level == "critical"]
+    assert (found.code, found.evidence["database"]) == ("G13", "agentic_ai")
+    run(database, found.remedies[0].sql)
     assert bad(database) == []
 
 

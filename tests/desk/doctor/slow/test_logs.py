@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentpg.desk.doctor.slow.logs import entries_of
+from agentpg.desk.doctor.slow.troubles import troubles_of
 
 pytestmark = pytest.mark.without_server
 
@@ -52,3 +53,26 @@ def test_slow_statements_waits_deadlocks_and_time_outs_are_read() -> None:
 def test_without_a_clock_nothing_is_too_old() -> None:
     assert len(entries_of(_LOG)) == 6
     assert entries_of("") == []
+
+
+def test_errors_of_the_server_are_counted_by_kind() -> None:
+    now = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    at = "2026-03-01 12:{:02}:00.123 UTC [77] admin@shop {}"
+    said = (
+        'ERROR:  could not resize shared memory segment "/PostgreSQL.1" to 8 bytes: '
+        "No space left on device",
+        'ERROR:  temporary file size exceeds "temp_file_limit" (64kB)',
+        'ERROR:  temporary file size exceeds "temp_file_limit" (64kB)',
+        "LOG:  client backend (PID 9) was terminated by signal 9: Killed",
+        "STATEMENT:  SELECT 'ERROR:  out of memory'",
+    )
+    lines = [at.format(10 + number, text) for number, text in enumerate(said)]
+    lines.append(
+        "2026-02-20 12:00:00.000 UTC [77] PANIC:  could not write: No space left on device"
+    )
+    found = [(one.kind, one.times, one.seconds_ago) for one in troubles_of("\n".join(lines), now)]
+    assert found == [
+        ("shared memory", 1, 1200.0),
+        ("temporary files", 2, 1080.0),
+        ("killed", 1, 1020.0),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 import pytest
@@ -99,6 +99,37 @@ def test_what_lasts_is_named(seeing: Database) -> None:
     assert found["S06"].subject in ("a report", "a long transaction")
     cleared = look(seeing, AT_ONCE)
     assert {cleared[code].level for code in ("S02", "S03", "S04", "S06")} == {"ok"}
+
+
+def test_what_many_wait_for_is_named(counting: Counting) -> None:
+    """Commits that wait for a standby which is not there."""
+    _have_standby(counting, "gone")
+    try:
+        with ExitStack() as opened:
+            for number in range(4):
+                made = f"CREATE TABLE waits_{number} ()"
+                opened.enter_context(running(counting.database, f"writer {number}", made))
+            waiting = once(counting.look, lambda found: found["S08"].level != "ok")["S08"]
+            assert (waiting.level, waiting.subject) == ("info", "IPC: SyncRep")
+            assert waiting.evidence["number"] == 4
+    finally:
+        _have_standby(counting, "")
+    with connect(counting.database) as connection:
+        for number in range(4):
+            connection.execute(f"DROP TABLE IF EXISTS waits_{number}".encode())
+    assert counting.look()["S08"].level == "ok"
+
+
+def _have_standby(counting: Counting, name: str) -> None:
+    with connect(counting.database) as connection:
+        connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'".encode())
+        connection.execute(b"SELECT pg_reload_conf()")
+
+    def holds() -> bool:
+        with connect(counting.database) as looking:
+            return looking.execute(b"SHOW synchronous_standby_names").fetchone() == (name,)
+
+    eventually(holds)
 
 
 def test_a_transaction_that_does_one_thing_after_another_is_long(seeing: Database) -> None:

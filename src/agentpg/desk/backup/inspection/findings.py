@@ -71,12 +71,23 @@ def _silent(facts: Facts, policy: Policy) -> tuple[str, ...]:
     return _OF_WHAT_IS_THERE if any(_both(policy)) else (*_OF_WHAT_IS_THERE, "B18")
 
 
+def _no_backup(say: Say, facts: Facts) -> Finding:
+    return say(
+        "critical",
+        N_("there is no backup"),
+        remedies=(_CREATE, _SCHEDULES),
+        cause=N_("the repository {place} is new, or another one, or its disk is not mounted"),
+        place=facts.place_name,
+        backups=0,
+    )
+
+
 def _age(say: Say, facts: Facts, policy: Policy) -> Finding:
     if isinstance(facts.catalogue, Unlooked):
         return say.unknown(facts.catalogue, _repository_remedy())
     known = facts.catalogue.known
     if not known:
-        return say("critical", N_("there is no backup"), remedies=(_CREATE, _SCHEDULES), backups=0)
+        return _no_backup(say, facts)
     last = known[-1].backup
     age = facts.now - last.taken_at
     if age < -policy.clocks_differ:

@@ -1,4 +1,4 @@
-"""The doctor's room for the server as a whole: findings H01 to H10."""
+"""The doctor's room for the server as a whole: findings H01 to H11."""
 
 from __future__ import annotations
 

@@ -163,7 +163,8 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that was looked at; `earlier` None: no sample was ever kept."""
+    """All that was looked at; `earlier` None: no sample was ever kept. `ahead_seconds` is how far
+    the server's clock is before ours at the least, below 0 for behind."""
 
     server: Server
     connections: Connections | Unlooked
@@ -173,3 +174,4 @@ class Facts:
     counted: Counters | Unlooked
     earlier: Earlier | Unlooked | None
     machine: Machine | Unlooked
+    ahead_seconds: float = 0.0

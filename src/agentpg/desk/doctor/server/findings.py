@@ -1,4 +1,4 @@
-"""What is wrong with a server as a whole, H01 to H10: decided on frozen facts.
+"""What is wrong with a server as a whole, H01 to H11: decided on frozen facts.
 
 What other rooms say is not said again: slots, WAL and disks are in `disk`, checksums and
 archiving in `backup`, certificates in `connection`, versions of collations in

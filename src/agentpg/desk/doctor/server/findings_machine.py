@@ -1,10 +1,10 @@
-"""What a server stands on: its release, memory, load, H07 to H10."""
+"""What a server stands on: its release, memory, load, clock, H07 to H11."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentpg.desk.check import Say, Unlooked, size
+from agentpg.desk.check import Say, Unlooked, amount, size
 from agentpg.desk.doctor.server.facts import Facts
 from agentpg.desk.doctor.server.policy import Policy
 from agentpg.desk.doctor.server.releases import AS_OF, RELEASES, Release
@@ -132,6 +132,17 @@ def _kills(say: Say, facts: Facts, policy: Policy) -> Said:
     return (say(level, text, remedies=(_PROCESSES, strict), kills=kills),)
 
 
+def _clock(say: Say, facts: Facts, policy: Policy) -> Said:
+    ahead = facts.ahead_seconds
+    if abs(ahead) <= policy.clock_warning.total_seconds():
+        return (say("ok", N_("the server's clock and this machine's agree")),)
+    see = Remedy(sentence=N_("See on both machines which clock is wrong."), command="timedatectl")
+    text = N_("the server's clock is {apart} behind this machine's")
+    if ahead > 0:
+        text = N_("the server's clock is {apart} ahead of this machine's")
+    return (say("warning", text, remedies=(see,), apart=amount(abs(ahead)), seconds=round(ahead)),)
+
+
 def _newest() -> Sequence[str]:
     return [f"{major}.{release.newest}" for major, release in RELEASES.items() if major >= 14]
 
@@ -184,5 +195,18 @@ MACHINE_CHECKS = (
         proof=N_("the number does not rise, and H02 is silent."),
         idea="give the machine more memory, or the server less; forbid overcommitting.",
         decide=_kills,
+    ),
+    ServerCheck(
+        code="H11",
+        title=N_("The server's clock"),
+        levels=("warning",),
+        threshold=N_("> 5 s from the clock of the machine that looks / –"),
+        contact="ops",
+        cause=N_("one of the two is not set by NTP, or was set by hand"),
+        proof=N_("the two clocks agree."),
+        meaning="Schedules, time-outs, the ages of backups and the ends of certificates are "
+        "reckoned by one clock or the other.",
+        idea="let NTP set both.",
+        decide=_clock,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from agentpg.db import Database, Statements, connect
@@ -54,7 +54,9 @@ class _Look:
 
     def facts(self) -> Facts:
         """All of it."""
+        before = datetime.now(UTC)
         server = self._reader.row(self._sql, "server", Server)
+        ahead = _ahead(server.asked_at, before, datetime.now(UTC))
         kept = looked(self._kept)
         return Facts(
             server=server,
@@ -65,6 +67,7 @@ class _Look:
             counted=self._counted(kept),
             earlier=_earlier(kept) if isinstance(kept, Kept) else kept,
             machine=self._machine(),
+            ahead_seconds=ahead,
         )
 
     def _kept(self) -> Kept | None:
@@ -92,6 +95,13 @@ class _Look:
 
     def _all(self, name: str, kind: type[T]) -> Sequence[T] | Unlooked:
         return looked(lambda: self._reader.rows(self._sql, name, kind))
+
+
+def _ahead(asked: datetime, before: datetime, after: datetime) -> float:
+    """How far a clock that said `asked` between these moments is ahead of ours, at the least."""
+    if asked > after:
+        return (asked - after).total_seconds()
+    return min((asked - before).total_seconds(), 0.0)
 
 
 def since(now: Counters, kept: Kept) -> Counters:

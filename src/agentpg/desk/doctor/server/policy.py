@@ -27,6 +27,9 @@ class Policy:
     lag_warning_bytes: int = 100 * _MIB
     lag_critical_bytes: int = 1024 * _MIB
 
+    # Clocks that are set by NTP differ by less than a second.
+    clock_warning: timedelta = timedelta(seconds=5)
+
     # Programs roll back now and then; from a thousand transactions on a share says something.
     rolled_back_warning: float = 0.1
     rolled_back_critical: float = 0.3

@@ -1,4 +1,4 @@
-"""The doctor's room for the server's settings: findings G01 to G12."""
+"""The doctor's room for the server's settings: findings G01 to G13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor's room for what is slow: findings S01 to S16, who blocks whom, and who takes the
+"""The doctor's room for what is slow: findings S01 to S17, who blocks whom, and who takes the
 time."""
 
 from __future__ import annotations

@@ -249,12 +249,23 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """An error of the server that the log tells of, by its kind: how often, and the last time."""
+
+    kind: str
+    times: int
+    last_at: str
+    seconds_ago: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the end of the server's log tells; `bytes_read` of it were looked at."""
 
     path: str
     bytes_read: int
     entries: tuple[Logged, ...]
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

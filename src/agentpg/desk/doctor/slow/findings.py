@@ -1,4 +1,4 @@
-"""What makes an installation slow, S01 to S16: decided on frozen facts."""
+"""What makes an installation slow, S01 to S17: decided on frozen facts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agentpg.desk.doctor.slow.findings_log import LOG_CHECKS
 from agentpg.desk.doctor.slow.findings_plans import PLAN_CHECKS
 from agentpg.desk.doctor.slow.findings_sessions import SESSION_CHECKS
 from agentpg.desk.doctor.slow.findings_statements import STATEMENT_CHECKS
+from agentpg.desk.doctor.slow.findings_troubles import TROUBLE_CHECKS
 from agentpg.desk.doctor.slow.policy import Policy
 from agentpg.desk.finding import Finding
 
@@ -20,6 +21,7 @@ CHECKS = (
     *LOAD_CHECKS,
     *LOG_CHECKS,
     *PLAN_CHECKS,
+    *TROUBLE_CHECKS,
 )
 
 

@@ -14,6 +14,7 @@ from agentpg.desk.doctor.slow.naming import (
     of_session,
     remedies_for,
     takes_its_time,
+    waits_for_its_reader,
     whose,
 )
 from agentpg.desk.doctor.slow.policy import Policy
@@ -22,6 +23,8 @@ from agentpg.desk.doctor.slow.tree import Node, blocking_trees
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.desk.monitor.sessions import Session
 from agentpg.language import N_
+
+_UNREAD = N_("its client does not read what it was given: it hangs, or the network does")
 
 
 def _blocked(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -88,7 +91,8 @@ def _cause(node: Node) -> str:
 
 def _queries(say: Say, facts: Facts, policy: Policy) -> Said:
     def judge(one: Session) -> Level:
-        if one.state != "active" or one.blocked_by or takes_its_time(one):
+        may_last = takes_its_time(one) and not waits_for_its_reader(one)
+        if one.state != "active" or one.blocked_by or may_last:
             return "ok"
         seconds = one.query_seconds or 0.0
         if seconds > policy.query_warning.total_seconds():
@@ -165,6 +169,7 @@ def _sessions(
             sentence,
             whose(one),
             tuple(remedies_for(one)),
+            cause=_UNREAD if waits_for_its_reader(one) else "",
             age=amount(lasting(one)),
             age_seconds=round(lasting(one), 1),
             left_out=max(len(bad) - MOST, 0),

@@ -17,6 +17,7 @@ from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.connection.servers import local_servers
 from agentpg.desk.doctor.slow.facts import Log, Logged
 from agentpg.desk.doctor.slow.texts import without_values
+from agentpg.desk.doctor.slow.troubles import troubles_of
 from agentpg.desk.monitor.reading import Reader
 from agentpg.language import N_
 from agentpg.settings import Settings
@@ -67,8 +68,13 @@ def read_log(
     if found is None:
         return _HIDDEN
     path, end = found
-    entries = entries_of(end.decode(errors="replace"), now)
-    return Log(path=path, bytes_read=len(end), entries=tuple(entries))
+    text = end.decode(errors="replace")
+    return Log(
+        path=path,
+        bytes_read=len(end),
+        entries=tuple(entries_of(text, now)),
+        troubles=tuple(troubles_of(text, now)),
+    )
 
 
 def _by_the_server(reader: Reader) -> tuple[str, bytes] | None:

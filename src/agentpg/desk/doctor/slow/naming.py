@@ -75,6 +75,12 @@ def takes_its_time(session: Session) -> bool:
     return session.kind != "client backend" or is_backup(session) or is_maintenance(session.query)
 
 
+def waits_for_its_reader(session: Session) -> bool:
+    """Whether it waits for its client to take what it was given; a backup's may be slow."""
+    is_client = session.kind == "client backend" and session.state == "active"
+    return is_client and session.wait_event == "ClientWrite" and not is_backup(session)
+
+
 def remedies_for(session: Session) -> Iterator[Remedy]:
     """How to have a session end what it does, the mild way first; nothing for a backup, or for a
     vacuum that has to be."""

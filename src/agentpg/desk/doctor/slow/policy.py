@@ -75,6 +75,9 @@ class Policy:
     least_reads: int = 10_000
     reading: float = 0.2
 
+    # What went wrong longer ago is seen to, or comes again.
+    lately: timedelta = timedelta(hours=1)
+
     # While a table is as small, the planner may take any way to its rows.
     small_table_bytes: int = 8 * 1024**2
 

@@ -1,4 +1,4 @@
-"""The doctor's room for the engine's own work: findings T01 to T15."""
+"""The doctor's room for the engine's own work: findings T01 to T16."""
 
 from __future__ import annotations
 

@@ -169,6 +169,17 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """A part that the schema has: its kind and name, a trigger's table; an unlogged table is
+    empty after a crash."""
+
+    kind: str
+    name: str
+    table: str
+    unlogged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that was looked at; `release` is this program's own."""
 
@@ -187,3 +198,4 @@ class Facts:
     versions: Sequence[Version] | Unlooked
     calls: Sequence[Calls] | Unlooked
     calls_before: Sequence[Calls] | Unlooked
+    present: Sequence[Present] | Unlooked

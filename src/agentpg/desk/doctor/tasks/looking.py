@@ -17,6 +17,7 @@ from agentpg.desk.doctor.tasks.facts import (
     Gone,
     Held,
     Lost,
+    Present,
     Quarantined,
     Ready,
     Schedule,
@@ -93,6 +94,7 @@ class _Look:
             versions=self._all("workers", Version),
             calls=self._all("calls", Calls, since=_HOUR, until=timedelta()),
             calls_before=self._all("calls", Calls, since=_DAY, until=_HOUR),
+            present=self._all("present", Present, schema=self._reader.schema),
         )
 
     def _all(self, name: str, kind: type[T], **values: object) -> Sequence[T] | Unlooked:

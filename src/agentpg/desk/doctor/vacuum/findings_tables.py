@@ -179,9 +179,48 @@ def _off(say: Say, facts: Facts, policy: Policy) -> Said:
     if isinstance(facts.tables, Unlooked):
         return no_answer(say, facts.tables, facts)
     off = [table for table in facts.tables if not table.enabled and not table.toast]
-    if not off:
-        return (say("ok", N_("autovacuum is on, for every table")),)
-    return tuple(_off_for(say, table, policy) for table in off)
+    found = [_off_for(say, table, policy) for table in off]
+    found += [
+        _out_of_reach(say, table) for table in facts.tables if _is_out_of_reach(table, policy)
+    ]
+    return tuple(found) or (say("ok", N_("autovacuum is on, for every table")),)
+
+
+def _is_out_of_reach(table: Table, policy: Policy) -> bool:
+    """Whether a third of it is dead, and autovacuum would come after many times as many rows."""
+    dead = table.dead_rows
+    many = dead >= policy.least_rows and dead > table.live_rows / 2
+    return table.enabled and many and table.vacuum_trigger > policy.out_of_reach_times * dead
+
+
+def _out_of_reach(say: Say, table: Table) -> Finding:
+    names = "autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor"
+    reset = Remedy(
+        sentence=N_("Let it come as to other tables, unless somebody has a reason."),
+        sql=f"ALTER TABLE {table.name} RESET ({names})",
+    )
+    now = Remedy(
+        sentence=N_("Vacuum it now; nobody has to wait for that."),
+        command=vacuum_command(table.name),
+        risk="safe",
+    )
+    return say(
+        "warning",
+        N_(
+            "autovacuum comes to {subject} after {point} dead rows only; {dead} are dead, and "
+            "{live} alive"
+        ),
+        table.name,
+        (now, reset),
+        cause=N_("its own threshold, or the server's, is as good as off"),
+        point=f"{table.vacuum_trigger:,}",
+        dead=f"{table.dead_rows:,}",
+        live=f"{table.live_rows:,}",
+        dead_rows=table.dead_rows,
+        live_rows=table.live_rows,
+        vacuum_trigger=table.vacuum_trigger,
+        vacuumed_at=table.vacuumed_at,
+    )
 
 
 def _off_everywhere(say: Say, name: str) -> Finding:

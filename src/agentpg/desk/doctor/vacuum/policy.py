@@ -26,6 +26,9 @@ class Policy:
     recently: timedelta = timedelta(minutes=10)
     long_ago: timedelta = timedelta(hours=1)
 
+    # A table of which a third is dead is vacuumed soon, if its point is not far beyond them.
+    out_of_reach_times: float = 10.0
+
     # Who reads for less time than this holds nobody up; one of whom only transactions are known,
     # by these.
     held_least: timedelta = timedelta(seconds=30)
