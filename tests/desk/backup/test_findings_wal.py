@@ -138,11 +138,16 @@ def test_a_command_that_keeps_nothing(start: Start, command: str) -> None:
     assert repr(command) in found.message()
 
 
-def test_no_archiving_is_critical_only_for_who_relies_on_it(start: Start) -> None:
+def test_no_archiving_is_critical_only_for_who_had_it(start: Start) -> None:
+    """A base backup holds the WAL that it needs itself."""
     _, watched = start()
     watched.backup(DAY)
     assert watched.levels("B09") == {"B09": "ok"}
     watched.backup(HOUR, kind="base")
+    found = watched.findings()["B09"]
+    assert (found.level, "to no later moment" in found.message()) == ("warning", True)
+    [(system,)] = watched.run("SELECT system_identifier::text FROM pg_control_system()")
+    watched.repository.write(f"wal/{system}/{SEGMENT.format(1)}.zst", b"wal")
     assert watched.levels("B09") == {"B09": "critical"}
 
 

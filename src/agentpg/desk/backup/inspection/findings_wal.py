@@ -126,14 +126,26 @@ def _keeps_nothing(say: Say, facts: Facts, policy: Policy) -> Finding:
     if isinstance(archiver, Unlooked):
         return say.unknown(archiver, _privilege(facts))
     if not archiver.is_on:
-        if facts.wants_wal:
-            text = N_("the server does not archive its WAL, and backups rely on it")
-            return say("critical", text, remedies=(_ON,), archive_mode=archiver.mode)
-        return say("ok", _OFF, archive_mode=archiver.mode)
+        return _not_archived(say, facts, archiver)
     if not archiver.library and archiver.command.strip() in _NOTHING:
         text = N_("the archive command {command} keeps nothing")
         return say("critical", text, remedies=(_ON,), command=repr(archiver.command))
     return say("ok", N_("the server archives its WAL"), archive_mode=archiver.mode)
+
+
+def _not_archived(say: Say, facts: Facts, archiver: Archiver) -> Finding:
+    """A base backup has the WAL that it needs itself; what is lost is what comes after it."""
+    if not facts.wants_wal:
+        return say("ok", _OFF, archive_mode=archiver.mode)
+    kept = 0 if isinstance(facts.wal, Unlooked) else facts.wal.segments
+    if kept:
+        text = N_("the server no longer archives its WAL, of which {segments} files are kept")
+        return say("critical", text, remedies=(_ON,), archive_mode=archiver.mode, segments=kept)
+    text = N_(
+        "the server does not archive its WAL: base backups can be restored as they are, and to "
+        "no later moment"
+    )
+    return say("warning", text, remedies=(_ON,), archive_mode=archiver.mode)
 
 
 def _privilege(facts: Facts) -> Remedy:
@@ -203,8 +215,10 @@ WAL_CHECKS = (
     BackupCheck(
         code="B09",
         title=N_("Whether WAL is archived and kept"),
-        levels=("critical",),
-        threshold=N_("– / off with base backups, or a command that keeps nothing"),
+        levels=("warning", "critical"),
+        threshold=N_(
+            "off with base backups / turned off while WAL is kept, or a command that keeps nothing"
+        ),
         contact="dba",
         cause=N_("archiving was never turned on, or was turned off to save room"),
         proof=N_("`agentpg backup archive status` says that WAL is archived."),
