@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +25,9 @@ _OF_SYSTEM = {
     errno.ENOENT: N_("it is not there"),
     errno.ENOTDIR: N_("it is not there"),
 }
+
+# A UUID, or a number.
+_OF_ONE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", re.IGNORECASE)
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -87,9 +91,11 @@ class Say:
         remedies: Sequence[Remedy] = (),
         *,
         cause: str = "",
+        thing: str | None = None,
         **evidence: Any,
     ) -> Finding:
-        """A finding; `cause` says more of the cause than the check knows of itself."""
+        """A finding; `cause` says more of the cause than the check knows of itself, `thing` what
+        its alert goes by where the subject is one instance."""
         # What is well has no cause, and what could not be looked at another one.
         amiss = level not in ("ok", "unknown")
         return Finding(
@@ -105,11 +111,21 @@ class Say:
             stake=self.check.stake if amiss else "",
             source=self.check.source,
             contact=self.check.contact,
+            thing=thing,
         )
 
     def unknown(self, what: Unlooked, *remedies: Remedy) -> Finding:
         """It could not be looked at."""
         return self("unknown", _UNLOOKED, remedies=remedies, why=what.reason)
+
+
+def of_any(name: str) -> str:
+    """A name without what one instance has alone, ids and numbers.
+
+    >>> of_any("agentpg worker 0198c1a2-0000-7000-8000-000000000001"), of_any("tx_17")
+    ('agentpg worker …', 'tx_…')
+    """
+    return _OF_ONE.sub("…", name)
 
 
 def exactly(value: timedelta) -> str:

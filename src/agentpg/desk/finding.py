@@ -71,7 +71,9 @@ class Finding:
     names (`age_seconds`). `threshold` says what was compared with, and where that is set.
     `cause` is what most likely lies behind it, a template like the sentence; the first remedy
     is the one to try first, and `proof` says how to know that it has worked. `stake` says what may
-    come of it, and `source` who else asks for it, such as a benchmark.
+    come of it, and `source` who else asks for it, such as a benchmark. `thing` is what its alert
+    goes by, where the subject is one instance of that, such as the newest backup or a process;
+    None: the subject.
     """
 
     code: str
@@ -86,6 +88,7 @@ class Finding:
     stake: str = ""
     source: str = ""
     contact: Contact = "dba"
+    thing: str | None = None
 
     def message(self, translate: Translate = untranslated) -> str:
         """The sentence with its values."""

@@ -30,7 +30,10 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One finding that may become an alert; the texts are templates that `evidence` fills."""
+    """One finding that may become an alert; the texts are templates that `evidence` fills.
+
+    `thing` is what it is about where `subject` is one instance of that; None: the subject.
+    """
 
     room: str
     code: str
@@ -43,17 +46,20 @@ class Condition:
     remedies: tuple[Remedy, ...] = ()
     proof: str = ""
     contact: str = "dba"
+    thing: str | None = None
 
     def __post_init__(self) -> None:
         # What was found may be a name in bytes of no alphabet; neither jsonb nor mail take those.
         object.__setattr__(self, "subject", _fit(self.subject))
+        object.__setattr__(self, "thing", _fit(self.thing))
         object.__setattr__(self, "evidence", _fit(dict(self.evidence)))
         object.__setattr__(self, "remedies", tuple(map(_fit_remedy, self.remedies)))
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same thing found again, whatever its level and numbers."""
-        text = f"{self.room}\n{self.code}\n{self.subject}"
+        """The same for the same thing found again, whatever its level, numbers and instance."""
+        thing = self.subject if self.thing is None else self.thing
+        text = f"{self.room}\n{self.code}\n{thing}"
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     @property

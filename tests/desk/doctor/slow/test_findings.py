@@ -388,3 +388,24 @@ def test_the_log_shows_its_slowest() -> None:
     )
     [finding] = said("S15", log=Log(path="log", bytes_read=10, entries=entries))
     assert "the slowest took 4 s: SELECT 4000.0" in finding.message()
+
+
+def test_an_alert_goes_by_the_program_and_not_by_the_session() -> None:
+    """Workers, tasks and processes come and go; what they do wrong is one thing."""
+
+    def things(session: Session) -> set[str | None]:
+        found = find(facts(activity=activity(session)), POLICY)
+        return {one.thing for one in found if one.code == "S04"}
+
+    def idle(pid: int, **said: Any) -> Session:
+        return replace(IDLE, pid=pid, **said)
+
+    def work(number: int) -> Work:
+        task = UUID(int=number)
+        said: dict[str, Any] = {"agent_name": "Billing", "task_type": "invoice", "attempt": number}
+        return Work(named=task, task_id=task, worker=None, host=None, pid=None, **said)
+
+    by_task = [idle(pid, application="x", work=[work(pid)]) for pid in (7, 8)]
+    assert things(by_task[0]) == things(by_task[1]) == {"Billing/invoice"}
+    by_name = [idle(7, application=f"importer {pid} {UUID(int=pid)}") for pid in (1, 22)]
+    assert things(by_name[0]) == things(by_name[1]) == {"importer … …"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from agentpg.db import identifier
-from agentpg.desk.check import Say, Unlooked, by, size
+from agentpg.desk.check import Say, Unlooked, by, of_any, size
 from agentpg.desk.doctor.disk.facts import Facts, Kept, Logs, OpenFile, OtherFiles, Spill, Volume
 from agentpg.desk.doctor.disk.policy import Policy
 from agentpg.desk.doctor.disk.saying import (
@@ -58,6 +58,7 @@ def _spill(say: Say, spill: Spill, facts: Facts, policy: Policy) -> Finding:
         text,
         str(spill.process),
         () if level == "ok" else _spill_remedies(spill, volume),
+        thing=f"{spill.role} {of_any(spill.application)}",
         cause=N_("it sorts or hashes more than work_mem holds: {query}") if spill.query else "",
         mount=mount(volume),
         size=size(spill.size_bytes),
@@ -230,6 +231,7 @@ def _holder(say: Say, process: int, files: list[OpenFile], volume: Volume) -> Fi
         N_("{program}, process {subject}, holds {size} of deleted files: {path}"),
         str(process),
         (rotate, restart) if is_server else (restart,),
+        thing=files[0].program,
         mount=volume.mount,
         program=files[0].program or "–",
         size=size(taken),
@@ -297,6 +299,7 @@ def _left_on(say: Say, volume: Volume, others: OtherFiles, policy: Policy) -> Fi
         N_("dumps, logs or core files outside the server take {size}: {names}"),
         paths[0] if paths else "",
         () if level == "ok" else (look,),
+        thing=volume.mount,
         mount=volume.mount,
         size=size(taken),
         size_bytes=taken,

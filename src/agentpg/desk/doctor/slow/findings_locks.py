@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from agentpg.db import literal
-from agentpg.desk.check import Say, Unlooked, amount, by
+from agentpg.desk.check import Say, Unlooked, amount, by, of_any
 from agentpg.desk.doctor.slow.facts import Counters, Earlier, Facts, Holder, Log, Logged
-from agentpg.desk.doctor.slow.naming import is_backup, of_session, remedies_for, whose
+from agentpg.desk.doctor.slow.naming import is_backup, of_kind, of_session, remedies_for, whose
 from agentpg.desk.doctor.slow.policy import Policy
 from agentpg.desk.doctor.slow.saying import MOST, Said, SlowCheck, all_well, no_answer, percent
 from agentpg.desk.finding import LEVELS, Finding, Remedy
@@ -60,8 +60,11 @@ def _holder(say: Say, one: Holder, facts: Facts, policy: Policy) -> Finding:
         "transactions": one.transactions,
         "age_seconds": None if seconds is None else round(seconds),
     }
-    subject = whose(session) if one.kind == "session" and session else one.name
-    return say(level, _HOLDS[one.kind], subject, _let_go(one, session, level), **said)
+    subject, thing = one.name, of_any(one.name) if one.kind == "prepared" else None
+    if one.kind == "session" and session:
+        subject, thing = whose(session), of_kind(session)
+    remedies = _let_go(one, session, level)
+    return say(level, _HOLDS[one.kind], subject, remedies, thing=thing, **said)
 
 
 def _let_go(one: Holder, session: Session | None, level: str) -> tuple[Remedy, ...]:
@@ -106,6 +109,8 @@ def _lock_table(say: Say, facts: Facts, policy: Policy) -> Said:
             text,
             whose(session) if level != "ok" else "",
             () if level == "ok" else (more, *remedies),
+            # One table, whoever fills it.
+            thing="",
             percent=percent(share),
             taken=table.taken,
             room=table.room,

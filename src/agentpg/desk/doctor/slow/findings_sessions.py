@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from agentpg.db import literal
-from agentpg.desk.check import Say, Unlooked, amount, by
+from agentpg.desk.check import Say, Unlooked, amount, by, of_any
 from agentpg.desk.doctor.slow.facts import Facts, Prepared
 from agentpg.desk.doctor.slow.naming import (
     doing,
     is_backup,
+    of_kind,
     of_session,
     remedies_for,
     takes_its_time,
@@ -54,6 +55,7 @@ def _root(say: Say, node: Node, policy: Policy) -> Finding:
         whose(node.session, node.prepared),
         () if level == "ok" else tuple(_against(node)),
         cause=_cause(node),
+        thing=of_any(node.prepared) or of_kind(node.session),
         **{
             **of_session(node.session),
             "pid": node.pid,
@@ -170,6 +172,7 @@ def _sessions(
             whose(one),
             tuple(remedies_for(one)),
             cause=_UNREAD if waits_for_its_reader(one) else "",
+            thing=of_kind(one),
             age=amount(lasting(one)),
             age_seconds=round(lasting(one), 1),
             left_out=max(len(bad) - MOST, 0),
@@ -198,6 +201,7 @@ def _one_prepared(say: Say, one: Prepared, facts: Facts, policy: Policy) -> Find
         N_("the prepared transaction {subject} of {role} has waited for its end for {age}"),
         one.name,
         () if level == "ok" else (_settle_prepared(one.name),),
+        thing=of_any(one.name),
         role=one.role,
         database=one.database,
         age=amount(seconds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agentpg.desk.check import of_any
 from agentpg.desk.doctor.slow.texts import is_maintenance, without_values
 from agentpg.desk.doctor.slow.tree import Node
 from agentpg.desk.finding import Remedy
@@ -23,6 +24,14 @@ def whose(session: Session | None, prepared: str = "") -> str:
     if tasks:
         return ", ".join(tasks)
     return session.application or session.role or session.kind
+
+
+def of_kind(session: Session | None) -> str:
+    """The same for all sessions of one program, agent and type: what an alert goes by."""
+    if session is None:
+        return ""
+    kinds = {f"{one.agent_name}/{one.task_type}" for one in session.work if one.task_id}
+    return ", ".join(sorted(kinds)) or of_any(session.application) or session.role or session.kind
 
 
 def _task(work: Work) -> str:

@@ -90,6 +90,7 @@ def _releases(say: Say, facts: Facts, policy: Policy) -> Said:
             text,
             f"{one.host}:{one.process}",
             (restart,),
+            thing=one.version,
             workers=one.workers,
             version=one.version,
             release=facts.release,

@@ -97,6 +97,8 @@ def _gone(say: Say, facts: Facts, policy: Policy) -> Said:
             place,
             (_START, show(gone.example)),
             cause=N_("no worker lives that could put them back") if alone else "",
+            # Workers come and go on a machine.
+            thing=gone.host,
             tasks=gone.tasks,
             agents=agents,
             worker=str(gone.worker),
@@ -126,6 +128,7 @@ def _lost(say: Say, facts: Facts, policy: Policy) -> Said:
                "executions"),
             f"{lost[0].host}:{lost[0].process}",
             (log,),
+            thing="",
             workers=len(lost),
             executions=executions,
             places=[f"{one.host}:{one.process}" for one in lost],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentpg.db import identifier, literal
-from agentpg.desk.check import Say, Unlooked, amount, by
+from agentpg.desk.check import Say, Unlooked, amount, by, of_any
 from agentpg.desk.doctor.vacuum.facts import AgedTable, DatabaseAge, Facts, Holder, Server
 from agentpg.desk.doctor.vacuum.needs import needs_of
 from agentpg.desk.doctor.vacuum.policy import XIDS, Policy
@@ -247,6 +247,7 @@ def _holder(say: Say, one: Holder, server: Server, policy: Policy, *, blamed: bo
         one.name,
         () if level == "ok" else _ends(one),
         cause=cause if level != "ok" else "",
+        thing=of_any(one.name) if one.kind == "prepared" else None,
         age="–" if held is None else amount(held),
         age_seconds=None if held is None else round(held.total_seconds()),
         count=f"{one.transactions:,}",
