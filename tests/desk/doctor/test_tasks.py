@@ -40,7 +40,7 @@ INSERT INTO agent_executions (task_id, attempt, agent_name, task_type, execution
 SELECT id, 1, 'Billing', 'invoice', now() - interval '5 min', now() - interval '4 min', 1,
        CASE WHEN n <= {failed} THEN 'failed' ELSE 'completed' END,
        CASE WHEN n <= {failed} THEN E'IOError: the printer burns\nat line 3' END
-FROM (SELECT uuid7() AS id, n FROM generate_series(1, 20) AS n) AS made
+FROM (SELECT uuid7() AS id, n FROM generate_series(1, {ended}) AS n) AS made
 """
 
 _CALLS = """
@@ -148,10 +148,12 @@ FAULTS = [
         (worker(ended="now() - interval '9 min', 'lost'"),),
         ("UPDATE workers SET ended_at = now() - interval '2 h'",),
     ),
-    Fault("T05", "critical", "Billing/invoice", (_FAILURES.format(failed=12),), (
+    Fault("T05", "critical", "Billing/invoice", (_FAILURES.format(failed=40, ended=60),), (
         "UPDATE agent_executions SET execution_start = now() - interval '2 h'",
     )),
-    Fault("T05", "warning", "Billing/invoice", (_FAILURES.format(failed=5),), (_FORGET,)),
+    # Ten tasks of a tutorial, of which nearly all fail, are no emergency.
+    Fault("T05", "warning", "Billing/invoice", (_FAILURES.format(failed=9, ended=10),), (_FORGET,)),
+    Fault("T05", "warning", "Billing/invoice", (_FAILURES.format(failed=5, ended=20),), (_FORGET,)),
     Fault(
         "T06",
         "warning",

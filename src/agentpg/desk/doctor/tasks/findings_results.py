@@ -31,6 +31,8 @@ def _failing(say: Say, facts: Facts, policy: Policy) -> Said:
     def judge(failing: Failing) -> Finding | None:
         share = failing.failed / failing.ended
         level = by(share, policy.failed_warning, policy.failed_critical)
+        if level == "critical" and failing.ended < policy.critical_ended:
+            level = "warning"
         if level == "ok" or failing.ended < policy.least_ended:
             return None
         agent = shlex.quote(failing.agent)
@@ -97,6 +99,7 @@ def _unfitting(say: Say, facts: Facts, policy: Policy) -> Said:
             _UNFITTING[one.kind],
             one.example or "",
             (*((show(one.example),) if "without a task" not in one.kind else ()), verify),
+            thing=one.kind,
             found=one.found,
             kind=one.kind,
         )
@@ -183,7 +186,7 @@ RESULT_CHECKS = (
         code="T05",
         title=N_("Executions that fail"),
         levels=("warning", "critical"),
-        threshold=N_("> 20 % / > 50 % of the last hour's, from 10 on"),
+        threshold=N_("> 20 % / > 50 % of the last hour's, from 10 on / from 50 on"),
         contact="ops",
         cause=N_("the handler meets an error each time, or what it calls is down"),
         proof=N_("the share falls, and `agentpg task list --status failed` gets no new ones."),

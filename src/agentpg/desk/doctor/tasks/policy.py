@@ -28,6 +28,8 @@ class Policy:
     failed_warning: float = 0.2
     failed_critical: float = 0.5
     least_ended: int = 10
+    # Of so few a share says little: somebody tries something out, or one task is tried again.
+    critical_ended: int = 50
 
     # What was held or paused for an incident is released on the next day.
     held_info: timedelta = timedelta(days=1)
