@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agentpg.desk.doctor.telling import told_once
-from agentpg.desk.finding import Finding, Level
+from agentpg.desk.finding import Finding, Level, Remedy
 
 pytestmark = pytest.mark.without_server
 
@@ -31,6 +32,27 @@ def test_what_three_rooms_see_is_told_once() -> None:
     assert told(*seen) == [("V08", "admin")]
     assert told(*seen[:2]) == [("S06", "Worker")]
     assert told(one("S06", "ok"), one("D13", "ok"), one("V08", "ok")) == [("V08", "")]
+
+
+def test_a_transaction_that_is_open_too_long_is_told_once() -> None:
+    idle = one("S04", "critical", "Worker", pid=7)
+    assert told(idle, one("V08", "warning", "admin", process=7)) == [("S04", "Worker")]
+    long = one("S03", "warning", "Report", pid=8)
+    assert told(long, one("V08", "warning", "admin", process=8)) == [("V08", "admin")]
+    assert len(told(long, one("V08", "warning", "admin", process=9))) == 2
+    prepared = (one("S05", "warning", "tx"), one("V08", "critical", "tx"))
+    assert told(*prepared) == [("V08", "tx")]
+    assert len(told(one("S03", "ok"), one("S04", "ok"), one("V08", "ok"))) == 3
+
+
+def test_what_is_not_counted_is_told_by_the_check_that_misses_it() -> None:
+    why = Remedy(sentence="-", sql="ALTER SYSTEM SET shared_preload_libraries = 'x'")
+    missing = replace(one("S10", "unknown"), remedies=(why,))
+    both = {"shared_preload_libraries": "x", "track_io_timing": "on"}
+    libraries = one("G12", "info", "shared_preload_libraries")
+    assert told(missing, libraries) == [("S10", "")]
+    assert len(told(missing, one("G12", "info", proposals=both))) == 2
+    assert told(one("S10", "ok"), libraries)[1:] == [("G12", "shared_preload_libraries")]
 
 
 def test_the_worse_of_two_stays() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from agentpg.desk.finding import LEVELS, Finding
@@ -10,8 +10,23 @@ from agentpg.desk.finding import LEVELS, Finding
 Found: TypeAlias = Mapping[str, Sequence[Finding]]
 
 # Checks that look at the same, the one that says most of it first: what keeps dead rows, tables
-# that are half empty, and whether autovacuum is on.
-_ALIKE = (("V08", "S06", "D13"), ("V09", "D12"), ("V04", "G06"))
+# that are half empty, whether autovacuum is on, versions of TLS, and sessions without it.
+_ALIKE = (
+    ("V08", "S06", "D13"),
+    ("V09", "D12"),
+    ("V04", "G06"),
+    ("L11", "A40"),
+    ("L14", "A41"),
+)
+
+# One transaction that is open for too long shows in each of these; one that is well in each of its
+# own way.
+_OF_A_TRANSACTION = ("V08", "S06", "D13", "S05", "S04", "S03")
+
+# What is not counted is no more than an info where the check that misses it says so, too: by the
+# setting that both would have.
+_NOT_COUNTED = "G12"
+_MISSES_COUNTS = ("S10", "S14")
 
 
 def told_once(found: Found) -> dict[str, list[Finding]]:
@@ -26,16 +41,23 @@ def told_once(found: Found) -> dict[str, list[Finding]]:
 
 
 def _is_told_elsewhere(one: Finding, found: Found) -> bool:
-    codes = next((codes for codes in _ALIKE if one.code in codes), ())
-    if not codes or one.level == "unknown":
+    if one.level == "unknown":
         return False
+    if one.code == _NOT_COUNTED and one.level != "ok":
+        return _is_missed(one, found)
+    codes = _codes_beside(one)
     rivals = (
         other
-        for findings in found.values()
-        for other in findings
+        for other in _all(found)
         if other.code in codes and other.code != one.code and other.level != "unknown"
     )
     return any(_says_more(other, one, codes) for other in rivals)
+
+
+def _codes_beside(one: Finding) -> Sequence[str]:
+    if one.code in _OF_A_TRANSACTION and one.level != "ok":
+        return _OF_A_TRANSACTION
+    return next((codes for codes in _ALIKE if one.code in codes), ())
 
 
 def _says_more(other: Finding, one: Finding, codes: Sequence[str]) -> bool:
@@ -48,3 +70,19 @@ def _says_more(other: Finding, one: Finding, codes: Sequence[str]) -> bool:
 def _thing(one: Finding) -> object:
     """What a finding is about: a process, where it is about one, or else what it names."""
     return one.evidence.get("process") or one.evidence.get("pid") or one.subject
+
+
+def _is_missed(one: Finding, found: Found) -> bool:
+    """Whether checks that could not look name all the settings that this one would have."""
+    settings = set(one.evidence.get("proposals") or (one.subject,))
+    said = " ".join(
+        remedy.sql
+        for other in _all(found)
+        if other.code in _MISSES_COUNTS and other.level == "unknown"
+        for remedy in other.remedies
+    )
+    return all(f" {setting} " in said for setting in settings)
+
+
+def _all(found: Found) -> Iterator[Finding]:
+    return (one for findings in found.values() for one in findings)
