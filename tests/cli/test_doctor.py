@@ -117,11 +117,27 @@ def test_where_the_server_is_away_one_room_says_why_and_others_say_unknown(
     reason = "unknown: it could not be looked at: cannot reach the database"
     assert re.search(rf"H01–H11 T01–T16 B05–B11 ([\w–]+ )*{reason}", said)
     assert said.count(reason) == 1
+    assert "GRANT" not in called.out, "no right helps then"
     # In the reader's language, and within the width.
     korean = call("--lang", "ko", "doctor").out
     assert "데이터베이스 127.0.0.1:1/agentic_ai에 연결할 수 없습니다" in " ".join(korean.split())
     lines = [line for line in korean.splitlines() if not line.startswith("      ")]
     assert max(map(cell_width, lines)) <= 80
+
+
+@pytest.mark.parametrize("wrong", ["rubbish", "postgresql://a:b@c@d/e"])
+def test_a_connection_string_that_nobody_can_read_is_a_finding(
+    call: Call, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("AGENTPG_DSN", wrong)
+    called = call("doctor")
+    assert (called.code, called.err) == (5, "")
+    assert re.search(r"^C01 critical: ", called.out)
+    assert "c@d" not in called.out, "which may be the rest of a password"
+    document = json.loads(call("doctor", "--json").out)
+    assert document["target"] == ""
+    assert document["rooms"]["connection"][0]["code"] == "C01"
+    assert {one["level"] for one in document["rooms"]["tasks"]} == {"unknown"}
 
 
 def test_a_room_that_fails_says_unknown_of_everything(
@@ -161,7 +177,7 @@ def test_what_is_safe_is_done_after_asking_and_looked_at_again(
     # The second backup, and the drill of one.
     assert [(one["codes"], one["state"]) for one in document["fixes"]] == [
         (["B02"], "helped"),
-        (["B03", "B17"], "helped"),
+        (["B03"], "helped"),
     ]
     assert document["fixes"][1]["command"] == "agentpg backup drill"
     again = call("doctor", "backup", "--fix", "--yes")

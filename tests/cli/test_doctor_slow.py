@@ -87,3 +87,14 @@ def test_without_a_server_all_is_unknown(call: Call, monkeypatch: pytest.MonkeyP
     called = call("doctor", "slow")
     assert called.code == 6
     assert called.out.count("cannot reach the database") == 1
+
+
+def test_fix_does_nothing_where_nothing_is_safe(call: Call, seeing: Database) -> None:
+    with quarrel(seeing):
+        for arguments in (("doctor", "slow", "--fix", "--yes"), ("doctor", "--fix", "slow")):
+            called = call(*arguments)
+            assert called.code == 5
+            assert "There is nothing that could be done here." in called.err
+        document = json.loads(call("doctor", "slow", "--fix", "--yes", "--json").out)
+    assert document["fixes"] == []
+    assert document["rooms"]["slow"][0]["level"] == "critical", "and nobody was ended"

@@ -7,6 +7,7 @@ a file `doctor_….py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,10 +27,11 @@ from agentpg.cli.doctor_view import (
 )
 from agentpg.cli.session import Session
 from agentpg.desk.doctor.rooms import ROOMS
-from agentpg.errors import UsageError
+from agentpg.errors import SettingError, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
+    from agentpg.db import Database
     from agentpg.desk.finding import Finding, Level
 
 __all__ = ["FINDINGS", "UNCHECKED", "doctor", "exit_code", "show_finding"]
@@ -140,24 +142,38 @@ def _examine(
 ) -> int:
     from agentpg.desk.doctor.rooms import examine
 
-    def look(names: Sequence[str]) -> dict[str, list[Finding]]:
-        return examine(session.looked_at, session.settings, names)
-
     if yes and not fix:
         raise UsageError(N_("--yes is for --fix"))
+    database, target = _database(session, rooms)
+
+    def look(names: Sequence[str]) -> dict[str, list[Finding]]:
+        return examine(database, session.settings, names)
+
     found = look(rooms)
+    shown = partial(report, session, found, show_all=show_all, fail_on=fail_on, target=target)
     if not fix:
-        return report(session, found, show_all=show_all, fail_on=fail_on, as_json=as_json)
+        return shown(as_json=as_json)
     if not as_json:
-        report(session, found, show_all=show_all, fail_on=fail_on, as_json=False)
+        shown(as_json=False)
     after, outcomes = Fixing(session, look, as_json=as_json).fix(found, yes=yes)
     findings = [finding for room in after.values() for finding in room]
     if as_json:
-        said = document(
-            session.looked_at.target(), {name: list(room) for name, room in after.items()}
-        )
+        said = document(target, {name: list(room) for name, room in after.items()})
         session.out.json({**said, "fixes": documents(outcomes)})
     elif outcomes:
         session.out.line()
         show_counts(session.out, findings)
     return exit_code(findings, fail_on)
+
+
+def _database(session: Session, rooms: Sequence[str]) -> tuple[Database, str]:
+    """What is looked at, and its name. Where all rooms look, one of them says what is wrong with a
+    connection string that nobody can read; then it has no name."""
+    try:
+        return session.looked_at, session.looked_at.target()
+    except SettingError:
+        if rooms:
+            raise
+        from agentpg.db import Database
+
+        return Database(session.settings.dsn, session.settings.schema_name), ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentpg.cli.command import Command
+from agentpg.cli.doctor_fix import Fixing, documents, fix_options
 from agentpg.cli.doctor_slow_view import document, show, show_ended, show_seen
 from agentpg.cli.doctor_view import exit_code, findings_options
 from agentpg.cli.session import Session
@@ -17,6 +18,7 @@ from agentpg.language import N_
 
 if TYPE_CHECKING:
     from agentpg.db import Database
+    from agentpg.desk.doctor.fixing import Outcome
     from agentpg.desk.doctor.slow.ending import Ended, Way
     from agentpg.desk.doctor.slow.facts import Facts
     from agentpg.desk.finding import Finding, Level
@@ -54,7 +56,6 @@ _PATIENCE_SECONDS = 5
     multiple=True,
     help="End the session of this process, after showing it and asking.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--top",
     "most",
@@ -64,12 +65,14 @@ _PATIENCE_SECONDS = 5
     show_default=True,
     help="How many statements to show.",
 )
+@fix_options
 @findings_options
 @click.pass_obj
 def verb(
     session: Session,
     cancelled: tuple[int, ...],
     terminated: tuple[int, ...],
+    fix: bool,
     yes: bool,
     most: int,
     show_all: bool,
@@ -82,18 +85,23 @@ def verb(
     statements that took most of the time by pg_stat_statements, since yesterday where that is
     known. Statements are shown without their values. --cancel and --terminate end what was seen
     and nothing else, and say what became of it; a backup, or a vacuum that has to be, is not ended.
-    Exits as `agentpg doctor` does, with --cancel and --terminate by what is found afterwards.
+    --fix ends nobody: it does what is safe, as in any room. Exits as `agentpg doctor` does, with
+    these options by what is found afterwards.
     """
     room = _Room(session)
     ended: list[Ended] | None = None
     if cancelled or terminated:
         ended = room.end([*_ways(cancelled, terminated)], yes=yes, quiet=as_json)
     facts, findings = room.look()
-    if as_json:
-        said = document(facts, findings, ended)
-        session.out.json({"target": room.target, **said})
-    else:
+    if not as_json:
         show(session.out, facts, findings, show_all=show_all, most=most)
+    fixes: list[Outcome] | None = None
+    if fix:
+        fixes = room.fix(findings, yes=yes, as_json=as_json)
+        facts, findings = room.look() if fixes else (facts, findings)
+    if as_json:
+        said = {"target": room.target, **document(facts, findings, ended)}
+        session.out.json(said if fixes is None else {**said, "fixes": documents(fixes)})
     return exit_code(findings, fail_on)
 
 
@@ -121,6 +129,14 @@ class _Room:
         settings = self._session.settings
         facts = look_at_work(self._seeing(), settings, self._engine)
         return facts, find(facts, policy_of(settings))
+
+    def fix(self, findings: Sequence[Finding], *, yes: bool, as_json: bool) -> list[Outcome]:
+        """Do those remedies that are safe, after they were shown and agreed to."""
+
+        def look(names: Sequence[str]) -> dict[str, Sequence[Finding]]:
+            return {name: self.look()[1] for name in names}
+
+        return Fixing(self._session, look, as_json=as_json).fix({"slow": findings}, yes=yes)[1]
 
     def end(self, ways: Sequence[tuple[int, Way]], *, yes: bool, quiet: bool) -> list[Ended]:
         """End each, after it was shown and agreed to; raises for the first that is not."""

@@ -30,10 +30,10 @@ def show(
     """All of it, for people."""
     from agentpg.desk.doctor.slow.tree import blocking_trees
 
-    show_each(out, findings, show_all=show_all)
+    if show_each(out, findings, show_all=show_all):
+        out.line()
     show_trees(out, blocking_trees(facts))
     _show_statements(out, facts, most)
-    out.line()
     show_counts(out, findings)
 
 
@@ -41,11 +41,11 @@ def show_trees(out: Output, trees: Sequence[Node]) -> None:
     """Who blocks whom, each root with those that wait for it."""
     if not trees:
         return
-    out.line()
     out.heading(N_("Who blocks whom"))
     for tree in trees:
         for line in _node_lines(out, tree, "", ""):
             out.line(_fitting(line, out.width))
+    out.line()
 
 
 def _node_lines(out: Output, node: Node, first: str, rest: str) -> Iterator[str]:
@@ -109,7 +109,6 @@ def _show_statements(out: Output, facts: Facts, most: int) -> None:
     listed = [pace for pace in found if pace.share >= _LEAST_SHARE]
     if not listed:
         return
-    out.line()
     since = figures.moment(since_of(facts.statements, facts.earlier))
     title = out.translate(N_("What took the time since {moment}"))
     out.heading(title.format(moment=since))
@@ -125,6 +124,7 @@ def _show_statements(out: Output, facts: Facts, most: int) -> None:
     )
     rows = [_statement_row(out, pace) for pace in listed]
     out.table(columns, rows, below=[pace.statement.text for pace in listed])
+    out.line()
 
 
 def _statement_row(out: Output, pace: Pace) -> tuple[object, ...]:

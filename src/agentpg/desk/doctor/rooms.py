@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from agentpg.desk.check import Say, Unlooked, looked
 from agentpg.desk.doctor.telling import told_once
+from agentpg.desk.finding import Reason, Remedy
+from agentpg.errors import DatabaseUnavailable, ServerReadOnly, SettingError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ class Room:
 
 # A room after the other waits for a server that does not answer.
 _PATIENCE_SECONDS = 3
+
+_CONNECT = Remedy(
+    sentence=N_("See what is wrong with the connection."), command="agentpg doctor connection"
+)
 
 # Each room's module is loaded when it is used.
 ROOMS = {
@@ -93,15 +99,33 @@ def examine(
     A room that can't look at all, such as where no server answers, says unknown of everything.
     What several rooms have found is told by one of them.
     """
-    patient = database.with_patience(_PATIENCE_SECONDS)
+    patient = _patient(database)
     return told_once({name: _said_in(name, patient, settings) for name in names or ROOMS})
+
+
+def _patient(database: Database) -> Database:
+    try:
+        return database.with_patience(_PATIENCE_SECONDS)
+    except SettingError:
+        # Nobody can read its connection string, as each room says for itself.
+        return database
 
 
 def _said_in(name: str, database: Database, settings: Settings) -> list[Finding]:
     found = looked(lambda: _room(name)(database, settings))
     if isinstance(found, Unlooked):
-        return [Say(check).unknown(found) for check in checks_of(name)]
-    return list(found)
+        found = [Say(check).unknown(found) for check in checks_of(name)]
+    return [replace(one, remedies=(_CONNECT,)) if _is_cut_off(one) else one for one in found]
+
+
+def _is_cut_off(one: Finding) -> bool:
+    """Whether it could not be looked at since the server can't be reached: what the check knows
+    for want of rights does not help then."""
+    why = one.evidence.get("why") if one.level == "unknown" else None
+    error = why.error if isinstance(why, Reason) else None
+    # A standby answers, and lets nobody write.
+    answers = isinstance(error, ServerReadOnly)
+    return isinstance(error, (DatabaseUnavailable, SettingError)) and not answers
 
 
 def checks_of(name: str) -> Sequence[Check]:

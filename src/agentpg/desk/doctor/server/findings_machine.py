@@ -101,7 +101,7 @@ def _load(say: Say, facts: Facts, policy: Policy) -> Said:
     return (
         say(
             level,
-            N_("over five minutes {load} processes wanted to run, and there are {processors}"),
+            N_("over five minutes {load} processes wanted to run on {processors} processors"),
             remedies=() if level == "ok" else (_PROCESSES,),
             load=round(machine.load, 1),
             processors=machine.processors,
