@@ -179,15 +179,18 @@ def revoke(session: Session, role: str) -> None:
     cls=Command,
     examples="""
         agentpg security tls check
-        agentpg security tls check --all
+        # When does the server's certificate end?
+        agentpg security tls check --json | jq -r .served.ends_at
     """,
 )
 @findings_options
 @click.pass_obj
 def check(session: Session, show_all: bool, fail_on: Level, as_json: bool) -> int:
-    """Show the certificates, until when they hold, and what is wrong with TLS.
+    """Show the certificates, until when they hold, and all that was checked of TLS.
 
-    Exits with 5 where there are findings of the level of --fail-on or above.
+    What is well is said too, with what was seen: the version, the end, the names and who signed
+    them, the sessions, our own connections, revoked certificates, the key. Exits with 5 where there
+    are findings of the level of --fail-on or above.
     """
     from agentpg.desk.security.addresses.findings import TLS_CODES, find
     from agentpg.desk.security.addresses.looking import look_at_addresses
@@ -203,20 +206,34 @@ def check(session: Session, show_all: bool, fail_on: Level, as_json: bool) -> in
             {"served": served, "issued": facts.issued, "levels": levels, "findings": documents}
         )
         return exit_code(found, fail_on)
-    _show_certificates(session.out, facts.issued)
-    show_findings(session.out, found, show_all=show_all)
+    del show_all
+    _show_certificates(session.out, served, facts.issued)
+    show_findings(session.out, found, show_all=True)
     return exit_code(found, fail_on)
 
 
-def _show_certificates(out: Output, issued: tuple[Shown, ...]) -> None:
-    if not issued:
+def _show_certificates(out: Output, served: Shown | None, issued: tuple[Shown, ...]) -> None:
+    """The server's, and those of our authority."""
+    seen = {one.serial: one for one in (*((served,) if served else ()), *issued)}
+    if not seen:
         return
     columns = (
-        Column(N_("Certificate"), yields=1),
-        Column(N_("For"), yields=2),
+        Column(N_("Certificate"), yields=2),
+        Column(N_("For"), yields=3),
+        Column(N_("Signed by"), yields=1),
         Column(N_("Until")),
+        Column(N_("Served")),
     )
-    rows = [(one.subject, ", ".join(one.names), one.ends_at) for one in issued]
+    rows = [
+        (
+            one.subject,
+            ", ".join(one.names),
+            one.issuer,
+            one.ends_at,
+            served is not None and one.serial == served.serial,
+        )
+        for one in seen.values()
+    ]
     out.table(columns, rows)
     out.line()
 

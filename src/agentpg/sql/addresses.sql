@@ -98,6 +98,15 @@ GROUP BY 1, 2, 3
 ORDER BY sessions DESC, 1, 2, 3
 LIMIT 20;
 
+-- name: count_remote_sessions
+-- Live sessions over the network, but for those of the machine itself.
+SELECT count(*)
+FROM pg_stat_activity AS a
+WHERE
+    a.client_addr IS NOT NULL
+    AND NOT (a.client_addr <<= '127.0.0.0/8' OR a.client_addr = '::1')
+    AND a.client_addr IS DISTINCT FROM inet_server_addr();
+
 -- name: sees_sessions
 -- Whether the role sees where others' sessions come from.
 SELECT pg_has_role('pg_read_all_stats', 'USAGE');

@@ -100,7 +100,8 @@ class OurWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All of it. `hba` is the file as it is seen here; `folder` the server's data folder."""
+    """All of it. `hba` is the file as it is seen here; `folder` the server's data folder;
+    `remote_sessions` how many come from other machines, None where that is not known."""
 
     now: datetime
     server: Server | Unlooked
@@ -120,3 +121,4 @@ class Facts:
     revoked: RevokedList | Unlooked | None
     ways: tuple[OurWay, ...]
     issued: tuple[Shown, ...]
+    remote_sessions: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -68,8 +68,20 @@ def _expiry(say: Say, case: Case) -> Said:
     seen = {one.serial: one for one in (*([found] if found else []), *case.facts.issued)}
     said = [_ends(say, case, one, served=one.serial == served) for one in seen.values()]
     amiss = [one for one in said if one.level != "ok"]
-    return tuple(amiss) or (
-        say("ok", N_("{count} certificates hold for a while yet"), count=len(said)),
+    return tuple(amiss) or (_all_hold(say, case, list(seen.values())),)
+
+
+def _all_hold(say: Say, case: Case, seen: Sequence[Shown]) -> Finding:
+    if not seen:
+        return say("ok", N_("there is no certificate that could end"))
+    first = min(seen, key=lambda one: one.ends_at)
+    return say(
+        "ok",
+        N_("of {count} certificates, that of {subject} ends first, in {left}"),
+        first.subject,
+        count=len(seen),
+        left=amount(first.ends_at - case.facts.now),
+        ends_at=first.ends_at.isoformat(),
     )
 
 
@@ -103,8 +115,16 @@ def _worth(say: Say, case: Case) -> Said:
         say("warning", text, found.subject, [_INSTALL], cause="", **more)
         for text, more in _flaws(found, case)
     )
+    well = N_("the server's certificate is for {names}, signed by {issuer} by way of {hash}")
     return said or (
-        say("ok", N_("the server's certificate is for {names}"), names=", ".join(found.names)),
+        say(
+            "ok",
+            well,
+            names=", ".join(found.names),
+            issuer=found.issuer,
+            hash=found.hash_name or "–",
+            bits=found.bits,
+        ),
     )
 
 
@@ -154,7 +174,12 @@ def _sessions(say: Say, case: Case) -> Said:
         )
         for one in found
     )
-    return said or (say("ok", N_("no session from another machine is without encryption")),)
+    if case.facts.remote_sessions is None:
+        return said or (say("ok", N_("no session from another machine is without encryption")),)
+    text = N_("of {sessions} sessions from other machines none is without encryption")
+    if not case.facts.remote_sessions:
+        text = N_("no session comes from another machine")
+    return said or (say("ok", text, sessions=case.facts.remote_sessions),)
 
 
 def _our_way(say: Say, case: Case) -> Said:
@@ -178,9 +203,9 @@ def _our_way(say: Say, case: Case) -> Said:
         )
         for way in lax
     )
-    return said or (
-        say("ok", N_("our own connections prove who answers, or stay on this machine")),
-    )
+    ways = ", ".join(f"{way.setting} sslmode={way.mode}" for way in case.facts.ways) or "–"
+    well = N_("our own connections prove who answers, or stay on this machine: {ways}")
+    return said or (say("ok", well, ways=ways),)
 
 
 def _list(say: Say, case: Case) -> Said:
@@ -192,8 +217,8 @@ def _list(say: Say, case: Case) -> Said:
     left = found.ends_at - case.facts.now
     level = _level(left, case)
     if level == "ok":
-        text = N_("{count} certificates are revoked")
-        return (say("ok", text, count=found.count),)
+        text = N_("{count} certificates are revoked; the list holds for {left}")
+        return (say("ok", text, count=found.count, left=amount(left)),)
     text = N_(
         "the list of revoked certificates ends in {left}; from then on no client's certificate is "
         "taken"
@@ -214,7 +239,7 @@ def _key(say: Say, case: Case) -> Said:
         return (say("ok", _NO_TLS),)
     # Root's key may be readable for its group, as PostgreSQL itself takes it.
     if mode & 0o027 == 0:
-        return (say("ok", N_("the server's key is its own")),)
+        return (say("ok", N_("the server's key is its own, mode {mode}"), mode=f"{mode:04o}"),)
     text = N_("the server's key has the mode {mode}: others of the machine may read it")
     remedy = Remedy(
         sentence=N_("Close it, and renew the certificate, since it may have been read."),

@@ -113,6 +113,7 @@ class _Look:
             revoked=self._revoked(),
             ways=tuple(_ways(self._settings, self._database)),
             issued=issued_in(self._settings.home.expanduser().absolute()),
+            remote_sessions=self._remote_sessions(),
         )
 
     def _find_hba(self) -> Path | Unlooked:
@@ -173,6 +174,10 @@ class _Look:
             if sees
             else _SESSIONS_UNSEEN
         )
+
+    def _remote_sessions(self) -> int | None:
+        found = looked(lambda: int(self._all("count_remote_sessions", tuple_row)[0][0]))
+        return None if isinstance(found, Unlooked) else found
 
     def _certificate(self) -> Shown | Unlooked | None:
         """None where the server offers no TLS."""
