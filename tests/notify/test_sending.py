@@ -7,6 +7,7 @@ import hmac
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,31 @@ def test_everything_else_goes_through_apprise(
 def test_a_way_that_is_no_more_in_the_settings_is_an_error() -> None:
     with pytest.raises(NoWayToContact, match="there is no way to ops"):
         send("email")
+
+
+def test_a_server_that_answers_a_byte_at_a_time_does_not_hold_up_the_others() -> None:
+    """Each byte comes in time, and the end never."""
+    ended = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        line, _ = listening.accept()
+        with line, suppress(OSError):
+            while not ended.wait(0.05):
+                line.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        try:
+            with pytest.raises(NotTold, match="within three times AGENTPG_NOTIFY_TIMEOUT"):
+                send(
+                    "email",
+                    notify_ops_email="ops@corp.internal",
+                    notify_smtp_host="127.0.0.1",
+                    notify_smtp_port=listening.getsockname()[1],
+                    notify_smtp_security="none",
+                    notify_timeout="200ms",
+                )
+        finally:
+            ended.set()
+            thread.join()

@@ -61,7 +61,8 @@ def look(run: Run) -> dict[str, object]:
 
 
 def tell(run: Run) -> dict[str, object]:
-    """Hand over the messages that are due. Those that nobody takes come due again later.
+    """Hand over the messages that are due. Those that nobody takes come due again later; those
+    whose way is no longer set are dropped.
 
     Where nothing at all could be handed over, the task fails.
     """
@@ -71,4 +72,10 @@ def tell(run: Run) -> dict[str, object]:
         run.log.warning("%s", error)
     if delivered.errors and not delivered.sent:
         raise Permanent(delivered.errors[0])
-    return {"sent": delivered.sent, "not_sent": len(delivered.errors)}
+    if delivered.dropped:
+        run.log.warning("%d messages are dropped: their way is no longer set", delivered.dropped)
+    return {
+        "sent": delivered.sent,
+        "not_sent": len(delivered.errors),
+        "dropped": delivered.dropped,
+    }

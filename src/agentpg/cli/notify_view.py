@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentpg.cli import figures
 from agentpg.cli.doctor_view import show_finding
 from agentpg.cli.output import Column, Output, in_a_line
+from agentpg.cli.wrapping import wrap
 from agentpg.desk.alerting.looking import finding_of
 from agentpg.errors import AgentpgError, NotTold
 from agentpg.language import N_
@@ -129,6 +130,14 @@ def show_contacts(out: Output, policy: Policy) -> None:
         for name, one in policy.contacts.items()
     ]
     out.table(columns, rows)
+    if not any(one.ways for one in policy.contacts.values()):
+        out.line()
+        text = N_(
+            "Nobody is told of alerts: AGENTPG_NOTIFY_DBA_EMAIL and AGENTPG_NOTIFY_OPS_EMAIL say "
+            "to whom mail goes."
+        )
+        for line in wrap(out.translate(text), out.width):
+            out.line(line)
     if policy.routes:
         out.line()
         _show_routes(out, policy)

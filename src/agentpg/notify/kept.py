@@ -188,6 +188,11 @@ class Alerts:
         """End these now."""
         self._run("end_silences", ids=list(ids))
 
+    def unreadable(self) -> tuple[str, list[str]]:
+        """Our role, and those of our tables that it may not read."""
+        rows = self._rows("unreadable", schema=self._database.schema)
+        return (rows[0]["role"] if rows else ""), [row["name"] for row in rows]
+
     def state(self) -> dict[str, Any]:
         """What the doctor says of it; see `sql/notify.sql`."""
         [row] = self._rows("state")
@@ -218,6 +223,10 @@ class Alerts:
     def not_sent(self, posted: Posted, error: str) -> None:
         """It was not, for this reason."""
         self._quickly("not_sent", id=posted.id, error=error)
+
+    def close(self, posted: Posted, reason: str) -> None:
+        """It is not to be tried again, for this reason."""
+        self._quickly("closed", id=posted.id, error=reason)
 
     def _begin(self) -> datetime:
         """Keep others from deciding until the end of the transaction; the moment."""

@@ -83,6 +83,10 @@ class Policy:
         """The lowest level that anybody may be told of."""
         return min((self.level, *(one.level for one in self.routes)), key=LEVELS.index)
 
+    def leads(self, contact: str, way: str) -> bool:
+        """Whether this way to the contact is set; one that was may be so no more."""
+        return contact in self.contacts and way in self.contacts[contact].ways
+
     def others(self, told: Sequence[str]) -> tuple[str, ...]:
         """The contacts that have a way and were not told."""
         return tuple(name for name in CONTACTS if self._has_way(name) and name not in told)

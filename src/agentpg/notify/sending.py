@@ -23,6 +23,7 @@ from agentpg.language import N_
 from agentpg.notify.alertmanager import alert_list, document
 from agentpg.notify.mailing import send_mail
 from agentpg.notify.message import Message
+from agentpg.notify.patience import Patience
 from agentpg.notify.policy import Contact
 from agentpg.notify.rendering import Wording, say
 from agentpg.settings import Settings
@@ -31,6 +32,10 @@ from agentpg.zones import zone_of
 _ALERTMANAGERS_OWN = "/api/v2/alerts"
 _REFUSED = N_("apprise does not know such a URL")
 _NOT_SENT = N_("apprise could not hand it over; its own log says more")
+
+# Each step has the time of the setting; a side that answers one byte at a time has begun none anew.
+_LONGEST_STEPS = 3
+_TOO_SLOW = N_("it was not taken within three times AGENTPG_NOTIFY_TIMEOUT")
 
 # Apprise's kind of a message, by our level.
 _APPRISE_KINDS = {"critical": "failure", "warning": "warning", "unknown": "warning"}
@@ -44,9 +49,20 @@ def wording_for(contact: Contact, settings: Settings) -> Wording:
 
 def hand_over(message: Message, contact: Contact, way: str, settings: Settings) -> None:
     """Hand a message over by one way. Raises NotTold, and NoWayToContact where the way is no
-    more in the settings."""
+    more in the settings.
+
+    It ends in time, however slowly the other side goes on.
+    """
     if way not in contact.ways:
         raise NoWayToContact(contact=contact.name, variable=contact.name.upper())
+    patience = Patience(_LONGEST_STEPS * settings.notify_timeout)
+    try:
+        patience.get(lambda: _hand_over(message, contact, way, settings), "agentpg-tell")
+    except TimeoutError:
+        raise _not_told(message, way, _TOO_SLOW) from None
+
+
+def _hand_over(message: Message, contact: Contact, way: str, settings: Settings) -> None:
     wording = wording_for(contact, settings)
     if way == "email":
         send_mail(message, say(message, wording), contact.addresses, settings)

@@ -467,7 +467,7 @@ class Settings(BaseSettings):
     notify_smtp_password: str = option("", "The password of that account.", secret=True)
     notify_timeout: Duration = option(
         timedelta(seconds=20),
-        "How long a server may be silent while it takes a message.",
+        "How long a server may be silent while it takes a message; three times that for all of it.",
         "duration",
     )
     certificate_warning: Duration = option(

@@ -136,6 +136,12 @@ SET error = %(error)s,
     given_up_at = CASE WHEN created_at < now() - interval '1 day' THEN now() END
 WHERE id = %(id)s;
 
+-- name: closed
+-- It is not to be tried again, since its way is gone: it is due at no time.
+UPDATE {schema}.outbox
+SET error = %(error)s, given_up_at = now(), due_at = 'infinity'
+WHERE id = %(id)s;
+
 -- name: due
 -- Whether a message is due.
 SELECT EXISTS (
@@ -169,13 +175,24 @@ RETURNING id, matchers, owner, reason, begins_at, ends_at;
 -- End these now.
 UPDATE {schema}.silences SET ends_at = now() WHERE id = ANY (%(ids)s) AND ends_at > now();
 
+-- name: unreadable
+-- Those of the tables of alerts that the role may not read, asked for before reading them: a refusal
+-- would stand in the server's log, at each look.
+SELECT current_user::text AS role, c.relname::text AS name
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s
+  AND c.relname IN ('alerts', 'outbox', 'silences', 'looks')
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
+
 -- name: state
--- What the doctor says of all this: messages that wait or were given up, and the last look.
+-- What the doctor says of all this: messages that wait or were given up, and the last look. A
+-- message whose way is gone is no news.
 SELECT
     (SELECT count(*) FROM {schema}.outbox
      WHERE sent_at IS NULL AND given_up_at IS NULL AND attempts >= 2) AS waiting,
     (SELECT count(*) FROM {schema}.outbox o
-     WHERE o.given_up_at > now() - interval '7 days'
+     WHERE o.given_up_at > now() - interval '7 days' AND o.due_at < 'infinity'
        AND NOT EXISTS (
            SELECT FROM {schema}.outbox later
            WHERE later.contact = o.contact AND later.way = o.way AND later.sent_at > o.given_up_at
@@ -183,7 +200,8 @@ SELECT
     (SELECT min(created_at) FROM {schema}.outbox
      WHERE sent_at IS NULL AND given_up_at IS NULL AND attempts >= 2) AS waiting_since,
     (SELECT way || ' to ' || contact || ': ' || error FROM {schema}.outbox
-     WHERE sent_at IS NULL AND error IS NOT NULL AND created_at > now() - interval '7 days'
+     WHERE sent_at IS NULL AND error IS NOT NULL AND due_at < 'infinity'
+       AND created_at > now() - interval '7 days'
      ORDER BY created_at DESC LIMIT 1) AS last_error,
     (SELECT now() - looked_at FROM {schema}.looks WHERE room = 'health') AS unlooked,
     (SELECT count(*) FROM {schema}.silences

@@ -30,7 +30,7 @@ class Alerted:
                 "notify_dba_webhook": f"{hook.url}/dba",
                 "notify_ops_webhook": f"{hook.url}/ops",
                 "backup_recipients": "age1" + "q" * 58,
-                "notify_routes": "disk=nobody connection=nobody notify=nobody",
+                "notify_routes": "disk=nobody connection=nobody notify=nobody N05=nobody",
                 **settings,
             }
         )

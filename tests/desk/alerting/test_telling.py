@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Database
+from agentpg.db import Database, connect
 from agentpg.desk.alerting import looking
 from agentpg.desk.alerting.looking import due_rooms, look_at
 from agentpg.desk.doctor.notify import CHECKS
@@ -185,13 +185,51 @@ def test_a_clock_that_was_ahead_neither_repeats_nor_delays(alerted: Alerted) -> 
 
 def test_a_way_that_fails_is_tried_once_and_keeps_nobody_waiting(alerted: Alerted) -> None:
     told = alerted.look_at_backups()
-    alerted.run(
-        "INSERT INTO outbox (contact, way, message, due_at)"
-        " SELECT 'dba', 'none', message, due_at - n * interval '1 s'"
-        " FROM outbox, generate_series(1, 3) n"
-    )
+    # At the usual port for mail nobody listens.
+    dba = replace(alerted.policy.contacts["dba"], addresses=("dba@corp.internal",))
+    contacts = {**alerted.policy.contacts, "dba": dba}
+    alerted.policy = replace(alerted.policy, contacts=contacts)
+    _post_as(alerted, "email")
     delivered = alerted.deliver()
     assert (delivered.sent, len(delivered.errors)) == (len(told), 1)
+
+
+def test_a_way_that_is_no_longer_set_keeps_no_message_waiting(alerted: Alerted) -> None:
+    told = alerted.look_at_backups()
+    _post_as(alerted, "email")
+    delivered = alerted.deliver()
+    assert (delivered.sent, delivered.errors, delivered.dropped) == (len(told), [], 3 * len(told))
+    closed = alerted.run(
+        "SELECT DISTINCT error, given_up_at IS NULL FROM outbox WHERE way = 'email'"
+    )
+    assert closed == [("the way email to dba is no longer set", False)]
+    alerted.pass_time(2 * HOUR)
+    assert alerted.deliver().dropped == 0, "and it is not tried again"
+    with kept_alerts(alerted.database, "test") as alerts:
+        state = alerts.state()
+    assert (state["given_up"], state["last_error"]) == (0, None), "that is no news"
+
+
+def _post_as(alerted: Alerted, way: str) -> None:
+    """Let the messages be for this way to dba, too, three times each."""
+    alerted.run(
+        "INSERT INTO outbox (contact, way, message, due_at)"
+        " SELECT 'dba', %(way)s, message, due_at - n * interval '1 s'"
+        " FROM outbox, generate_series(1, 3) n",
+        way=way,
+    )
+
+
+def test_an_alert_goes_by_the_thing_and_not_by_its_instance(alerted: Alerted) -> None:
+    """The newest backup is too old, and then another one is."""
+    alerted.watched.backup(4 * timedelta(days=1))
+    assert "firing B01" in alerted.look_at_backups()["ops"]
+    before = alerted.run("SELECT id, condition->>'subject' FROM alerts WHERE code = 'B01'")
+    alerted.watched.backup(3 * timedelta(days=1))
+    assert "B01" not in str(alerted.look_at_backups())
+    after = alerted.run("SELECT id, condition->>'subject' FROM alerts WHERE code = 'B01'")
+    assert [one for one, _ in after] == [one for one, _ in before]
+    assert after[0][1] > before[0][1], "and it tells of the newer one"
 
 
 def test_given_up_is_no_news_once_messages_are_taken_again(alerted: Alerted) -> None:
@@ -259,3 +297,27 @@ def test_a_room_that_fails_or_hangs_keeps_nobody_from_being_told(
     }
     with (tmp_path / "hanging").open("w") as pipe:
         pipe.write("")
+
+
+def test_what_a_role_may_not_see_is_told_in_one_message(
+    database: Database, superuser_dsn: Callable[..., str], tmp_path: Path
+) -> None:
+    role = f"watcher_{database.name()}"
+    administrator = connect(Database(superuser_dsn(database.name())))
+    with receiver() as hook, administrator:
+        administrator.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
+        try:
+            blind = f"{database.dsn} user={role} password=x"
+            routes = "N05=dba *=nobody"
+            alerted = Alerted(database, tmp_path, hook, dsn_monitor=blind, notify_routes=routes)
+            rooms = ["security", "vacuum", "notify", "slow"]
+            look = look_at(Database(blind, database.schema), alerted.settings, rooms).look
+        finally:
+            administrator.execute(f"DROP ROLE {role}".encode())
+        with kept_alerts(database, "test") as alerts:
+            decisions = [alerts.decide(look, alerted.policy, {}) for _ in range(2)]
+        told = decisions[-1].told
+        assert set(told) == {"dba"}
+        subjects = [event.alert.condition.subject for event in told["dba"]]
+        assert len(subjects) == len(set(subjects)) > 1, "each room once"
+        assert alerted.deliver().sent == 1

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
-from agentpg.desk.alerting.patience import Patience
 from agentpg.desk.alerting.watching import Watch
 from agentpg.embedded import EmbeddedServer
 from agentpg.errors import SchemaMissing
 from agentpg.notify.kept import kept_alerts
+from agentpg.notify.patience import Patience
 from agentpg.notify.policy import Route
 from agentpg.schema import migrate
 from tests.desk.alerting.alerted import Alerted
@@ -203,7 +203,7 @@ def test_what_nobody_takes_for_long_does_not_repeat_what_was_taken(
     held = json.loads(state.read_text())
     [first] = held["waiting"]
     later = {**first, "message": {**first["message"], "contact": "dba"}}
-    held["waiting"] = [{**first, "attempts": 60}, {**later, "way": "none"}]
+    held["waiting"] = [{**first, "attempts": 60}, later, {**later, "way": "email"}]
     state.write_text(json.dumps(held))
     _let_it_be_due(alerted)
     watch.step()

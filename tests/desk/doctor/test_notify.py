@@ -25,6 +25,14 @@ def said(database: Database, **settings: Any) -> dict[str, Finding]:
     return {one.code: one for one in examine(database, loaded, ["notify"])["notify"]}
 
 
+def _log_of(administrator: Database, role: str) -> list[Any]:
+    """What the server's log tells of rights that this role lacks."""
+    lines = "regexp_split_to_table(pg_read_file(pg_current_logfile()), E'\n') AS line"
+    refused = f"line LIKE '%{role}@%' AND line LIKE '%permission denied%'"
+    with connect(administrator) as connection:
+        return connection.execute(f"SELECT line FROM {lines} WHERE {refused}".encode()).fetchall()
+
+
 def _run(database: Database, statement: str) -> None:
     with connect(database) as connection:
         connection.execute(statement.encode())
@@ -99,12 +107,15 @@ def test_what_may_not_be_read_is_unknown_and_says_what_to_grant(
             connection.execute(f"GRANT USAGE ON SCHEMA agentic_ai TO {role}".encode())
             watcher = Database(f"{looked.dsn} user={role} password=x")
             found = said(watcher, **BOTH)
+            log = _log_of(Database(superuser_dsn(looked.name())), role)
         finally:
             connection.execute(f"DROP OWNED BY {role}".encode())
             connection.execute(f"DROP ROLE {role}".encode())
     assert [found[code].level for code in ("N01", "N02", "N03", "N04")] == ["ok"] + ["unknown"] * 3
     assert "permission denied" in found["N02"].message()
-    assert "GRANT SELECT" in found["N02"].remedies[0].sql
+    assert 'GRANT SELECT ON "agentic_ai"."alerts", ' in found["N02"].remedies[0].sql
+    assert found["N02"].remedies[0].sql.endswith(f' TO "{role}";')
+    assert log == [], "the server was not asked for what it refuses"
 
 
 def test_a_database_that_is_not_ours_is_no_crash(empty_database: Database) -> None:

@@ -11,7 +11,6 @@ from typing import cast
 
 from agentpg.db import Database
 from agentpg.desk import finding as desk
-from agentpg.desk.alerting.patience import Patience
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.doctor.rooms import ROOMS, checks_of, examine
 from agentpg.desk.finding import Contact, Finding, Level, Risk
@@ -20,6 +19,7 @@ from agentpg.notify.alert import Alert
 from agentpg.notify.condition import Condition, Remedy, at_least
 from agentpg.notify.deciding import Look
 from agentpg.notify.kept import Looked
+from agentpg.notify.patience import Patience
 from agentpg.settings import Settings
 
 _log = logging.getLogger("agentpg.notify")
@@ -140,6 +140,7 @@ def _condition(room: str, finding: Finding) -> Condition:
         remedies=_remedies(finding),
         proof=finding.proof,
         contact=finding.contact,
+        thing=finding.thing,
     )
 
 
@@ -160,7 +161,8 @@ def _unlooked(room: str, findings: Sequence[Finding]) -> Condition:
             "why": str(first.evidence.get("why") or first.message()),
         },
         remedies=(*_remedies(first), look),
-        contact=first.contact,
+        # What the rooms may not see is told to one contact, in one message.
+        contact="dba",
     )
 
 

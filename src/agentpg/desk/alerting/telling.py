@@ -32,10 +32,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How many messages were handed over, and the reasons why others were not."""
+    """How many messages were handed over, the reasons why others were not, and how many were
+    dropped, since their way is no longer set."""
 
     sent: int
     errors: list[str]
+    dropped: int = 0
 
 
 def look_around(monitor: Database, engine: Database, settings: Settings, policy: Policy) -> Told:
@@ -62,16 +64,21 @@ def deliver(
 ) -> Delivered:
     """Hand over the messages that are due; `check` is called before each, and may raise.
 
-    What is not taken comes due again later, with the same Message-ID.
+    What is not taken comes due again later, with the same Message-ID; what has no way any more is
+    dropped.
     """
-    sent, errors, closed = 0, list[str](), set[str]()
+    sent, dropped, errors, closed = 0, 0, list[str](), set[str]()
     with kept_alerts(engine, _NAME) as alerts:
         while True:
             check()
             # Who has just not answered would keep the others waiting once for each message.
             posted = alerts.take(closed)
             if posted is None:
-                return Delivered(sent, errors)
+                return Delivered(sent, errors, dropped)
+            if not policy.leads(posted.contact, posted.way):
+                alerts.close(posted, way_is_gone(posted.contact, posted.way))
+                dropped += 1
+                continue
             why = reason_not_taken(posted.message, posted.way, policy, settings)
             if why is None:
                 alerts.sent(posted)
@@ -80,6 +87,11 @@ def deliver(
             alerts.not_sent(posted, why)
             errors.append(why)
             closed.add(posted.route)
+
+
+def way_is_gone(contact: str, way: str) -> str:
+    """Why a message is dropped, for the log and the outbox."""
+    return f"the way {way} to {contact} is no longer set"
 
 
 def reason_not_taken(message: Message, way: str, policy: Policy, settings: Settings) -> str | None:

@@ -17,14 +17,19 @@ from uuid_utils.compat import uuid7
 from agentpg.db import Database
 from agentpg.desk.alerting.aside import Aside, Held, Waiting
 from agentpg.desk.alerting.looking import UNLOOKED_CODE, look_at
-from agentpg.desk.alerting.patience import Patience
-from agentpg.desk.alerting.telling import deliver, look_around, reason_not_taken
+from agentpg.desk.alerting.telling import (
+    deliver,
+    look_around,
+    reason_not_taken,
+    way_is_gone,
+)
 from agentpg.errors import AgentpgError, Refused
 from agentpg.language import N_
 from agentpg.notify.alert import Alert
 from agentpg.notify.condition import Condition, Remedy
 from agentpg.notify.deciding import Case, Look, decide
 from agentpg.notify.kept import HEALTH, Alerts, Snapshot, Undelivered, kept_alerts, messages
+from agentpg.notify.patience import Patience
 from agentpg.notify.policy import Policy
 from agentpg.settings import Settings
 
@@ -154,9 +159,12 @@ class Watch:
         )
 
     def _hand_over(self, waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:
-        """Those that nobody has taken."""
+        """Those that nobody has taken, and that have a way."""
         left, closed = list[Waiting](), set[str]()
         for one in waiting:
+            if not self._policy.leads(one.message.contact, one.way):
+                _log.warning("%s", way_is_gone(one.message.contact, one.way))
+                continue
             if now < one.due_at <= now + 2 * _LONGEST_WAIT or one.route in closed:
                 left.append(one)
                 continue

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 
 from agentpg.db import Database
 from agentpg.desk.check import Unlooked, looked
+from agentpg.language import N_
 from agentpg.notify.kept import kept_alerts
 from agentpg.notify.policy import policy_of
 from agentpg.settings import Settings
+
+_UNREADABLE = Unlooked(N_("permission denied for the tables of alerts"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +33,29 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All facts of the room; `ways` has those to each contact."""
+    """All facts of the room; `ways` has those to each contact, `role` is who looks."""
 
     ways: dict[str, tuple[str, ...]]
     kept: Kept | Unlooked
     schema: str
+    role: str = "monitor"
 
 
 def look_at_notices(database: Database, settings: Settings) -> Facts:
     """Look, as the role that monitors."""
     monitor = Database(settings.dsn_monitor or database.dsn, database.schema)
 
-    def look() -> Kept:
-        with kept_alerts(monitor.with_patience(3), "agentpg doctor") as alerts:
-            return Kept(**alerts.state())
-
     contacts = policy_of(settings).contacts
     ways = {name: contact.ways for name, contact in contacts.items()}
-    return Facts(ways=ways, kept=looked(look), schema=database.schema)
+    found = looked(lambda: _look(monitor))
+    if isinstance(found, Unlooked):
+        return Facts(ways=ways, kept=found, schema=database.schema)
+    kept, role = found
+    return Facts(ways=ways, kept=kept, schema=database.schema, role=role)
+
+
+def _look(monitor: Database) -> tuple[Kept | Unlooked, str]:
+    """What is kept, or that the role may not read it, and which that is."""
+    with kept_alerts(monitor.with_patience(3), "agentpg doctor") as alerts:
+        role, unreadable = alerts.unreadable()
+        return (_UNREADABLE if unreadable else Kept(**alerts.state())), role

@@ -96,6 +96,12 @@ CHECKS = (
 _BY_CODE = {check.code: check for check in CHECKS}
 
 _TEST = Remedy(sentence=N_("Try each way."), command="agentpg notify test")
+_SET = Remedy(
+    sentence=N_(
+        "Say who they are: AGENTPG_NOTIFY_DBA_EMAIL and AGENTPG_NOTIFY_OPS_EMAIL, or their "
+        "webhooks."
+    )
+)
 _SHOW = Remedy(sentence=N_("See who is told what."), command="agentpg notify contacts")
 _RUN = Remedy(sentence=N_("Run the built-in agents."), command="agentpg worker --built-in")
 _RESUME = Remedy(sentence=N_("Or resume its schedule."), command="agentpg schedule resume health")
@@ -105,7 +111,7 @@ _LIST = Remedy(sentence=N_("See them."), command="agentpg notify list")
 def find(facts: Facts) -> Sequence[Finding]:
     """What every check says that can be looked at from here."""
     if isinstance(facts.kept, Unlooked):
-        grant = _grant(facts.schema)
+        grant = _grant(facts)
         rest = (Say(_BY_CODE[code]).unknown(facts.kept, grant) for code in ("N02", "N03", "N04"))
         return (_ways(facts), *rest)
     return (_ways(facts), _messages(facts.kept), _looks(facts, facts.kept), _unheeded(facts.kept))
@@ -116,12 +122,12 @@ def _ways(facts: Facts) -> Finding:
     without = [name for name, ways in facts.ways.items() if not ways]
     if len(without) == len(facts.ways):
         text = N_("nobody is told of alerts: neither dba nor ops has an address")
-        return say("info", text, remedies=(_SHOW,))
+        return say("info", text, remedies=(_SET, _SHOW))
     if without:
         [name] = without
         other = next(one for one in facts.ways if one != name)
         text = N_("there is no way to {subject}: {other} is told in its place")
-        return say("info", text, name, (_SHOW,), other=other)
+        return say("info", text, name, (_SET, _SHOW), other=other)
     return say("ok", N_("both contacts can be told"))
 
 
@@ -160,9 +166,11 @@ def _unheeded(kept: Kept) -> Finding:
     return say("ok", N_("no critical alert waits for somebody"))
 
 
-def _grant(schema: str) -> Remedy:
-    tables = ", ".join(identifier(schema, one) for one in ("alerts", "outbox", "silences", "looks"))
+def _grant(facts: Facts) -> Remedy:
+    schema, role = identifier(facts.schema), identifier(facts.role)
+    names = ("alerts", "outbox", "silences", "looks")
+    tables = ", ".join(identifier(facts.schema, one) for one in names)
     return Remedy(
         sentence=N_("Let the role that monitors read the tables of alerts."),
-        sql=f"GRANT SELECT ON {tables} TO monitor;",
+        sql=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {tables} TO {role};",
     )
