@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -131,6 +132,24 @@ def test_a_process_that_shows_a_password_is_told(
     [one] = [f for f in look(folder)["E07"] if f.subject == str(talkative.pid)]
     assert one.level == "critical"
     assert "python" in one.evidence["program"]
+    assert one.message().endswith(f" of {pwd.getpwuid(os.getuid()).pw_name}")
+    assert one.thing == f"{one.evidence['account']} {one.evidence['program']}", "of its like, one"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start others' processes")
+def test_processes_of_others_are_not_ours_to_mend(folder: Path) -> None:
+    def told(process: subprocess.Popen[bytes]) -> bool:
+        return str(process.pid) in [one.subject for one in look(folder).get("E07", ())]
+
+    command = ["/bin/sh", "-c", "read line", DSN]
+    with subprocess.Popen(command, user="nobody", cwd="/", stdin=subprocess.PIPE) as process:
+        shown = Path(f"/proc/{process.pid}/cmdline")
+        eventually(lambda: SECRET in shown.read_text())
+        assert not told(process)
+        home = folder.parent / "home"
+        home.mkdir()
+        os.chown(home, pwd.getpwnam("nobody").pw_uid, -1)
+        assert told(process), "of the account to which the installation belongs"
 
 
 def test_passwords_in_settings_and_logs_are_told(

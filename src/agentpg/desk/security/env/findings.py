@@ -185,17 +185,23 @@ def _processes(say: Say, facts: Facts) -> Said:
     found = [
         say(
             "critical" if one.where == "arguments" else "info",
-            N_("every account sees a password in the arguments of process {subject}, {program}")
+            N_(
+                "every account sees a password in the arguments of process {subject}, {program} of "
+                "{account}"
+            )
             if one.where == "arguments"
-            else N_("process {subject}, {program}, was started with PGPASSWORD"),
+            else N_("process {subject}, {program} of {account}, was started with PGPASSWORD"),
             str(one.number),
             (_PASSFILE,),
+            thing=f"{one.account} {one.program}",
             program=one.program,
             account=one.account,
         )
         for one in facts.processes[:_TOLD]
     ]
-    return tuple(found) or (say("ok", N_("no process that can be seen shows a password")),)
+    return tuple(found) or (
+        say("ok", N_("no process of this account or of the installation shows a password")),
+    )
 
 
 def _connecting(say: Say, facts: Facts) -> Said:
@@ -321,7 +327,7 @@ CHECKS = (
         N_("`ps` shows the arguments of all processes to everybody"),
         "CIS 1.7, 5.1",
         ("info", "critical"),
-        N_("in arguments; info for PGPASSWORD"),
+        N_("in arguments, of this account and the installation's; info for PGPASSWORD"),
         _processes,
     ),
     _check(

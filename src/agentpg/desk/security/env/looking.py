@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def look_around(folder: Path, settings: Settings, logs: Path | Unlooked | None) 
         now=datetime.now(UTC),
         files=files,
         repository=look_at_repository(folder, [file.path for file in files]),
-        processes=looked(lambda: tuple(_processes())),
+        processes=looked(lambda: tuple(_processes(_our_accounts(settings)))),
         connecting=tuple(_connecting(settings)),
         logs=looked(lambda: tuple(_logged(logs))) if isinstance(logs, Path) else logs,
     )
@@ -58,15 +59,28 @@ def log_folder(database: Database | None, settings: Settings) -> Path | Unlooked
     return _ELSEWHERE
 
 
-def _processes() -> Iterator[SecretProcess]:
-    """Every process that this account may look at; its own and those above it are like any."""
+def _our_accounts(settings: Settings) -> frozenset[int]:
+    """This account, and those to which the installation's home and its server's data belong: what
+    others on the machine do is theirs to mend."""
+    home = settings.home.expanduser().absolute()
+    owners = {os.getuid()}
+    for folder in (home, Folder(home).data):
+        with suppress(OSError):
+            owners.add(folder.stat().st_uid)
+    return frozenset(owners)
+
+
+def _processes(accounts: Collection[int]) -> Iterator[SecretProcess]:
+    """Every process of these accounts; this one and those above it are like any."""
     for place in sorted(_PROCESSES.iterdir()):
         if not place.name.isdigit():
             continue
         try:
             words = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            account = _account(place.stat().st_uid)
+            uid = place.stat().st_uid
         except OSError:
+            continue
+        if uid not in accounts:
             continue
         where = "arguments" if any(has_password(word) for word in words) else ""
         if not where and _has_variable(place):
@@ -74,7 +88,7 @@ def _processes() -> Iterator[SecretProcess]:
         if where:
             program = Path(words[0].split(" ")[0]).name or place.name
             yield SecretProcess(
-                number=int(place.name), program=program, account=account, where=where
+                number=int(place.name), program=program, account=_account(uid), where=where
             )
 
 
