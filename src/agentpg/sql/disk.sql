@@ -1,14 +1,5 @@
 -- The disks of the server: what takes their room, and what keeps it.
 
--- name: be_gentle
--- Give up rather than wait for locks, or work for long, on a server in trouble; for this
--- transaction alone.
--- No name means anything but the server's own, whatever the owner of the database has set.
-SELECT
-    pg_catalog.set_config('search_path', '', true),
-    pg_catalog.set_config('lock_timeout', '1s', true),
-    pg_catalog.set_config('statement_timeout', %(limit)s, true);
-
 -- name: read_server
 -- Where the server's files are and how it keeps WAL and logs; what the role may not see is
 -- NULL, and the rest is for everybody.

@@ -1,13 +1,5 @@
 -- Indexes: what the catalogue and the statistics tell of them, read without a lock on any table.
 
--- name: be_gentle
--- Give up rather than wait for locks, or work for long; for this transaction alone.
--- No name means anything but the server's own, whatever the owner of the database has set.
-SELECT
-    pg_catalog.set_config('search_path', '', true),
-    pg_catalog.set_config('lock_timeout', '1s', true),
-    pg_catalog.set_config('statement_timeout', %(limit)s, true);
-
 -- name: read_server
 -- Since when the statistics count at least, who else may read by these indexes, and what helps.
 -- A crash throws all of them away: those of the archiver have the time of it then.

@@ -63,9 +63,10 @@ class Reader:
         return found
 
     @contextmanager
-    def question(self) -> Iterator[Connection[Any]]:
-        """A transaction that reads only, waits for no lock, and whose statements end soon."""
-        with self._question():
+    def question(self, timeout: timedelta | None = None) -> Iterator[Connection[Any]]:
+        """A transaction that reads only, waits for no lock, and whose statements end soon: after
+        `timeout`, by default that of the reader."""
+        with self._question(timeout):
             yield self._connection
 
     def shown(self, statements: Statements, name: str, /, **values: object) -> str:
@@ -87,9 +88,9 @@ class Reader:
         self._connection.close()
 
     @contextmanager
-    def _question(self) -> Iterator[None]:
+    def _question(self, timeout: timedelta | None = None) -> Iterator[None]:
         limits = {
-            "statement": f"{self._timeout // timedelta(milliseconds=1)}ms",
+            "statement": f"{(timeout or self._timeout) // timedelta(milliseconds=1)}ms",
             "lock": f"{_LOCK_TIMEOUT // timedelta(milliseconds=1)}ms",
         }
         with driver_errors(self._target, self._connection), self._connection.transaction():

@@ -13,7 +13,6 @@ from agentpg.db import (
     Database,
     Statements,
     class_row,
-    driver_errors,
     tuple_row,
 )
 from agentpg.desk.check import Unlooked, looked
@@ -31,6 +30,7 @@ from agentpg.desk.doctor.disk.facts import (
 )
 from agentpg.desk.doctor.disk.folders import logs_of
 from agentpg.desk.doctor.disk.policy import Policy
+from agentpg.desk.monitor.reading import Reader
 
 T = TypeVar("T")
 
@@ -38,15 +38,14 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _TEMPORARY = re.compile(r"pgsql_tmp(\d+)")
 
 # All questions together are to be answered in seconds, also on a server in trouble.
-_LONGEST, _LONGEST_MEASURING = "5s", "2s"
+_LONGEST, _LONGEST_MEASURING = timedelta(seconds=5), timedelta(seconds=2)
 
 
 class Asking:
     """One session that asks one thing after another, each in a transaction of its own."""
 
     def __init__(self, database: Database, connection: Connection[Any]) -> None:
-        self._target = database.target()
-        self._connection = connection
+        self._reader = Reader(database, connection)
         self._sql = Statements("disk", database.schema)
         self._watching = Statements("watching", database.schema)
 
@@ -202,11 +201,9 @@ class Asking:
         statement: Any,
         form: Callable[..., Any],
         values: dict[str, Any],
-        limit: str = _LONGEST,
+        limit: timedelta = _LONGEST,
     ) -> list[Any]:
-        connection = self._connection
-        with driver_errors(self._target, connection), connection.transaction():
-            connection.execute(self._sql["be_gentle"], {"limit": limit})
+        with self._reader.question(limit) as connection:
             return connection.cursor(row_factory=form).execute(statement, values).fetchall()
 
 

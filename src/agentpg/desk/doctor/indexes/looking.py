@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
@@ -15,7 +16,6 @@ from agentpg.db import (
     Statements,
     class_row,
     connect,
-    driver_errors,
     tuple_row,
 )
 from agentpg.desk.check import Unlooked, looked
@@ -28,13 +28,14 @@ from agentpg.desk.doctor.indexes.facts import (
     Table,
 )
 from agentpg.desk.doctor.indexes.policy import Policy
+from agentpg.desk.monitor.reading import Reader
 
 T = TypeVar("T")
 
 _SQL = Statements("indexes", "")
 
 # All questions together are to be answered in seconds.
-_LONGEST, _LONGEST_MEASURING = "5s", "2s"
+_LONGEST, _LONGEST_MEASURING = timedelta(seconds=5), timedelta(seconds=2)
 _MOST = 5000
 
 
@@ -70,7 +71,7 @@ class _Look:
 
     def __init__(self, database: Database, connection: Connection[Any], policy: Policy) -> None:
         self._database = database
-        self._connection = connection
+        self._reader = Reader(database, connection)
         self._policy = policy
 
     def facts(self) -> Facts:
@@ -171,11 +172,9 @@ class _Look:
         statement: Any,
         form: Callable[..., Any],
         values: dict[str, Any],
-        limit: str = _LONGEST,
+        limit: timedelta = _LONGEST,
     ) -> list[Any]:
-        connection = self._connection
-        with driver_errors(self._database.target(), connection), connection.transaction():
-            connection.execute(_SQL["be_gentle"], {"limit": limit})
+        with self._reader.question(limit) as connection:
             return connection.cursor(row_factory=form).execute(statement, values).fetchall()
 
 
