@@ -50,12 +50,12 @@ JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE pg_class.oid = %(oid)s::oid;
 
 -- name: wait_at_most
--- How long this session waits for a lock.
-SELECT set_config('lock_timeout', %(limit)s::text, false);
+-- How long this session waits for a lock, and for transactions that are older than an index.
+SELECT pg_catalog.set_config('lock_timeout', %(limit)s::pg_catalog.text, false);
 
 -- name: sort_beside
 -- Let this session sort in the tablespace of the database, whose room is looked at.
-SELECT set_config('temp_tablespaces', '', false);
+SELECT pg_catalog.set_config('temp_tablespaces', '', false);
 
 -- name: vacuum
 -- Make the room of dead rows usable.
@@ -88,6 +88,11 @@ SELECT
 -- Make the room of dead rows usable, unless somebody else works on the table; the end of the file
 -- is not cut off, since that keeps everybody away for a moment.
 VACUUM (SKIP_LOCKED, TRUNCATE FALSE) {table};
+
+-- name: vacuum_rows_aside
+-- The same without its indexes, which takes one pass: rows are frozen, and the table's age falls;
+-- the room of what was dead is usable after a vacuum with them.
+VACUUM (SKIP_LOCKED, TRUNCATE FALSE, INDEX_CLEANUP OFF) {table};
 
 -- name: analyze_aside
 -- Count anew what the planner reckons with, unless somebody else works on the table.

@@ -13,6 +13,7 @@ import pytest
 from agentpg.db import Connection, Database, connect
 from agentpg.desk.doctor.vacuum.policy import Policy
 from agentpg.desk.tune.keeping_up import KeepUpOptions, KeptUp, keep_up
+from agentpg.desk.tune.long_vacuums import Unfinished
 from agentpg.desk.turn import UNDISTURBED, turn
 from agentpg.errors import VacuumThroughPooler
 from tests.pgbouncer import PROGRAM, pgbouncer
@@ -93,6 +94,36 @@ def test_it_waits_for_no_backup_and_keeps_to_its_time(database: Database) -> Non
     assert left.why == "a backup, or a rewrite of tables, is under way"
     late = keep(database, most=timedelta())
     assert (late.done, late.left[0].why, late.complete) == ((), "there was no time left", False)
+
+
+def test_a_vacuum_that_is_cut_off_gets_through_in_the_end(database: Database) -> None:
+    make_behind(database, "long", "quick")
+    with connect(database) as connection:
+        connection.execute(b"INSERT INTO long SELECT generate_series(1, 30000)")
+        connection.execute(b"DELETE FROM long")
+        connection.execute(b"SELECT pg_stat_force_next_flush()")
+    # Rests of a tenth of a second after each page: some ten seconds, and there is one.
+    gently = KeepUpOptions(
+        most=timedelta(seconds=0.4),
+        longest=timedelta(seconds=30),
+        cost_delay=timedelta(milliseconds=100),
+        cost_limit=1,
+    )
+    unfinished: tuple[Unfinished, ...] = ()
+    said: list[str] = []
+    done: list[str] = []
+    for _ in range(5):
+        kept = keep_up(database, gently, lambda: None, _POLICY, unfinished)
+        unfinished = kept.unfinished
+        said += [one.why for one in kept.left if one.table == "agentic_ai.long"]
+        done += [one.table for one in kept.done]
+        if not unfinished:
+            break
+    assert "agentic_ai.long" in done, said
+    assert said[0].startswith("its vacuum was cut off after 0.")
+    assert said[0].endswith("the next has 0.8 s")
+    # What is quick does not wait behind it.
+    assert "agentic_ai.quick" in done
 
 
 def test_what_the_role_may_not_vacuum_is_left(
