@@ -87,7 +87,7 @@ def test_which_tables_need_it_and_why(call: Call, database: Database) -> None:
     assert (refused.code, "Name the table." in refused.err) == (2, True)
 
 
-_BIG = ("--ram", "16GiB", "--cpus", "4", "--disk", "ssd")
+_BIG = ("--ram", "16GiB", "--cpus", "4", "--disk", "ssd", "--planned")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -109,12 +109,16 @@ def test_settings_are_proposed(
 def test_settings_are_not_set_without_right_or_word(call: Call, home: Path) -> None:
     unnamed = call("tune", "settings", "random_page_cost")
     assert (unnamed.code, "names are for --apply" in unnamed.err) == (2, True)
-    asked = call("tune", "settings", *_BIG, "--apply", "random_page_cost")
+    asked = call("tune", "settings", "--disk", "ssd", "--apply", "random_page_cost")
     assert (asked.code, "--yes" in asked.err) == (2, True)
-    called = call("tune", "settings", *_BIG, "--apply", "random_page_cost", "--yes")
+    called = call("tune", "settings", "--disk", "ssd", "--apply", "random_page_cost", "--yes")
     assert called.code == 4
     assert "GRANT ALTER SYSTEM ON PARAMETER random_page_cost TO admin" in called.err
-    unknown = call("tune", "settings", *_BIG, "--apply", "port", "--yes")
+    unknown = call("tune", "settings", "--apply", "port", "--yes")
     assert (unknown.code, "nothing is proposed for port" in unknown.err) == (2, True)
+    planned = call("tune", "settings", *_BIG, "--apply", "--yes")
+    assert (planned.code, "only planned" in planned.err) == (2, True)
+    beyond = call("tune", "settings", "--ram", "9000GiB")
+    assert (beyond.code, "--planned" in beyond.err) == (2, True)
     missing = call("tune", "settings", "--undo", str(home / "none.sql"), "--yes")
     assert (missing.code, "none.sql" in missing.err) == (2, True)

@@ -68,7 +68,8 @@ def test_the_code_stands_at_its_node_and_no_secret_is_shown(call: Call) -> None:
         (("--query-id", "1", "SELECT 1"), 2),
         (("--query-id", "1"), 1),
         (("--file", "nowhere.sql"), 2),
-        (("SELECT 1; COMMIT",), 1),
+        (("SELECT 1; COMMIT",), 2),
+        (("SELECT 1 AS a b; -- ';'",), 1),
     ],
 )
 def test_what_is_wrong_is_said(call: Call, arguments: tuple[str, ...], code: int) -> None:
@@ -92,3 +93,10 @@ def test_an_index_is_dropped_only_where_that_is_agreed(call: Call, database: Dat
     assert "reason" in done["workload"]
     again = call("tune", "indexes", "--apply", "public.two", "--yes")
     assert (again.code, "public.two" in again.err) == (1, True)
+    undone = call("tune", "indexes", "--undo", one["undo"], "--yes")
+    assert (undone.code, "It was taken back." in undone.err) == (0, True)
+    assert "  CREATE INDEX CONCURRENTLY two ON public.big USING btree (n);" in undone.out
+    twice = call("tune", "indexes", "--undo", one["undo"], "--yes")
+    assert (twice.code, "already exists" in twice.err) == (1, True)
+    assert call("tune", "settings", "--undo", one["undo"], "--yes").code == 2
+    assert call("tune", "indexes", "--undo", one["undo"], "--fix").code == 2

@@ -123,9 +123,11 @@ class _Mending(Fixing):
 
     def _do(self, fixes: Sequence[Fix], *, yes: bool) -> Iterator[tuple[Fix, AgentpgError | None]]:
         from agentpg.desk.security.undoing import write_undo
+        from agentpg.desk.undo_file import place_of
 
         remedies = [fix.remedy for fix in fixes]
-        path = write_undo(self._session.home, remedies, datetime.now(UTC))
+        place = place_of(self._session.looked_at)
+        path = write_undo(self._session.home, remedies, datetime.now(UTC), place)
         yield from super()._do(fixes, yes=yes)
         if path is not None:
             text = self._session.translate(N_("To take it back: {command}"))
@@ -135,9 +137,12 @@ class _Mending(Fixing):
 def _take_back(session: Session, path: Path) -> int:
     from agentpg.cli.running import run
     from agentpg.desk.doctor.fixing import Fix, Fixer
-    from agentpg.desk.security.undoing import read_undo
+    from agentpg.desk.security.undoing import read_undo, remedy_of
+    from agentpg.desk.undo_file import place_of, require_here
 
-    fix = Fix(room=_ROOM, remedy=read_undo(path), findings=())
+    file, database = read_undo(path), session.looked_at
+    require_here(file, path, place_of(database), database.target())
+    fix = Fix(room=_ROOM, remedy=remedy_of(file), findings=())
     error = Fixer(session.looked_at, session.settings, lambda words: run([*words])).do(fix)
     if error is not None:
         raise error

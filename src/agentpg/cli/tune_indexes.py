@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ import click
 from agentpg.cli.command import Command
 from agentpg.cli.doctor_view import exit_code, findings_options
 from agentpg.cli.session import Session
-from agentpg.cli.values import DURATION, GIVEN, SizeType
+from agentpg.cli.values import DURATION, FILE_PATH, GIVEN, SizeType
 from agentpg.errors import UsageError
 from agentpg.language import N_
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
         # After asking, do what is safe: measured, doubled, broken, worn.
         agentpg tune indexes --try --fix
         agentpg tune indexes --apply public.orders_customer_idx --dry-run
+        # Take a change back.
+        agentpg tune indexes --undo /var/lib/agentpg/undo/indexes-….sql
     """,
 )
 @click.option("--try", "trying", is_flag=True, help="Try what is proposed on a private copy.")
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     help="Make, drop or rebuild this index, as is said of it.",
 )
 @click.option("--fix", is_flag=True, help="Do all that is safe, after asking.")
+@click.option("--undo", type=FILE_PATH, metavar="FILE", help="Take back what was done.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -80,6 +84,7 @@ def indexes(
     sample: int,
     names: tuple[str, ...],
     fix: bool,
+    undo: Path | None,
     dry_run: bool,
     yes: bool,
     lock_timeout: timedelta,
@@ -92,11 +97,16 @@ def indexes(
     What runs is read from pg_stat_statements, and each proposal names its statements and what it
     costs. None is said to be quicker unless that was measured: with --try, on a private copy of
     the tables. --apply and --fix build and drop without holding up who reads or writes, see that
-    it worked, and leave a file that undoes it. Exits as `agentpg doctor` does.
+    it worked, and leave a file that undoes it. What the disk has no room for is not built. Exits
+    as `agentpg doctor` does.
     """
     from agentpg.cli.tune_indexes_view import document, show, show_done
 
     work = _Work(session)
+    if undo is not None:
+        return work.take_back(
+            undo, alone=not (names or fix or trying), dry_run=dry_run, yes=yes, as_json=as_json
+        )
     view = work.look(most)
     if trying:
         view = work.tried(view, sample)
@@ -165,10 +175,34 @@ class _Work:
         for action in actions:
             out.line(f"  {action.sql}")
 
+    def take_back(self, path: Path, *, alone: bool, dry_run: bool, yes: bool, as_json: bool) -> int:
+        """Undo what was done, after showing it and asking; the exit code."""
+        from agentpg.desk.tune.indexing.undoing import read_undo, take_back
+
+        if not alone:
+            raise UsageError(N_("--undo goes alone"))
+        out, undo = self._session.out, read_undo(path)
+        if not as_json:
+            for statement in undo.statements:
+                out.line(f"  {statement};")
+        undone = not dry_run and (yes or self._confirmed())
+        if undone:
+            take_back(self._owner(), undo, path)
+        if as_json:
+            out.json({"statements": undo.statements, "undone": undone})
+        elif undone:
+            out.note(self._session.translate(N_("It was taken back.")))
+        elif not dry_run:
+            out.note(self._session.translate(N_("Nothing was changed.")))
+        return 0
+
     def agreed(self, actions: Sequence[Action], *, quiet: bool) -> bool:
         """Ask, having shown the SQL."""
         if not quiet:
             self.show_actions(actions)
+        return self._confirmed()
+
+    def _confirmed(self) -> bool:
         if not sys.stdin.isatty():
             raise UsageError(
                 N_("nobody can be asked whether to go ahead"), hint=N_("Say --yes to go ahead.")
@@ -185,11 +219,18 @@ class _Work:
     ) -> None:
         """Do it; what is done before one fails is told."""
         from agentpg.cli.tune_indexes_view import show_done
+        from agentpg.desk.doctor.disk.looking import look_at_disks
+        from agentpg.desk.doctor.disk.policy import policy_of
         from agentpg.desk.tune.indexing.applying import ApplyOptions, apply
 
-        options = ApplyOptions(home=self._session.home, lock_timeout=lock_timeout)
+        settings, owner = self._session.settings, self._owner()
+        options = ApplyOptions(
+            home=self._session.home,
+            lock_timeout=lock_timeout,
+            disks=lambda: look_at_disks(owner, settings, policy_of(settings)),
+        )
         try:
-            apply(self._owner(), actions, options, done.append)
+            apply(owner, actions, options, done.append)
         except BaseException:
             if not quiet:
                 show_done(self._session.out, done)

@@ -81,9 +81,7 @@ def show_done(out: Output, done: Sequence[Done]) -> None:
         _lines(out, f"{one.action.sql}: {_result(out, one)}", "  ✓ ")
         if one.undo is not None:
             # To be copied: never folded.
-            out.line(
-                f"      psql --no-psqlrc --set ON_ERROR_STOP=1 --file {shlex.quote(str(one.undo))}"
-            )
+            out.line(f"      agentpg tune indexes --undo {shlex.quote(str(one.undo))}")
 
 
 def _result(out: Output, one: Done) -> str:
@@ -100,6 +98,9 @@ def _result(out: Output, one: Done) -> str:
         said = out.translate(N_("it is gone, and {size} with it")).format(
             size=figures.size(one.before_bytes)
         )
+    if one.unseen:
+        text = out.translate(N_("whether {place} had {size} of room could not be seen"))
+        said = f"{said}; {text.format(place=one.unseen, size=figures.size(one.needed_bytes))}"
     if one.statements is None:
         return said
     used = out.translate(N_("{used} of its {count} statements have it in their plans"))
@@ -248,6 +249,8 @@ def _done(one: Done) -> dict[str, object]:
         "after_bytes": one.after_bytes,
         "used_by": one.used_by,
         "statements": one.statements,
+        "room_unknown": one.unseen or None,
+        "needed_bytes": one.needed_bytes,
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agentpg.db import Database
     from agentpg.desk.doctor.settings.facts import DiskKind, Facts
     from agentpg.desk.doctor.settings.looking import Given
-    from agentpg.desk.doctor.settings.proposing import Proposal
+    from agentpg.desk.doctor.settings.proposal import Proposal
     from agentpg.desk.tune.settings_applying import Applied, Outcome
     from agentpg.desk.tune.settings_undo import Change
 
@@ -56,6 +56,11 @@ _STATES = {
 @click.option("--ram", type=_RAM, metavar="SIZE", help="The memory that the server may use.")
 @click.option("--cpus", type=click.IntRange(min=1), help="The processors that it may use.")
 @click.option("--disk", type=click.Choice(["ssd", "hdd"]), help="What its data lies on.")
+@click.option(
+    "--planned",
+    is_flag=True,
+    help="The machine is planned: judge by what is said, and set nothing.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
@@ -67,6 +72,7 @@ def settings(
     ram: int | None,
     cpus: int | None,
     disk: DiskKind | None,
+    planned: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -74,8 +80,9 @@ def settings(
 
     Each proposal has its reason and where the rule is from. With --apply they are set by ALTER
     SYSTEM, all or none, after what was there before was written to a file; then each is seen to
-    hold, or to wait for a restart. What may end somebody's work is only set where it is named.
-    Nothing is proposed that makes what was committed less safe.
+    hold, or to wait for a restart. What may end somebody's work is only set where it is named, and
+    what the server is started with can't be set here. Nothing is proposed that makes what was
+    committed less safe.
     """
     from agentpg.desk.doctor.settings.looking import Given
 
@@ -86,7 +93,9 @@ def settings(
             raise UsageError(N_("--apply and --undo are not for one call"))
         _undo(session, undo, yes=yes, as_json=as_json)
         return
-    room = _Room(session, Given(ram_bytes=ram, cpus=cpus, disk=disk))
+    if planned and applies:
+        raise UsageError(N_("nothing is set for a machine that is only planned"))
+    room = _Room(session, Given(ram_bytes=ram, cpus=cpus, disk=disk), planned=planned)
     if applies:
         room.apply(names, yes=yes, as_json=as_json)
     else:
@@ -96,22 +105,29 @@ def settings(
 class _Room:
     """One call of the command."""
 
-    def __init__(self, session: Session, given: Given) -> None:
-        from agentpg.desk.doctor.settings.looking import look_at_settings
+    def __init__(self, session: Session, given: Given, *, planned: bool) -> None:
+        from agentpg.desk.doctor.settings.looking import look_at_settings, refuse_beyond
         from agentpg.desk.doctor.settings.policy import Policy
         from agentpg.desk.doctor.settings.proposing import propose
 
         self._session = session
+        self._planned = planned
         self._database = _database(session)
         self._facts = look_at_settings(self._database, given)
+        if not planned:
+            refuse_beyond(self._facts, given)
         self._proposals = propose(self._facts, Policy())
 
     def show(self, *, as_json: bool) -> None:
         """What is proposed, and by which machine."""
         out = self._session.out
         if as_json:
-            out.json(_document(self._facts, self._proposals, None))
+            out.json({**_document(self._facts, self._proposals, None), "planned": self._planned})
             return
+        if self._planned:
+            out.line(
+                out.translate(N_("For a machine that is planned, not for the one it runs on:"))
+            )
         out.facts(_machine_lines(out, self._facts))
         out.line()
         show_proposals(out, self._proposals)
@@ -122,6 +138,10 @@ class _Room:
 
         chosen = choose(self._proposals, names)
         out = self._session.out
+        for one in self._proposals:
+            if one.pinned and not names:
+                text = out.translate(N_("{name} is left: {reason}"))
+                out.note(text.format(name=one.label, reason=out.translate(one.pinned)))
         if not chosen:
             if as_json:
                 out.json(_document(self._facts, self._proposals, None))
@@ -149,9 +169,10 @@ def show_proposals(out: Output, proposals: Sequence[Proposal]) -> None:
     widths = [max(cell_width(text) for text in texts) for texts in (named, values)]
     for one, name, value in zip(proposals, named, values, strict=True):
         out.line(_row((name, value), widths, _holds(out, one), out.width))
-        why = f"{one.reason(out.translate)} [{one.source}]"
-        for line in wrap(why, min(out.width, _WIDEST), first="    ", rest="    "):
-            out.line(line)
+        why = f"{one.reason(out.translate)} [{out.translate(one.source)}]"
+        for text in filter(None, (why, one.pinned and out.translate(one.pinned))):
+            for line in wrap(text, min(out.width, _WIDEST), first="    ", rest="    "):
+                out.line(line)
     if any(one.asked for one in proposals):
         out.line()
         out.line(out.translate(N_("* only where it is named: it may end what somebody does.")))
@@ -168,6 +189,8 @@ def _row(texts: Sequence[str], widths: Sequence[int], last: str, width: int) -> 
 
 
 def _holds(out: Output, one: Proposal) -> str:
+    if one.pinned:
+        return out.translate(N_("not from here"))
     text = N_("at restart") if one.restart else N_("new sessions") if one.role else N_("at once")
     return f"{out.translate(text)}{' *' if one.asked else ''}"
 
@@ -286,6 +309,7 @@ def _proposal(one: Proposal) -> dict[str, object]:
         "source": one.source,
         "restart": one.restart,
         "only_named": one.asked,
+        "pinned": one.pinned or None,
         "sql": one.sql,
     }
 

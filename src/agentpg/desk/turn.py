@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from agentpg.db import Connection, Statements
+from agentpg.db import Connection, Database, Statements, connect
 from agentpg.errors import WorkUnderWay
 from agentpg.language import N_
 
@@ -31,3 +31,21 @@ def turn(connection: Connection[Any], schema: str, work: str) -> Iterator[None]:
     finally:
         if not connection.broken:
             connection.execute(sql["end_turn"], parameters)
+
+
+@contextmanager
+def lasting_turn(database: Database, work: str) -> Iterator[None]:
+    """The same, held by a transaction on a connection of its own: a pooler that lends a process of
+    the server for a transaction keeps that, and nothing longer.
+
+    Raises WorkUnderWay where somebody else has it, and DatabaseUnavailable.
+    """
+    sql = Statements("turn", database.schema)
+    with connect(database, "agentpg turn") as holder, holder.transaction():
+        holder.execute(sql["stay_open"])
+        row = holder.execute(
+            sql["take_lasting_turn"], {"work": work, "schema": database.schema}
+        ).fetchone()
+        if row is None or not row[0]:
+            raise WorkUnderWay(work=work, schema=database.schema)
+        yield

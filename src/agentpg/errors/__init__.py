@@ -46,10 +46,12 @@ AgentpgError                    exit 1   failed
 │   ├── RetentionTooShort                for less time than a task may be tried
 │   ├── ArchiveNotRead                   an archive that is not whole
 │   ├── SampleNotRead                    no sample of sizes to compare with
+│   ├── MachineTooSmall                  it has less than was said of it
 │   ├── SettingNotProposed               nothing is known to be better for it
 │   ├── UndoUnreadable                   a file that takes no changes back
 │   ├── AddressWrong                     nothing can listen there
 │   ├── ParametersMissing                a statement needs values to run
+│   ├── SeveralStatements                a plan is of one
 │   ├── IndexNameShared                  indexes of several schemas have the name
 │   ├── NoWayToContact                   nobody can be told
 │   ├── MatcherWrong                     what a silence is to match
@@ -89,11 +91,13 @@ AgentpgError                    exit 1   failed
 │   │   └── TableInUse
 │   ├── VacuumThroughPooler              it needs a session of its own
 │   ├── SettingsManaged                  the server's settings are changed elsewhere
+│   ├── SettingPinned                    the server's start has the last word
 │   ├── UndoElsewhere                    a file that is another server's
 │   ├── WriteNotRun                      running a statement would change something
 │   ├── EffectStays                      no rollback takes back what a statement does
 │   ├── StatementOfOthers                planning it may call another role's functions
 │   ├── IndexKept                        it is not to be dropped
+│   ├── IndexTooLarge                    there is no room to build it
 │   ├── PoolerInBetween                  a backup needs a session of its own
 │   ├── PgbackrestNotArchiving           the WAL does not go to pgBackRest
 │   ├── PgbackrestNotSealed              what it keeps can't be sealed by us
@@ -152,6 +156,7 @@ AgentpgError                    exit 1   failed
 ├── StatementsNotKept                    pg_stat_statements is not there
 ├── IndexNotFound                        nothing is proposed by this name
 ├── IndexNotMade                         not built, and nothing is left of the try
+├── IndexNotUndone                       what undoes a change has failed
 ├── IndexLeft                            not built, and something is left of the try
 ├── TaskNotFound
 ├── ScheduleNotFound
@@ -371,8 +376,11 @@ from agentpg.errors.plans import (
     IndexNameShared as IndexNameShared,
     IndexNotFound as IndexNotFound,
     IndexNotMade as IndexNotMade,
+    IndexNotUndone as IndexNotUndone,
+    IndexTooLarge as IndexTooLarge,
     ParametersMissing as ParametersMissing,
     QueryNotFound as QueryNotFound,
+    SeveralStatements as SeveralStatements,
     StatementLocked as StatementLocked,
     StatementNotPlanned as StatementNotPlanned,
     StatementOfOthers as StatementOfOthers,
@@ -478,7 +486,9 @@ from agentpg.errors.storage import (
     WalKeyMissing as WalKeyMissing,
 )
 from agentpg.errors.tuning import (
+    MachineTooSmall as MachineTooSmall,
     SettingNotProposed as SettingNotProposed,
+    SettingPinned as SettingPinned,
     SettingsManaged as SettingsManaged,
     SettingsNotAllowed as SettingsNotAllowed,
     SettingsNotApplied as SettingsNotApplied,

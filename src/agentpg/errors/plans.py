@@ -18,6 +18,13 @@ class StatementNotPlanned(AgentpgError):
     )
 
 
+class SeveralStatements(UsageError):
+    """More than one statement where one is asked for."""
+
+    sentence = N_("{count} statements are given, and a plan is of one")
+    hint = N_("Give each by itself.")
+
+
 class StatementTooSlow(AgentpgError):
     """A statement was cancelled by its time-out; nothing was changed."""
 
@@ -121,3 +128,19 @@ class IndexLeft(AgentpgError):
 
     sentence = N_("{index} was not changed, and {left} is left of the try: {reason}")
     hint = N_("Remove it at a quieter time: `agentpg tune indexes --apply {left}`.")
+
+
+class IndexTooLarge(Refused):
+    """There is no room to build an index beside what is there."""
+
+    sentence = N_("building {index} takes about {needed} in {mount}, where {free} are free")
+    hint = N_(
+        "Make room: `agentpg doctor disk` says what takes it. Nothing was changed for this index."
+    )
+
+
+class IndexNotUndone(AgentpgError):
+    """A change of an index was not undone, or in part."""
+
+    sentence = N_("what {path} undoes was not undone whole: {reason}")
+    hint = N_("`agentpg tune indexes` shows what is left of it; then run the file again.")

@@ -1,4 +1,4 @@
-"""Changing the server's settings."""
+"""Changing the server's settings, and taking changes back."""
 
 from __future__ import annotations
 
@@ -15,11 +15,31 @@ class SettingNotProposed(UsageError):
     hint = N_("`agentpg tune settings` lists what is proposed, by name.")
 
 
+class MachineTooSmall(UsageError):
+    """The server's machine is said to have more than it has."""
+
+    sentence = N_("the server's machine has {has}, and not {said}")
+    hint = N_(
+        "Leave it out to go by what is there; for a machine that you plan for say --planned, which "
+        "shows and sets nothing."
+    )
+
+
+class SettingPinned(Refused):
+    """A setting that ALTER SYSTEM does not change, since the server's start gives it."""
+
+    sentence = N_("{name} can't be set by ALTER SYSTEM: {reason}")
+    hint = N_("Change it there, and restart the server; nothing was changed.")
+
+
 class UndoUnreadable(UsageError):
     """A file that is to be undone is none of ours, or was changed."""
 
     sentence = N_("{path} can't be undone: {reason}")
-    hint = N_("Name a file that `agentpg tune settings --apply` has written.")
+    hint = N_(
+        "Name a file of the folder `undo`, with the command that its third line names; who has "
+        "changed it by hand runs it by psql."
+    )
 
 
 class SettingsManaged(Refused):
@@ -37,10 +57,10 @@ class SettingsNotAllowed(PermissionDenied):
 
 
 class UndoElsewhere(Refused):
-    """A file to be undone that was written for another server."""
+    """A file to be undone that was written for another server or database."""
 
-    sentence = N_("{path} was written for another server than {target}")
-    hint = N_("Give the connection string of the server that it was written for.")
+    sentence = N_("{path} was written for another server or database than {target}")
+    hint = N_("Give the connection string of the one that it was written for.")
 
 
 class SettingsNotApplied(AgentpgError):

@@ -22,6 +22,7 @@ SELECT
     EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements')
         AS has_statements,
     (SELECT count(*) FROM pg_replication_slots)::int AS slots,
+    coalesce((SELECT sum(numbackends) FROM pg_stat_database), 0)::int AS sessions,
     coalesce((SELECT sum(temp_bytes) FROM pg_stat_database), 0)::bigint AS temp_bytes,
     now() AS asked_at;
 
@@ -213,7 +214,3 @@ ALTER ROLE {role} RESET {setting};
 -- name: reload
 -- Have the server read its files anew.
 SELECT pg_catalog.pg_reload_conf();
-
--- name: read_system
--- The cluster's identifier.
-SELECT system_identifier::text FROM pg_control_system();

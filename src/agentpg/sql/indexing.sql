@@ -191,10 +191,6 @@ DROP INDEX {index};
 -- What an index takes.
 SELECT pg_relation_size(%(index)s::regclass);
 
--- name: wait_at_most
--- How long this session waits for a lock, and for transactions that are older than an index.
-SELECT pg_catalog.set_config('lock_timeout', %(limit)s, false);
-
 -- name: find_index
 -- An index by its name with its schema, and what stands on it.
 SELECT
@@ -229,6 +225,51 @@ LEFT JOIN pg_tablespace ON pg_tablespace.oid = class.reltablespace
 WHERE
     (format('%%I.%%I', nspname, class.relname) = %(name)s OR i.indexrelid = to_regclass(%(name)s))
     AND nspname !~ '^pg_' AND nspname <> 'information_schema';
+
+-- name: rebuild_takes
+-- About how large an index is that is built anew, where it lies, and where its entries are sorted.
+-- One that is not valid may be less than it will be.
+SELECT
+    CASE
+        WHEN i.indisvalid THEN pg_relation_size(i.indexrelid)
+        ELSE greatest(pg_relation_size(i.indexrelid), pg_relation_size(i.indrelid))
+    END AS index_bytes,
+    pg_tablespace_location(coalesce(nullif(class.reltablespace, 0), dattablespace)) AS folder,
+    pg_tablespace_location(dattablespace) AS sort_folder
+FROM pg_index AS i
+JOIN pg_class AS class ON class.oid = i.indexrelid
+JOIN pg_database ON datname = current_database()
+WHERE i.indexrelid = %(oid)s::oid;
+
+-- name: create_takes
+-- The same of an index that is made, by the rows and the widths of its columns in the statistics:
+-- 16 bytes for each entry and its pointer, values padded by 8 at most, pages filled to nine tenths.
+-- Without statistics it is taken to be as large as the rows.
+SELECT
+    coalesce(
+        nullif(greatest(class.reltuples, 0), 0) * (24 + coalesce(known.width, 32)) / 0.9,
+        pg_relation_size(class.oid)
+    )::bigint AS index_bytes,
+    pg_tablespace_location(
+        coalesce(
+            (SELECT oid FROM pg_tablespace WHERE spcname = current_setting('default_tablespace')),
+            dattablespace
+        )
+    ) AS folder,
+    pg_tablespace_location(dattablespace) AS sort_folder
+FROM pg_class AS class
+JOIN pg_namespace AS space ON space.oid = class.relnamespace
+JOIN pg_database ON datname = current_database()
+LEFT JOIN LATERAL (
+    SELECT sum(avg_width) AS width
+    FROM pg_stats
+    WHERE
+        schemaname = space.nspname
+        AND tablename = class.relname
+        AND quote_ident(attname) = ANY(%(columns)s::text[])
+        AND NOT inherited
+) AS known ON true
+WHERE class.oid = %(table)s::regclass;
 
 -- name: invalid_on
 -- The indexes of a table that are not valid.

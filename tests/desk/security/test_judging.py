@@ -18,9 +18,10 @@ from agentpg.desk.security.audit.guessing import judge
 from agentpg.desk.security.baseline import Acceptance, Weighed, read_baseline, weigh
 from agentpg.desk.security.page import page
 from agentpg.desk.security.sarif import sarif
-from agentpg.desk.security.undoing import read_undo, write_undo
+from agentpg.desk.security.undoing import read_undo, remedy_of, write_undo
+from agentpg.desk.undo_file import Place
 from agentpg.embedded.folder import scram_verifier
-from agentpg.errors import BaselineWrong, FileNotRead
+from agentpg.errors import BaselineWrong, FileNotRead, UndoUnreadable
 from tests.desk.browser import CHROMIUM, measure
 
 pytestmark = pytest.mark.without_server
@@ -217,11 +218,11 @@ def test_an_undo_file_takes_back_the_last_change_first_and_nothing_else(tmp_path
         Remedy(sentence="", sql="x", undo=f"ALTER SYSTEM RESET log_{n}; SELECT pg_reload_conf()")
         for n in ("a", "b")
     ]
-    path = write_undo(tmp_path, changes, NOW)
+    path = write_undo(tmp_path, changes, NOW, Place())
     assert path is not None
-    sql = read_undo(path).sql
+    sql = remedy_of(read_undo(path)).sql
     assert sql.index("log_b") < sql.index("log_a")
-    assert write_undo(tmp_path, [Remedy(sentence="", sql="x")], NOW) is None
-    path.write_text("DROP TABLE tasks;", encoding="utf-8")
-    with pytest.raises(FileNotRead):
+    assert write_undo(tmp_path, [Remedy(sentence="", sql="x")], NOW, Place()) is None
+    path.write_text(f"{path.read_text(encoding='utf-8')}DROP TABLE tasks;", encoding="utf-8")
+    with pytest.raises(UndoUnreadable):
         read_undo(path)

@@ -22,8 +22,10 @@ from agentpg.desk.tune.indexing.applying import ApplyOptions, Done, apply
 from agentpg.desk.tune.indexing.copying import CopyOptions, _shares
 from agentpg.desk.tune.indexing.looking import View, look
 from agentpg.desk.tune.indexing.trying import try_proposals
+from agentpg.desk.undo_file import Place
 from agentpg.embedded.binaries import find_binaries
-from agentpg.errors import IndexKept, IndexNotMade, UsageError
+from agentpg.errors import IndexKept, IndexNotMade, IndexTooLarge, UsageError
+from tests.desk.doctor.disk.sample import a_volume, facts
 from tests.desk.tune.busy import KEEPS_STATEMENTS, make_busy
 from tests.servers import PG_BIN, OwnServers
 from tests.waiting import eventually
@@ -129,11 +131,37 @@ def _when(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> Non
 
     write: Callable[..., Path] = vars(applying)["write_undo"]
 
-    def written(home: Path, kind: str, name: str, done: str, statements: list[str]) -> Path:
+    def written(home: Path, place: Place, name: str, done: str, statements: list[str]) -> Path:
         happens()
-        return write(home, kind, name, done, statements)
+        return write(home, place, name, done, statements)
 
     monkeypatch.setattr(applying, "write_undo", written)
+
+
+def test_what_the_disk_has_no_room_for_is_not_built(
+    empty_database: Database, options: ApplyOptions
+) -> None:
+    with connect(empty_database) as connection:
+        connection.execute(
+            b"CREATE TABLE one (id int PRIMARY KEY); CREATE TABLE many (one int REFERENCES one);"
+            b"INSERT INTO one SELECT generate_series(1, 5000);"
+            b"INSERT INTO many SELECT id FROM one; ANALYZE"
+        )
+    [made] = named_actions(look(empty_database, 10), ["many_one_idx"])
+    key, oid = "public.one_pkey", _oid(empty_database, "one_pkey")
+    anew = Action(kind="rebuild", name=key, sql="", oid=oid)
+    for action in (made, anew):
+        small = replace(options, disks=lambda: facts(a_volume(free_bytes=64 * 1024)))
+        with pytest.raises(
+            IndexTooLarge, match=r"takes about \d+ kB in /data, where 64 kB are free"
+        ):
+            _done(empty_database, action, small)
+        assert not (options.home / "undo").exists()
+    # Where nobody knows it is built, and that is said.
+    done = _done(empty_database, anew, replace(options, disks=lambda: facts(places=())))
+    assert (done.unseen, bool(done.needed_bytes)) == ("data_directory", True)
+    done = _done(empty_database, made, replace(options, disks=facts))
+    assert (done.unseen, done.needed_bytes) == ("", None)
 
 
 def test_what_others_build_is_not_taken_for_ours(

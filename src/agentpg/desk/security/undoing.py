@@ -1,4 +1,4 @@
-"""How what was changed is taken back: a file of SQL, written before anything is changed."""
+"""How what the audit has changed is taken back, by a file that is written before."""
 
 from __future__ import annotations
 
@@ -6,38 +6,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from agentpg.desk import undo_file
 from agentpg.desk.doctor.fixing import refusal
-from agentpg.desk.files import create_files
 from agentpg.desk.finding import Remedy
-from agentpg.errors import FileNotRead
+from agentpg.desk.undo_file import Place, UndoFile, odd
 from agentpg.language import N_
 
-_FOLDER = "undo"
 
-_NOT_OURS = N_("it has a statement that no undo has")
-
-
-def write_undo(home: Path, remedies: Sequence[Remedy], now: datetime) -> Path | None:
+def write_undo(home: Path, remedies: Sequence[Remedy], now: datetime, place: Place) -> Path | None:
     """Write what takes them back, the last one first; None where there is nothing to write.
 
     Raises FileNotWritten.
     """
-    steps = [f"{remedy.undo};" for remedy in reversed(remedies) if remedy.undo]
+    steps = tuple(remedy.undo for remedy in reversed(remedies) if remedy.undo)
     if not steps:
         return None
-    text = "\n".join((f"-- What takes back the changes of {now:%Y-%m-%d %H:%M:%S %Z}.", *steps, ""))
-    [path] = create_files(home / _FOLDER, f"security-{now:%Y%m%dT%H%M%S}", {".sql": text})
-    return path
+    file = UndoFile(kind="security", statements=steps, place=place)
+    return undo_file.write_undo(home, file, done="agentpg security audit --fix", now=now)
 
 
-def read_undo(path: Path) -> Remedy:
-    """What a file takes back. Raises FileNotRead, also for what is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileNotRead(getattr(error, "strerror", None) or str(error), path=path) from None
-    lines = [line for line in text.splitlines() if not line.startswith("--")]
-    remedy = Remedy(sentence=N_("Take back what was changed."), sql="\n".join(lines), risk="safe")
-    if not remedy.sql.strip() or refusal(remedy):
-        raise FileNotRead(_NOT_OURS, path=path)
-    return remedy
+def read_undo(path: Path) -> UndoFile:
+    """What a file takes back. Raises FileNotRead, and UndoUnreadable for what is no such file."""
+    file = undo_file.read_undo(path, "security")
+    if not file.statements or refusal(remedy_of(file)):
+        raise odd(path)
+    return file
+
+
+def remedy_of(file: UndoFile) -> Remedy:
+    """Taking it back, as the doctor does what is safe."""
+    sql = "".join(f"{statement};\n" for statement in file.statements)
+    return Remedy(sentence=N_("Take back what was changed."), sql=sql, risk="safe")

@@ -26,26 +26,28 @@ from agentpg.db import (
     server_message,
 )
 from agentpg.desk.check import Unlooked, looked
+from agentpg.desk.doctor.settings.durability import is_about_durability, lowers_durability
 from agentpg.desk.doctor.settings.facts import Facts, Server, Setting
 from agentpg.desk.doctor.settings.looking import look_at_settings
-from agentpg.desk.doctor.settings.proposing import (
-    Proposal,
-    is_about_durability,
-    is_server_wide,
-    lowers_durability,
-)
+from agentpg.desk.doctor.settings.proposal import Proposal, is_server_wide, pinned_by
 from agentpg.desk.doctor.settings.units import is_same, shown
 from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.tune.settings_undo import Change, Undo, before, write_undo
+from agentpg.desk.turn import lasting_turn
+from agentpg.desk.undo_file import place_on
 from agentpg.errors import (
     ServerBusy,
     SettingNotProposed,
+    SettingPinned,
     SettingsManaged,
     SettingsNotAllowed,
     SettingsNotApplied,
     UndoElsewhere,
 )
 from agentpg.language import N_
+
+# Two at once could each take the other's values for those from before.
+CHANGE = N_("a change of the server's settings")
 
 # Every process of the server reads the files when it is told to, within moments.
 _PATIENCE_SECONDS = 10.0
@@ -73,14 +75,19 @@ class Applied:
 
 
 def choose(proposals: Sequence[Proposal], names: Sequence[str]) -> tuple[Proposal, ...]:
-    """Those that are named, or all but what must be. Raises SettingNotProposed."""
+    """Those that are named, or all but what must be and what can't be set.
+
+    Raises SettingNotProposed and SettingPinned.
+    """
     known = {one.label: one for one in proposals}
     for name in names:
         if name not in known:
             raise SettingNotProposed(name=name)
+        if known[name].pinned:
+            raise SettingPinned(known[name].pinned, name=name)
     if names:
         return tuple(known[name] for name in dict.fromkeys(names))
-    return tuple(one for one in proposals if not one.asked)
+    return tuple(one for one in proposals if not one.asked and not one.pinned)
 
 
 def changes_of(proposals: Sequence[Proposal]) -> tuple[Change, ...]:
@@ -99,14 +106,19 @@ class Applier:
     def apply(self, changes: Sequence[Change]) -> Applied:
         """Make these changes, and see that they hold.
 
-        Raises SettingsManaged and SettingsNotAllowed before anything is written, FileNotWritten
-        where the way back can't be kept, and SettingsNotApplied.
+        Raises SettingPinned, SettingsManaged, SettingsNotAllowed and WorkUnderWay before anything
+        is written, FileNotWritten where the way back can't be kept, and SettingsNotApplied.
         """
-        facts = look_at_settings(self._database)
+        _require_free(look_at_settings(self._database), changes)
+        return self._apply(changes)
+
+    def _apply(self, changes: Sequence[Change]) -> Applied:
         with (
             driver_errors(self._database.target()),
+            lasting_turn(self._database, CHANGE),
             connect(self._database, "agentpg tune") as connection,
         ):
+            facts = look_at_settings(self._database)
             self._require_rights(connection, facts, changes)
             self._require_libraries(connection, changes)
             undo = self._undo(connection, facts, changes)
@@ -123,11 +135,12 @@ class Applier:
             driver_errors(self._database.target()),
             connect(self._database, "agentpg tune") as connection,
         ):
-            system = self._system(connection)
+            system = place_on(self._database, connection).system
         if undo.system and system and undo.system != system:
             raise UndoElsewhere(path=path, target=self._database.target())
         left = tuple(one.label for one in undo.changes if _is_weaker(one))
-        applied = self.apply([one for one in undo.changes if not _is_weaker(one)])
+        # What the server's start gives is taken out of the file all the same.
+        applied = self._apply([one for one in undo.changes if not _is_weaker(one)])
         return Applied(outcomes=applied.outcomes, undo=applied.undo, left=left)
 
     def _require_rights(
@@ -197,7 +210,8 @@ class Applier:
         for role in {one.role for one in changes if one.role}:
             rows = self._ask(connection, "read_of_role", role=role)
             of_roles |= {(role, name): value for name, value in rows}
-        return Undo(system=self._system(connection), changes=before(changes, automatic, of_roles))
+        system = place_on(self._database, connection).system
+        return Undo(system=system, changes=before(changes, automatic, of_roles))
 
     def _automatic(
         self, connection: Connection[Any], facts: Facts, names: list[str]
@@ -212,10 +226,6 @@ class Applier:
                 if one.file.endswith("postgresql.auto.conf")
             }
         return dict(rows)
-
-    def _system(self, connection: Connection[Any]) -> str:
-        found = looked(lambda: self._ask(connection, "read_system"))
-        return "" if isinstance(found, Unlooked) else str(found[0][0])
 
     def _ask(self, connection: Connection[Any], name: str, **values: object) -> list[Any]:
         """What a statement gives, which calls nothing but the server's own functions."""
@@ -260,6 +270,14 @@ class Applier:
             if all(one.state != "not seen" for one in outcomes) or time.monotonic() > end:
                 return outcomes
             time.sleep(_POLL_SECONDS)
+
+
+def _require_free(facts: Facts, changes: Sequence[Change]) -> None:
+    """Raises SettingPinned for what the server's start gives."""
+    for change in changes:
+        one = None if change.role else facts.setting(change.name)
+        if one is not None and change.value_sql is not None and pinned_by(one):
+            raise SettingPinned(pinned_by(one), name=change.name)
 
 
 def _outcome(change: Change, facts: Facts) -> Outcome:

@@ -1,37 +1,28 @@
-"""The file that takes a change of settings back: SQL, for agentpg and for psql.
-
-It has a line for each setting that brings back exactly what was set before, in the server's own
-file or for a role, and what was not set is reset. It is written before anything is changed.
+"""What takes a change of settings back: for each exactly what was set before, in the server's own
+file or for a role; what was not set is reset.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from agentpg.db import identifier, literal
-from agentpg.errors import FileNotRead, FileNotWritten, UndoUnreadable
-from agentpg.language import N_
+from agentpg.desk import undo_file
+from agentpg.desk.undo_file import Place, UndoFile
 
-FOLDER = Path("undo")
-
-_HEAD = "-- agentpg: undo of settings; server "
-_HOW = "-- agentpg tune settings --undo FILE, or psql -f FILE as a superuser"
-_RELOAD = "SELECT pg_catalog.pg_reload_conf();"
+_RELOAD = "SELECT pg_catalog.pg_reload_conf()"
 
 _NAME = r'"(?:[^"]|"")+"(?:\."(?:[^"]|"")+")*'
 _TEXT = r"E?'(?:[^']|'')*'"
 # Names and values may have line breaks in them.
 _STATEMENT = re.compile(
     rf"ALTER (?:SYSTEM|ROLE (?P<role>{_NAME})) "
-    rf"(?:SET (?P<set>{_NAME}) = (?P<value>{_TEXT}(?:, {_TEXT})*)|RESET (?P<reset>{_NAME}));\n"
+    rf"(?:SET (?P<set>{_NAME}) = (?P<value>{_TEXT}(?:, {_TEXT})*)|RESET (?P<reset>{_NAME}))"
 )
-_PASSED_OVER = re.compile(rf"--[^\n]*\n|{re.escape(_RELOAD)}\n|\s+")
 _PART = re.compile(r'"((?:[^"]|"")+)"')
 
 
@@ -91,60 +82,34 @@ def before(
 
 
 def write_undo(home: Path, undo: Undo, target: str, now: datetime) -> Path:
-    """Write it into the folder `undo` of the home, for this account alone. Raises
-    FileNotWritten."""
-    folder = home / FOLDER
-    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = folder / f"settings-{stamp}-{secrets.token_hex(2)}.sql"
-    lines = [
-        f"{_HEAD}{undo.system or '-'}",
-        f"-- {now.isoformat()}, {' '.join(target.split())}",
-        _HOW,
-    ]
-    lines += [change.sql for change in undo.changes]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write("\n".join([*lines, _RELOAD, ""]).encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise FileNotWritten(error.strerror or str(error), path=path) from None
-    return path
+    """Write it into the folder `undo` of the home. Raises FileNotWritten."""
+    statements = [change.sql.removesuffix(";") for change in undo.changes]
+    file = UndoFile(
+        kind="settings",
+        statements=(*statements, _RELOAD),
+        # Settings are the whole server's.
+        place=Place(system=undo.system),
+    )
+    return undo_file.write_undo(home, file, done=target, now=now)
 
 
 def read_undo(path: Path) -> Undo:
     """What a file takes back. Raises FileNotRead, and UndoUnreadable where a line is none that we
     would have written: nothing else is run."""
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise FileNotRead(error.strerror or str(error), path=path) from None
-    except UnicodeDecodeError:
-        raise UndoUnreadable(N_("it was not written by agentpg"), path=path) from None
-    head, _, rest = text.partition("\n")
-    if not head.startswith(_HEAD):
-        raise UndoUnreadable(N_("it was not written by agentpg"), path=path)
-    system = head.removeprefix(_HEAD).strip()
-    return Undo(system="" if system == "-" else system, changes=tuple(_changes(rest, path)))
+    file = undo_file.read_undo(path, "settings")
+    changes = (_change(one, path) for one in file.statements if one != _RELOAD)
+    return Undo(system=file.place.system, changes=tuple(changes))
 
 
-def _changes(text: str, path: Path) -> Iterator[Change]:
-    text, at = f"{text.rstrip()}\n", 0
-    while at < len(text):
-        passed = _PASSED_OVER.match(text, at)
-        if passed is not None:
-            at = passed.end()
-            continue
-        found = _STATEMENT.match(text, at)
-        if found is None:
-            raise UndoUnreadable(N_("a line is not one that agentpg writes"), path=path)
-        at = found.end()
-        yield Change(
-            name=_bare(found["set"] or found["reset"]),
-            value_sql=found["value"],
-            role=_bare(found["role"]) if found["role"] else "",
-        )
+def _change(statement: str, path: Path) -> Change:
+    found = _STATEMENT.fullmatch(statement)
+    if found is None:
+        raise undo_file.odd(path)
+    return Change(
+        name=_bare(found["set"] or found["reset"]),
+        value_sql=found["value"],
+        role=_bare(found["role"]) if found["role"] else "",
+    )
 
 
 def _value_sql(name: str, value: str) -> str:

@@ -79,6 +79,22 @@ def test_the_file_system_is_the_one_of_the_wal(roots: Roots, tmp_path: Path) -> 
     assert _read(roots).volume_bytes == 0
 
 
+def test_the_kind_of_the_file_system_is_that_of_the_nearest_mount(
+    roots: Roots, tmp_path: Path
+) -> None:
+    data = tmp_path / "a disk" / "data"
+    data.mkdir(parents=True)
+    (roots.proc / str(os.getpid()) / "cwd").symlink_to(data)
+    mount = str(tmp_path / "a disk").replace(" ", "\\040")
+    lines = (
+        "20 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+        f"30 20 0:40 / {mount} rw - ext4 /dev/sdb1 rw",
+        f"31 20 0:41 / {mount} rw shared:2 master:1 - zfs tank/pg rw",
+    )
+    _write(roots.proc, {"self/mountinfo": "\n".join(lines)})
+    assert _read(roots).file_system == "zfs"
+
+
 def test_a_control_group_may_have_less_and_so_may_those_above_it(roots: Roots) -> None:
     groups = roots.sys / "fs/cgroup"
     _write(

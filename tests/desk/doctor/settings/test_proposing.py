@@ -10,6 +10,7 @@ import pytest
 
 from agentpg.desk.check import Unlooked
 from agentpg.desk.doctor.settings import units
+from agentpg.desk.doctor.settings.durability import lowers_durability
 from agentpg.desk.doctor.settings.facts import (
     Checkpoints,
     Facts,
@@ -20,9 +21,13 @@ from agentpg.desk.doctor.settings.facts import (
     Written,
 )
 from agentpg.desk.doctor.settings.findings import CHECKS, find
+from agentpg.desk.doctor.settings.looking import Given, refuse_beyond
 from agentpg.desk.doctor.settings.machine import ELSEWHERE
 from agentpg.desk.doctor.settings.policy import Policy
-from agentpg.desk.doctor.settings.proposing import Proposal, lowers_durability, propose
+from agentpg.desk.doctor.settings.proposal import Proposal
+from agentpg.desk.doctor.settings.proposing import propose
+from agentpg.desk.tune.settings_applying import choose
+from agentpg.errors import MachineTooSmall, SettingPinned
 
 pytestmark = pytest.mark.without_server
 
@@ -85,6 +90,7 @@ def facts(changed: dict[str, str] | None = None, **other: Any) -> Facts:
         data_folder=None,
         has_statements=True,
         slots=1,
+        sessions=20,
         temp_bytes=0,
         asked_at=datetime(2026, 3, 1, tzinfo=UTC),
     )
@@ -166,6 +172,73 @@ def test_wal_for_five_minutes_as_far_as_the_disk_allows() -> None:
     # Nine checkpoints say nothing.
     few = Checkpoints(timed=0, requested=9, seconds=3600.0)
     assert "max_wal_size" not in proposed(facts(checkpoints=few))
+
+
+def test_wal_has_to_fit_into_what_is_free() -> None:
+    forced = Checkpoints(timed=4, requested=6, seconds=3600.0)
+    fast = Written(written=3600 * 32 * 1024**2, seconds=3600.0)
+    nearly_full = Machine(volume_bytes=100 * _GIB, free_bytes=3 * _GIB)
+    found = facts(
+        {"max_slot_wal_keep_size": "-1"}, checkpoints=forced, wal=fast, machine=nearly_full
+    )
+    # A gigabyte is there already, and half of the rest is for others.
+    assert proposed(found)["max_wal_size"].proposed == "2560MB"
+    assert proposed(found)["max_slot_wal_keep_size"].proposed == "1536MB"
+
+
+def test_sessions_that_are_open_or_reserved_stay_possible() -> None:
+    server = facts().server
+    assert isinstance(server, Server)
+    many = facts({"max_connections": "9000"}, server=replace(server, sessions=400))
+    assert isinstance(many.settings, dict)
+    reserved = {
+        "superuser_reserved_connections": a_setting("superuser_reserved_connections", "3", ""),
+        "reserved_connections": a_setting("reserved_connections", "95", ""),
+    }
+    found = replace(many, settings={**many.settings, **reserved})
+    # Twice 400, a pool of 10, and 98 reserved; the memory alone would allow 250.
+    assert proposed(found)["max_connections"].proposed == "910"
+    # Where they need what there is, nothing is lowered.
+    least = {"max_connections": "300", "work_mem": str(512 * 1024)}
+    assert "max_connections" not in proposed(facts(least, server=replace(server, sessions=200)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "asked"),
+    [("ext4", "critical", False), ("zfs", "warning", True), (None, "warning", True)],
+)
+def test_full_page_writes_may_be_off_where_no_page_is_half_written(
+    kind: str | None, level: str, asked: bool
+) -> None:
+    found = facts(kernel=Machine(file_system=kind))
+    assert isinstance(found.settings, dict)
+    off = {**found.settings, "full_page_writes": a_setting("full_page_writes", "off", "")}
+    one = proposed(replace(found, settings=off))["full_page_writes"]
+    assert (one.level, one.asked) == (level, asked)
+
+
+def test_more_than_the_machine_has_is_not_believed() -> None:
+    small = facts(kernel=Machine(ram_bytes=4 * _GIB, cpus=2))
+    refuse_beyond(small, Given(ram_bytes=int(4.2 * _GIB), cpus=2))
+    refuse_beyond(facts(kernel=ELSEWHERE), Given(ram_bytes=64 * _GIB, cpus=64))
+    for given in (Given(ram_bytes=64 * _GIB), Given(cpus=3)):
+        with pytest.raises(MachineTooSmall):
+            refuse_beyond(small, given)
+
+
+@pytest.mark.parametrize("source", ["command line", "environment variable"])
+def test_what_the_start_gives_is_not_set(source: str) -> None:
+    found = facts({"random_page_cost": "4"})
+    assert isinstance(found.settings, dict)
+    pinned = replace(found.settings["random_page_cost"], source=source)
+    found = replace(found, settings={**found.settings, "random_page_cost": pinned})
+    one = proposed(found)["random_page_cost"]
+    assert one.pinned
+    assert choose([one], []) == ()
+    with pytest.raises(SettingPinned):
+        choose([one], ["random_page_cost"])
+    [finding] = [one for one in find(found, Policy()) if one.code == "G09"]
+    assert [(remedy.sql, remedy.command) for remedy in finding.remedies] == [("", "")]
 
 
 def test_what_might_keep_the_server_from_starting_is_asked_for() -> None:

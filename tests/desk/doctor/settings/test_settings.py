@@ -3,8 +3,10 @@ way back, and refused where it would harm."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,28 @@ from agentpg.db import Database, connect
 from agentpg.desk.doctor.settings.findings import find
 from agentpg.desk.doctor.settings.looking import Given, look_at_settings
 from agentpg.desk.doctor.settings.policy import Policy
-from agentpg.desk.doctor.settings.proposing import Proposal, propose
+from agentpg.desk.doctor.settings.proposal import Proposal
+from agentpg.desk.doctor.settings.proposing import propose
 from agentpg.desk.finding import Finding
-from agentpg.desk.tune.settings_applying import Applier, changes_of, choose
+from agentpg.desk.tune.settings_applying import CHANGE, Applier, changes_of, choose
 from agentpg.desk.tune.settings_undo import Change, Undo, read_undo
+from agentpg.desk.turn import lasting_turn
 from agentpg.embedded import EmbeddedServer
+from agentpg.embedded.account import choose_account
+from agentpg.embedded.binaries import binaries_for, find_binaries
+from agentpg.embedded.postmaster import wait_until_ready
 from agentpg.errors import (
     FileNotRead,
     SettingNotProposed,
+    SettingPinned,
     SettingsNotAllowed,
     SettingsNotApplied,
     UndoElsewhere,
     UndoUnreadable,
+    WorkUnderWay,
 )
-from tests.servers import Mould, OwnServers, Reaper
+from tests.pgbouncer import PROGRAM, pgbouncer
+from tests.servers import PG_BIN, Mould, OwnServers, Reaper
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("settings")
@@ -225,6 +235,57 @@ def test_what_is_applied_holds_and_can_be_taken_back(database: Database, tmp_pat
     assert set(named) <= set(after)
     assert bad(database) == []
     reload(database, "ALTER SYSTEM RESET ALL")
+
+
+@contextmanager
+def started_with(server: EmbeddedServer, *options: str) -> Iterator[None]:
+    """The same server with options on its command line, and without them afterwards."""
+    server.stop()
+    data = server.status().data
+    account = choose_account(data)
+    binaries = binaries_for(account, find_binaries(PG_BIN))
+    with (
+        Path(os.devnull).open("wb") as nothing,
+        account.reach(data.parent) as (place, fds),
+    ):
+        command: list[str | Path] = [binaries.tool("postgres"), "-D", f"{place}/{data.name}"]
+        # The folder of its socket went with the server before.
+        command += [*options, "-c", "unix_socket_directories="]
+        pid = account.detach(command, nothing.fileno(), fds)
+    assert wait_until_ready(pid, data, timedelta(seconds=30))
+    try:
+        yield
+    finally:
+        server.stop()
+        server.start()
+
+
+def test_what_the_command_line_gives_is_not_said_to_be_set(
+    server: EmbeddedServer, database: Database, tmp_path: Path
+) -> None:
+    change = Change(name="random_page_cost", value_sql="'1.1'")
+    with started_with(server, "-c", "random_page_cost=3.5"):
+        one = proposals(database)["random_page_cost"]
+        assert "command line" in one.pinned
+        with pytest.raises(SettingPinned, match="random_page_cost can't be set"):
+            Applier(database, tmp_path).apply([change])
+    assert not (tmp_path / "undo").exists()
+    assert not proposals(database)["random_page_cost"].pinned
+
+
+def test_of_two_that_change_settings_at_once_one_waits(database: Database, tmp_path: Path) -> None:
+    change = Change(name="track_io_timing", value_sql="'on'")
+    with lasting_turn(database, CHANGE), pytest.raises(WorkUnderWay):
+        Applier(database, tmp_path).apply([change])
+    if PROGRAM is not None:
+        # The process of the server that a pooler lends is kept by the transaction alone.
+        with (
+            pgbouncer(database) as pooler,
+            lasting_turn(pooler.database, CHANGE),
+            pytest.raises(WorkUnderWay),
+        ):
+            Applier(database, tmp_path).apply([change])
+    assert not (tmp_path / "undo").exists()
 
 
 def test_all_are_taken_back_where_one_is_refused(database: Database, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ is taken for free: after a crash the statistics know of no row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,11 +37,34 @@ class Room:
         return self.free_bytes is not None and self.free_bytes >= self.needed_bytes
 
 
+# What is written: its file system, None where that can't be seen, the place's name, how much.
+Taker = tuple[Volume | None, str, int]
+
+
 def rooms(facts: Facts, table: Table) -> tuple[Room, ...]:
     """The room on each file system that takes part."""
+    return rooms_of(_takers(facts, table))
+
+
+def rooms_of_build(
+    facts: Facts, index_bytes: int, folder: str, sort_folder: str
+) -> tuple[Room, ...]:
+    """The room that building an index takes, beside what is there: the index in the folder of its
+    tablespace, its entries once more while they are sorted, and all of it in the WAL."""
+    return rooms_of(
+        (
+            _space(facts, folder, int(index_bytes * _WRITE_FACTOR)),
+            _space(facts, sort_folder, index_bytes),
+            (facts.volume("wal"), "pg_wal", index_bytes),
+        )
+    )
+
+
+def rooms_of(takers: Iterable[Taker]) -> tuple[Room, ...]:
+    """What is written, by file system."""
     needed: dict[str, int] = {}
     free: dict[str, int | None] = {}
-    for volume, named, taken in _takers(facts, table):
+    for volume, named, taken in takers:
         place = named if volume is None else volume.mount
         needed[place] = needed.get(place, 0) + taken
         free[place] = None if volume is None else volume.free_bytes
@@ -98,17 +121,16 @@ def _with_sharers(room: Room, found: Sequence[Room]) -> Room:
     return replace(room, needed_bytes=sum(near))
 
 
-def _takers(facts: Facts, table: Table) -> Iterator[tuple[Volume | None, str, int]]:
-    """What is written: its file system, the place's name, and how much."""
-
-    def space(folder: str, taken: int) -> tuple[Volume | None, str, int]:
-        return volume_of_space(facts, folder), folder or "data_directory", taken
-
-    yield space(table.folder, int(rows_bytes(table) * _WRITE_FACTOR))
+def _takers(facts: Facts, table: Table) -> Iterator[Taker]:
+    yield _space(facts, table.folder, int(rows_bytes(table) * _WRITE_FACTOR))
     for folder, taken in (table.indexes_in or {table.folder: table.index_bytes}).items():
-        yield space(folder, int(taken * _WRITE_FACTOR))
-    yield space(table.sort_folder, _sort_bytes(table))
+        yield _space(facts, folder, int(taken * _WRITE_FACTOR))
+    yield _space(facts, table.sort_folder, _sort_bytes(table))
     yield facts.volume("wal"), "pg_wal", _wal_bytes(table)
+
+
+def _space(facts: Facts, folder: str, taken: int) -> Taker:
+    return volume_of_space(facts, folder), folder or "data_directory", taken
 
 
 def _sort_bytes(table: Table) -> int:

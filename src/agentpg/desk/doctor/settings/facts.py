@@ -14,7 +14,8 @@ DiskKind = Literal["ssd", "hdd"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """What the server says of itself, and what the role may see and do there."""
+    """What the server says of itself, and what the role may see and do there; `sessions` are those
+    that are open in all databases."""
 
     role: str
     database: str
@@ -28,6 +29,7 @@ class Server:
     data_folder: str | None
     has_statements: bool
     slots: int
+    sessions: int
     temp_bytes: int
     asked_at: datetime
 
@@ -112,7 +114,8 @@ class Own:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What the server may use: memory and processors within its control group, the kind of disk,
-    None where not known; `volume_bytes` is the size of the file system of its WAL.
+    None where not known; `volume_bytes` and `free_bytes` are those of the file system of its WAL,
+    and `file_system` is the kind of that of its data, such as ext4.
 
     `huge_pages` is the kernel's word for transparent ones, `overcommit` its mode of promising
     memory, 0 to 2.
@@ -122,6 +125,8 @@ class Machine:
     cpus: int | None = None
     disk: DiskKind | None = None
     volume_bytes: int | None = None
+    free_bytes: int | None = None
+    file_system: str | None = None
     is_limited: bool = False
     huge_pages: str | None = None
     overcommit: int | None = None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from agentpg.desk.check import Say, Unlooked, size
 from agentpg.desk.doctor.settings.facts import Facts
 from agentpg.desk.doctor.settings.policy import Policy
-from agentpg.desk.doctor.settings.proposing import (
-    propose,
-    requested_share,
-)
+from agentpg.desk.doctor.settings.proposing import propose
+from agentpg.desk.doctor.settings.proposing_writing import requested_share
 from agentpg.desk.doctor.settings.saying import (
+    TELL_DISK,
     TELL_MACHINE,
     Said,
     SettingsCheck,
@@ -80,7 +79,7 @@ def _disk(say: Say, facts: Facts, policy: Policy) -> Said:
         return (say.unknown(machine, TELL_MACHINE),)
     if machine.disk is None:
         text = N_("{subject} is {now}, for a disk that turns; what kind it has is not known")
-        return (say("info", text, one.name, (TELL_MACHINE,), now=one.value),)
+        return (say("info", text, one.name, (TELL_DISK,), now=one.value),)
     return of_topic(say, facts, policy, "disk", well)
 
 

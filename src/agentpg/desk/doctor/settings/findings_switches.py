@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked
+from agentpg.desk.doctor.settings.durability import lowers_durability
 from agentpg.desk.doctor.settings.facts import Facts, Own
 from agentpg.desk.doctor.settings.policy import Policy
-from agentpg.desk.doctor.settings.proposing import (
-    lowers_durability,
-)
 from agentpg.desk.doctor.settings.saying import (
     Said,
     SettingsCheck,
@@ -77,8 +75,9 @@ SWITCH_CHECKS = (
         title=N_("Whether what is committed is kept"),
         levels=("info", "warning", "critical"),
         threshold=N_(
-            "synchronous_commit off (for a role: info) / fsync or full_page_writes off, "
-            "zero_damaged_pages or ignore_checksum_failure on"
+            "synchronous_commit off (for a role: info), full_page_writes off where the file system "
+            "is ZFS or not known / fsync or else full_page_writes off, zero_damaged_pages or "
+            "ignore_checksum_failure on"
         ),
         contact="dba",
         cause=N_("somebody has switched it for speed, or to save a damaged table"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agentpg.db import Database, Statements
-from agentpg.desk.check import Unlooked, looked
+from agentpg.desk.check import Unlooked, looked, size
 from agentpg.desk.doctor.settings.facts import (
     Checkpoints,
     DiskKind,
@@ -23,8 +23,12 @@ from agentpg.desk.doctor.settings.facts import (
 )
 from agentpg.desk.doctor.settings.machine import ELSEWHERE, read_machine
 from agentpg.desk.monitor.reading import Reader, reading
+from agentpg.errors import MachineTooSmall
 
 T = TypeVar("T")
+
+# The kernel keeps some of the memory that a machine is sold with.
+_ABOUT = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,20 @@ def look_at_settings(database: Database, given: Given | None = None) -> Facts:
     """Look at everything. Raises DatabaseUnavailable; what else can't be looked at is Unlooked."""
     with reading(database, "agentpg doctor") as reader:
         return _Look(database, reader, given or Given()).facts()
+
+
+def refuse_beyond(facts: Facts, given: Given) -> None:
+    """Raises MachineTooSmall where the machine is seen, and has less than is said of it."""
+    seen = facts.kernel
+    if isinstance(seen, Unlooked):
+        return
+    pairs = (
+        (seen.ram_bytes, given.ram_bytes, size),
+        (seen.cpus, given.cpus, lambda number: f"{number:.0f}"),
+    )
+    for has, said, shown in pairs:
+        if has is not None and said is not None and said > has * _ABOUT:
+            raise MachineTooSmall(has=shown(has), said=shown(said))
 
 
 class _Look:

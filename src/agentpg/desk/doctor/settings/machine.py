@@ -19,6 +19,9 @@ ELSEWHERE = Unlooked(N_("the server's machine can't be seen from here"))
 # Disks of a virtual machine say that they turn, whatever they are.
 _VIRTUAL = re.compile(r"(vd|xvd)[a-z]")
 
+# So the kernel writes what is no plain letter in the name of a mount.
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
 
 @dataclass(frozen=True, slots=True)
 class Roots:
@@ -40,12 +43,15 @@ def read_machine(process: int, data: Path | None, roots: Roots | None = None) ->
     ram, cpus = _memory(roots), _processors(process)
     most_ram, most_cpus = _limits(own, roots)
     folder = _folder(own, data)
+    # Often a link to a smaller file system, and full it stops the server.
+    volume, free = _volume(None if folder is None else folder / "pg_wal")
     return Machine(
         ram_bytes=_least(ram, most_ram),
         cpus=_least(cpus, most_cpus),
         disk=_disk(folder, roots),
-        # Often a link to a smaller file system, and full it stops the server.
-        volume_bytes=_volume(None if folder is None else folder / "pg_wal"),
+        volume_bytes=volume,
+        free_bytes=free,
+        file_system=_file_system(folder, roots),
         is_limited=most_ram is not None and (ram is None or most_ram < ram),
         huge_pages=_huge_pages(roots),
         overcommit=_number(roots.proc / "sys/vm/overcommit_memory"),
@@ -138,14 +144,34 @@ def _disk(folder: Path | None, roots: Roots) -> DiskKind | None:
     return None
 
 
-def _volume(folder: Path | None) -> int | None:
+def _volume(folder: Path | None) -> tuple[int | None, int | None]:
+    """The size of its file system, and what is free there."""
     if folder is None:
-        return None
+        return None, None
     try:
         there = os.statvfs(folder)
     except OSError:
+        return None, None
+    return there.f_frsize * there.f_blocks, there.f_frsize * there.f_bavail
+
+
+def _file_system(folder: Path | None, roots: Roots) -> str | None:
+    """The kind of the file system on which a folder lies, by the mount that is nearest above."""
+    try:
+        there = None if folder is None else folder.resolve(strict=True)
+    except OSError:
         return None
-    return there.f_frsize * there.f_blocks
+    if there is None:
+        return None
+    mounts: list[tuple[int, str]] = []
+    for line in _text(roots.proc / "self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        # Of two on the same folder the later hides the earlier.
+        point = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), before.split()[4]))
+        if there.is_relative_to(point):
+            mounts.append((len(point.parts), after.split()[0]))
+    deepest = max((depth for depth, _ in mounts), default=0)
+    return next((kind for depth, kind in reversed(mounts) if depth == deepest), None)
 
 
 def _huge_pages(roots: Roots) -> str | None:

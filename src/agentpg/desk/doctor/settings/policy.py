@@ -39,6 +39,10 @@ class Policy:
     # Sorts that went to disk, since the statistics began, before more is worth it.
     spilled_bytes: int = 100 * _MIB
 
+    # As many again as are open now, and what one more program's pool opens (pool_size).
+    sessions_times: int = 2
+    pool: int = 10
+
     # Checkpoints that the WAL forces write pages anew again and again.
     requested_warning: float = 0.3
     checkpoints_least: int = 10
@@ -46,6 +50,8 @@ class Policy:
     checkpoint_time: timedelta = timedelta(minutes=5)
     # WAL must not fill the disk.
     wal_of_volume: float = 0.2
+    # Of what is free now, for what it may grow by: others write there as well.
+    wal_of_free: float = 0.5
     completion: float = 0.9
 
     slot_of_volume: float = 0.1

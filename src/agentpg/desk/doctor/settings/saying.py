@@ -9,7 +9,8 @@ from typing import Any
 from agentpg.desk.check import Check, Say, Unlooked
 from agentpg.desk.doctor.settings.facts import Facts
 from agentpg.desk.doctor.settings.policy import Policy
-from agentpg.desk.doctor.settings.proposing import Proposal, Topic, propose
+from agentpg.desk.doctor.settings.proposal import Proposal, Topic
+from agentpg.desk.doctor.settings.proposing import propose
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.language import N_
 
@@ -18,6 +19,10 @@ Said = tuple[Finding, ...]
 TELL_MACHINE = Remedy(
     sentence=N_("Say what the server's machine has, or run it there."),
     command="agentpg tune settings --ram 16GiB --cpus 4 --disk ssd",
+)
+
+TELL_DISK = Remedy(
+    sentence=N_("Say what the server's disk is."), command="agentpg tune settings --disk ssd"
 )
 
 _SENTENCE = N_("{subject} is {now}, and should be {proposed}: {because}")
@@ -72,7 +77,7 @@ def _better(say: Say, proposals: Sequence[Proposal]) -> Finding:
             Remedy(
                 sentence=N_("See the reasons, and set what fits."),
                 command="agentpg tune settings",
-                sql="; ".join(one.sql for one in proposals),
+                sql="; ".join(one.sql for one in proposals if not one.pinned),
             ),
         ),
         number=len(proposals),
@@ -101,6 +106,12 @@ def _proposed(say: Say, one: Proposal) -> Finding:
 
 
 def _apply(one: Proposal) -> Remedy:
+    if one.pinned:
+        return Remedy(
+            sentence=N_(
+                "Change it there, and restart the server: ALTER SYSTEM does not win over it."
+            )
+        )
     sentence, sql = N_("Set it; no restart is needed."), f"{one.sql}; SELECT pg_reload_conf()"
     if one.restart:
         sentence, sql = N_("Set it; it holds from the next restart on."), one.sql

@@ -28,23 +28,30 @@ from agentpg.db import (
     server_message,
 )
 from agentpg.desk.backup.sessions import be_undisturbed
+from agentpg.desk.check import size
+from agentpg.desk.doctor.disk.facts import Facts as Disks
+from agentpg.desk.doctor.disk.rewriting import lacking, rooms_of_build
 from agentpg.desk.doctor.indexes.findings_worn import is_left_of
 from agentpg.desk.tune.indexing.actions import Action
 from agentpg.desk.tune.indexing.undoing import built_concurrently, write_undo
 from agentpg.desk.tune.indexing.workload import Statement
 from agentpg.desk.tune.plans.reading import Question, plan_on
 from agentpg.desk.turn import UNDISTURBED, turn
+from agentpg.desk.undo_file import Place, place_on
 from agentpg.errors import (
     AgentpgError,
     IndexKept,
     IndexLeft,
     IndexNotFound,
     IndexNotMade,
+    IndexTooLarge,
     VacuumThroughPooler,
 )
 from agentpg.language import N_
 
 _SQL = Statements("indexing", "")
+# How a session that rewrites tables waits and sorts.
+_SESSION = Statements("vacuum", "")
 
 _CHANGED = N_("it is another index by now")
 _NEEDED = N_("something stands on it by now")
@@ -64,6 +71,7 @@ class Done:
     """What became of an action: the file that undoes it, sizes, and who uses a new index.
 
     `used_by` of `statements` have it in their plans now; both None where that is not known.
+    `unseen` is a place of which nobody knew whether it had room for `needed_bytes`.
     """
 
     action: Action
@@ -72,18 +80,22 @@ class Done:
     after_bytes: int | None = None
     used_by: int | None = None
     statements: int | None = None
+    unseen: str = ""
+    needed_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
     """Where files that undo go, and how long to wait for a lock or an older transaction.
 
-    `clearing_timeout` is how long to wait for removing what a failed try has left.
+    `clearing_timeout` is how long to wait for removing what a failed try has left. `disks` looks at
+    the server's disks before each build; None where nobody looks.
     """
 
     home: Path
     lock_timeout: timedelta = timedelta(seconds=30)
     clearing_timeout: timedelta = timedelta(minutes=2)
+    disks: Callable[[], Disks] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,15 @@ class _Index:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """About what building an index writes, and in which folders of tablespaces."""
+
+    index_bytes: int
+    folder: str
+    sort_folder: str
+
+
 def apply(
     database: Database,
     actions: Sequence[Action],
@@ -110,8 +131,8 @@ def apply(
 ) -> None:
     """Do one after the other, and tell what became of each; the first that fails ends it.
 
-    Raises IndexNotMade, IndexLeft, IndexKept, IndexNotFound, FileNotWritten, WorkUnderWay beside
-    a backup, VacuumThroughPooler, and the errors of the database.
+    Raises IndexNotMade, IndexLeft, IndexKept, IndexNotFound, IndexTooLarge, FileNotWritten,
+    WorkUnderWay beside a backup, VacuumThroughPooler, and the errors of the database.
     """
     with (
         driver_errors(database.target()),
@@ -120,19 +141,24 @@ def apply(
         if lasting(connection) == "transaction":
             # It keeps neither the lock nor the time limits.
             raise VacuumThroughPooler(target=database.target())
+        place = place_on(database, connection)
         be_undisturbed(connection)
+        connection.execute(_SESSION["sort_beside"])
         with turn(connection, database.schema, UNDISTURBED):
             for action in actions:
                 _wait_at_most(connection, options.lock_timeout)
-                done = _Doing(connection, options, action).do()
+                done = _Doing(connection, options, action, place).do()
                 tell(_with_use(database, done))
 
 
 class _Doing:
     """One action."""
 
-    def __init__(self, connection: Connection[Any], options: ApplyOptions, action: Action) -> None:
+    def __init__(
+        self, connection: Connection[Any], options: ApplyOptions, action: Action, place: Place
+    ) -> None:
         self._connection, self._options, self._action = connection, options, action
+        self._place = place
 
     def do(self) -> Done:
         """Look once more, do it, and see that it is so."""
@@ -147,6 +173,8 @@ class _Doing:
         action, proposal = self._action, self._action.proposal
         if proposal is None or self._found() is not None:
             raise IndexKept(_CHANGED, index=action.name)
+        columns = list(proposal.column_names)
+        room = self._room("create_takes", table=proposal.table, columns=columns)
         undo = self._undo([f"DROP INDEX CONCURRENTLY IF EXISTS {action.name}"])
         with self._cleaned(self._half_made):
             self._connection.execute(proposal.composed("create"), {})
@@ -154,7 +182,7 @@ class _Doing:
         if made is None or not made.is_valid:
             self._clear([action.name], _INVALID)
             raise IndexNotMade(_INVALID, index=action.name)
-        return Done(action=action, undo=undo, after_bytes=made.size_bytes)
+        return Done(action=action, undo=undo, after_bytes=made.size_bytes, **room)
 
     def _half_made(self) -> list[str]:
         """The new index, as far as it came; a valid one was made by somebody else."""
@@ -163,13 +191,37 @@ class _Doing:
 
     def _rebuild(self) -> Done:
         action, index = self._action, self._same()
+        room = self._room("rebuild_takes", oid=index.oid)
         before = self._remains(index)
         with self._cleaned(lambda: [one for one in self._remains(index) if one not in before]):
             self._run("reindex")
         after = self._found()
         if after is None or not after.is_valid:
             raise IndexNotMade(_INVALID, index=action.name)
-        return Done(action=action, before_bytes=index.size_bytes, after_bytes=after.size_bytes)
+        return Done(
+            action=action, before_bytes=index.size_bytes, after_bytes=after.size_bytes, **room
+        )
+
+    def _room(self, statement: str, **values: object) -> dict[str, Any]:
+        """See that the disks have room for it; where that is not known, what is to be said."""
+        if self._options.disks is None:
+            return {}
+        cursor = self._connection.cursor(row_factory=class_row(_Build))
+        [build] = cursor.execute(_SQL[statement], values).fetchall()
+        found = rooms_of_build(
+            self._options.disks(), build.index_bytes, build.folder, build.sort_folder
+        )
+        room = lacking(found)
+        if room is None:
+            return {}
+        if room.free_bytes is None:
+            return {"unseen": room.place, "needed_bytes": room.needed_bytes}
+        raise IndexTooLarge(
+            index=self._action.name,
+            needed=size(room.needed_bytes),
+            free=size(room.free_bytes),
+            mount=room.place,
+        )
 
     def _drop(self) -> Done:
         action, index = self._action, self._same()
@@ -213,8 +265,8 @@ class _Doing:
 
     def _undo(self, statements: Sequence[str]) -> Path:
         action = self._action
-        home = self._options.home
-        return write_undo(home, action.kind, action.name, action.sql, statements)
+        name = f"{action.kind}-{action.name}"
+        return write_undo(self._options.home, self._place, name, action.sql, statements)
 
     @contextmanager
     def _cleaned(self, left: Callable[[], Sequence[str]]) -> Iterator[None]:
@@ -245,7 +297,7 @@ class _Doing:
 def _wait_at_most(connection: Connection[Any], limit: timedelta) -> None:
     # For PostgreSQL 0 is without end.
     milliseconds = max(round(limit / timedelta(milliseconds=1)), 1)
-    connection.execute(_SQL["wait_at_most"], {"limit": f"{milliseconds}ms"})
+    connection.execute(_SESSION["wait_at_most"], {"limit": f"{milliseconds}ms"})
 
 
 def _way_back(index: _Index) -> Iterator[str]:

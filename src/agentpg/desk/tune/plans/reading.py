@@ -33,6 +33,7 @@ from agentpg.db import (
     server_message,
     tuple_row,
 )
+from agentpg.desk.doctor.fixing import statements_in
 from agentpg.desk.redacting import redact
 from agentpg.desk.tune.plans.tree import Plan, TableFact, plan_of
 from agentpg.errors import (
@@ -40,6 +41,7 @@ from agentpg.errors import (
     ParametersMissing,
     PermissionDenied,
     QueryNotFound,
+    SeveralStatements,
     StatementLocked,
     StatementNotPlanned,
     StatementOfOthers,
@@ -55,6 +57,9 @@ _SQL = Statements("plans", "")
 _GENERIC_SINCE = 160000
 
 _NOT_ALLOWED = "42501"
+_SYNTAX = "42601"
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _EXPLAIN = N_("it is no statement that has a plan")
 _RULES = N_("rules of its table make something else of it")
@@ -100,7 +105,8 @@ class Question:
 def read_plan(database: Database, question: Question) -> Plan:
     """The plan of a statement.
 
-    Raises StatementNotPlanned, WriteNotRun, StatementTooSlow, StatementLocked, ParametersMissing,
+    Raises StatementNotPlanned, SeveralStatements, WriteNotRun, StatementTooSlow, StatementLocked,
+    ParametersMissing,
     EffectStays, PermissionDenied, and the errors of the database.
     """
     with (
@@ -170,7 +176,14 @@ def _said(question: Question) -> Iterator[None]:
             raise
         if error.sqlstate == _NOT_ALLOWED:
             raise PermissionDenied(server_message(error)) from None
+        if error.sqlstate == _SYNTAX and (count := _count(question.statement)) > 1:
+            raise SeveralStatements(count=count) from None
         raise StatementNotPlanned(redact(server_message(error))) from None
+
+
+def _count(text: str) -> int:
+    """How many statements there are, where the server took it for none."""
+    return sum(bool(_COMMENT.sub("", one).strip()) for one in statements_in(text))
 
 
 def _prepare(connection: Connection[Any], name: str, statement: str) -> int:
