@@ -183,19 +183,6 @@ LEFT JOIN LATERAL (
 ) AS indexes ON true
 ORDER BY 2 DESC;
 
--- name: measure_table
--- The shares of a table's own pages that are free, and that dead rows take, read from the pages
--- that vacuum has not seen as whole; for superusers and members of pg_stat_scan_tables.
-SELECT approx_free_percent / 100.0, dead_tuple_percent / 100.0
-FROM {extension}.pgstattuple_approx(%(table)s::regclass);
-
--- name: extension_schema
--- Where pgstattuple is.
-SELECT nspname::text
-FROM pg_extension
-JOIN pg_namespace ON pg_namespace.oid = extnamespace
-WHERE extname = 'pgstattuple';
-
 -- name: read_file_numbers
 -- The numbers of the files that this database's catalogue knows.
 SELECT pg_relation_filenode(oid)::bigint

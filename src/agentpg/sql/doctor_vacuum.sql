@@ -330,19 +330,6 @@ LEFT JOIN pg_stats AS s
 GROUP BY large.oid
 ORDER BY 3 DESC;
 
--- name: extension_schema
--- Where pgstattuple is.
-SELECT nspname::text
-FROM pg_extension
-JOIN pg_namespace ON pg_namespace.oid = extnamespace
-WHERE extname = 'pgstattuple';
-
--- name: measure_table
--- The shares of a table's pages that are free, and that dead rows take, read from the pages that
--- vacuum has not seen as whole; for superusers and members of pg_stat_scan_tables.
-SELECT (approx_free_percent + dead_tuple_percent) / 100.0
-FROM {extension}.pgstattuple_approx(%(oid)s::oid::regclass);
-
 -- name: read_sequences
 -- The sequences that end, the ones with the least numbers first: the end is the sequence's own, or
 -- that of the column that it fills.
@@ -446,7 +433,3 @@ WHERE
     AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
 ORDER BY 1, 2
 LIMIT 20;
-
--- name: end_soon
--- End what follows after so long; for this transaction alone.
-SELECT set_config('statement_timeout', %(limit)s, true);

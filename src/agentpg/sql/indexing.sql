@@ -30,13 +30,6 @@ SELECT
 FROM {extension}.pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database());
 
--- name: find_extension
--- Where an extension is in this database; no row where it is not.
-SELECT nspname::text
-FROM pg_extension
-JOIN pg_namespace ON pg_namespace.oid = extnamespace
-WHERE extname = %(name)s;
-
 -- name: read_columns
 -- The columns of these tables with what the statistics know of them, and whether a btree takes
 -- their type; the number of different values is counted from the rows where it is a share.

@@ -54,13 +54,6 @@ FROM pg_class
 JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE format('%%s.%%s', nspname, relname) = ANY(%(names)s::text[]) AND relkind IN ('r', 'p', 'm');
 
--- name: find_statements
--- Where pg_stat_statements is in this database; no row where it is not.
-SELECT nspname::text
-FROM pg_extension
-JOIN pg_namespace ON pg_namespace.oid = extnamespace
-WHERE extname = 'pg_stat_statements';
-
 -- name: read_query
 -- A statement of pg_stat_statements by its number, in this database. Planning may call functions
 -- with the rights of this role: so whose it is is said.

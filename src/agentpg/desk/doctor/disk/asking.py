@@ -30,6 +30,7 @@ from agentpg.desk.doctor.disk.facts import (
 )
 from agentpg.desk.doctor.disk.folders import logs_of
 from agentpg.desk.doctor.disk.policy import Policy
+from agentpg.desk.extensions import measure_table
 from agentpg.desk.monitor.reading import Reader
 
 T = TypeVar("T")
@@ -172,17 +173,14 @@ class Asking:
         """With what pgstattuple says of it, where that is there and the role may ask it."""
 
         def ask() -> Table:
-            [(schema,)] = self._all("extension_schema", tuple_row)
-            statement = self._sql.compose("measure_table", extension=schema)
-            values = {"table": table.name}
-            [(free, dead)] = self._run(statement, tuple_row, values, _LONGEST_MEASURING)
-            return replace(table, free_share=float(free + dead), dead_measured=float(dead))
+            with self._reader.question(_LONGEST_MEASURING) as connection:
+                found = measure_table(connection, table.name)
+            if found is None:
+                return table
+            free, dead = found
+            return replace(table, free_share=free + dead, dead_measured=dead)
 
-        try:
-            measured = looked(ask)
-        except ValueError:
-            # The extension is not there.
-            return table
+        measured = looked(ask)
         return table if isinstance(measured, Unlooked) else measured
 
     def _waiting(self) -> int:

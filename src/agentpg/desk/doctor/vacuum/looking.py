@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence as SequenceOf
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
@@ -27,6 +28,7 @@ from agentpg.desk.doctor.vacuum.facts import (
     Unchecked,
 )
 from agentpg.desk.doctor.vacuum.policy import Policy
+from agentpg.desk.extensions import measure_table
 from agentpg.desk.monitor.reading import Reader, reading
 from agentpg.desk.monitor.sessions import Work
 
@@ -137,13 +139,12 @@ class _Look:
                 measured[table.oid] = replace(table, measured=share)
         return tuple(measured.get(table.oid, table) for table in tables)
 
-    def _measure(self, table: LargeTable, seconds: float) -> float:
-        with self._reader.question() as connection:
-            connection.execute(self._sql["end_soon"], {"limit": f"{max(int(seconds * 1000), 1)}ms"})
-            [(schema,)] = connection.execute(self._sql["extension_schema"]).fetchall()
-            statement = self._sql.compose("measure_table", extension=schema)
-            [(share,)] = connection.execute(statement, {"oid": table.oid}).fetchall()
-            return float(share)
+    def _measure(self, table: LargeTable, seconds: float) -> float | None:
+        # For PostgreSQL 0 is without end.
+        limit = max(timedelta(seconds=seconds), timedelta(milliseconds=1))
+        with self._reader.question(limit) as connection:
+            found = measure_table(connection, table.oid)
+        return None if found is None else sum(found)
 
     def _sequences(self) -> tuple[Sequence, ...]:
         listed = self._reader.rows(

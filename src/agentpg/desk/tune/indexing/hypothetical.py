@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from agentpg.db import Connection, Statements, scalar_row
+from agentpg.desk.extensions import schema_of
 from agentpg.desk.tune.indexing.proposals import Proposal
 from agentpg.desk.tune.plans.reading import Question, plan_on
 from agentpg.errors import AgentpgError
@@ -20,10 +21,10 @@ _PATIENCE = timedelta(seconds=5)
 
 def hypothesize(connection: Connection[Any], proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """The proposals with what the planner would do; as they are, where HypoPG is not there."""
-    found = connection.execute(_SQL["find_extension"], {"name": "hypopg"}).fetchone()
-    if found is None:
+    extension = schema_of(connection, "hypopg")
+    if extension is None:
         return tuple(proposals)
-    asking = _Asking(connection, str(found[0]))
+    asking = _Asking(connection, extension)
     return tuple(asking.ask(one) if one.statements else one for one in proposals)
 
 

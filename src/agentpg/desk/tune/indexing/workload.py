@@ -11,6 +11,7 @@ from typing import Any
 
 from agentpg.db import Connection, ServerError, Statements, class_row, server_message
 from agentpg.desk.check import Unlooked
+from agentpg.desk.extensions import schema_of
 from agentpg.desk.tune.indexing.conditions import Asked, asked_of_tables
 from agentpg.desk.tune.plans.reading import Question, plan_on
 from agentpg.desk.tune.plans.tree import Plan
@@ -75,10 +76,9 @@ class _Row:
 
 def read_workload(connection: Connection[Any], most: int) -> Workload | Unlooked:
     """The statements that took most time, with their plans; or why they can't be had."""
-    found = connection.execute(_SQL["find_extension"], {"name": "pg_stat_statements"}).fetchone()
-    if found is None:
+    extension = schema_of(connection, "pg_stat_statements")
+    if extension is None:
         return _NOT_THERE
-    extension = str(found[0])
     try:
         cursor = connection.cursor(row_factory=class_row(_Row))
         rows = cursor.execute(

@@ -34,6 +34,7 @@ from agentpg.db import (
     tuple_row,
 )
 from agentpg.desk.doctor.fixing import statements_in
+from agentpg.desk.extensions import schema_of
 from agentpg.desk.redacting import redact
 from agentpg.desk.tune.plans.tree import Plan, TableFact, plan_of
 from agentpg.errors import (
@@ -143,10 +144,10 @@ def query_of(database: Database, query_id: int) -> str:
         driver_errors(database.target()),
         connect(database, "agentpg tune explain") as connection,
     ):
-        found = connection.execute(_SQL["find_statements"]).fetchone()
-        if found is None:
+        extension = schema_of(connection, "pg_stat_statements")
+        if extension is None:
             raise StatementsNotKept(N_("it is not in this database"))
-        statement = _SQL.compose("read_query", extension=found[0])
+        statement = _SQL.compose("read_query", extension=extension)
         try:
             row = connection.execute(statement, {"number": query_id}).fetchone()
         except ServerError as error:
