@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from datetime import timedelta
 
 from agentpg.desk.check import Say, Unlooked, amount, by, size
 from agentpg.desk.doctor.disk.facts import Facts, Volume
@@ -106,6 +107,13 @@ def _most_files(facts: Facts, volume: Volume) -> tuple[str, int]:
     return name.partition(" ")[2], close[name]
 
 
+# Growth of an hour may be over in the next: until it has been looked at for six hours it is
+# critical only where four are left. The windows are those of the node-exporter mixin's alerts
+# NodeFilesystemSpaceFillingUp.
+_SURE_AFTER = timedelta(hours=6)
+_TOO_SOON_TO_BE_SURE = timedelta(hours=4)
+
+
 def _when_full(say: Say, facts: Facts, policy: Policy) -> Said:
     if not facts.volumes and "data" in facts.unseen:
         return (say.unknown(Unlooked(facts.unseen["data"]), AS_ROOT),)
@@ -123,7 +131,8 @@ def _forecast_of(say: Say, volume: Volume, facts: Facts, policy: Policy) -> Find
     left = found.full_at - facts.now
     level: Level = "ok"
     if left < policy.forecast_warning:
-        level = "critical" if left < policy.forecast_critical else "warning"
+        sure = found.span >= _SURE_AFTER or left < _TOO_SOON_TO_BE_SURE
+        level = "critical" if left < policy.forecast_critical and sure else "warning"
     return say(
         level,
         N_("{subject} is full in {left}, on {date}, if it goes on growing by {rate} a day"),
@@ -187,7 +196,8 @@ VOLUME_CHECKS = (
         contact="ops",
         cause=N_("it grew so on the average, or on the last day"),
         proof=N_("the date moves away as further looks come in."),
-        idea="find what grows (`agentpg doctor disk`), and make room or a larger disk in time.",
+        idea="find what grows (`agentpg doctor disk`), and make room or a larger disk in time. "
+        "What has grown for less than six hours is critical only where four are left.",
         decide=_when_full,
     ),
     DiskCheck(
