@@ -38,6 +38,7 @@ from agentpg.db.conninfo import (
     read_conninfo,
     wrong_keys,
 )
+from agentpg.db.leading import Leading, service_file
 from agentpg.db.listen import channel_of, listen, next_notifications, work_channel_of
 from agentpg.db.pool import AsyncPool, Pool
 from agentpg.db.pooler import Lasting, lasting, pin_plans, work_on
@@ -67,6 +68,7 @@ __all__ = [
     "IntegrityError",
     "Jsonb",
     "Lasting",
+    "Leading",
     "LockNotAvailable",
     "Pool",
     "QueryCanceled",
@@ -104,6 +106,7 @@ __all__ = [
     "scalar_row",
     "scram_verifier",
     "server_message",
+    "service_file",
     "snapshot",
     "tuple_row",
     "unaffected",

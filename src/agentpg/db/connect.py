@@ -57,8 +57,9 @@ class Database:
     def conninfo(self, application_name: str) -> str:
         """The whole connection string; what the user said wins over our manners."""
         said = _parse(self.dsn)
-        service = {} if "service" in said else {"application_name": application_name[:63]}
-        return make_conninfo("", **{**_MANNERS, **service, **said})
+        # What a service says of it wins over us.
+        named = "fallback_application_name" if "service" in said else "application_name"
+        return make_conninfo("", **{**_MANNERS, named: application_name[:63], **said})
 
     def without_password(self) -> str:
         """The connection string as it may be shown."""

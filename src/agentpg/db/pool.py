@@ -1,4 +1,5 @@
-"""Pools of connections that grow on demand and check nothing out that is dead."""
+"""Pools of connections that grow on demand and check nothing out that is dead, or that a service
+leads to no more."""
 
 from __future__ import annotations
 
@@ -17,9 +18,13 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from agentpg.db.border import driver_errors
 from agentpg.db.connect import Database, attune, attune_async, connect, connect_async
+from agentpg.db.leading import Leading
 
 # How long a caller waits for a connection of a full pool before it gets an error.
 _CHECKOUT_SECONDS = 30.0
+
+_CLOSED = "the server has closed the connection"
+_ELSEWHERE = "the service leads to another role by now"
 
 JsonLoads = Callable[[str | bytes], Any]
 
@@ -42,6 +47,7 @@ class AsyncPool:
         self._size = size
         self._json_loads = json_loads
         self._target = ""
+        self._leading = Leading(database.dsn)
         self._opening = asyncio.Lock()
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
 
@@ -78,13 +84,22 @@ class AsyncPool:
                 min_size=1,
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
-                check=_check_async,
+                check=self._check,
                 configure=self._configure,
                 open=False,
             )
             await pool.open()
             self._pool = pool
         return pool
+
+    async def _check(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Raise if it is of no more use, without asking the server."""
+        if _was_told_goodbye(connection.fileno()):
+            await connection.close()
+            raise OperationalError(_CLOSED)
+        if self._leading.elsewhere(connection.info.user):
+            await connection.close()
+            raise OperationalError(_ELSEWHERE)
 
     async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
         await attune_async(connection)
@@ -109,6 +124,7 @@ class Pool:
         self._size = size
         self._json_loads = json_loads
         self._target = ""
+        self._leading = Leading(database.dsn)
         self._opening = threading.Lock()
         self._pool: ConnectionPool[Connection[TupleRow]] | None = None
 
@@ -143,28 +159,24 @@ class Pool:
                 min_size=1,
                 max_size=self._size,
                 timeout=_CHECKOUT_SECONDS,
-                check=_check,
+                check=self._check,
                 configure=self._configure,
                 open=True,
             )
         return self._pool
 
+    def _check(self, connection: Connection[TupleRow]) -> None:
+        """Raise if it is of no more use, without asking the server."""
+        if _was_told_goodbye(connection.fileno()):
+            connection.close()
+            raise OperationalError(_CLOSED)
+        if self._leading.elsewhere(connection.info.user):
+            connection.close()
+            raise OperationalError(_ELSEWHERE)
+
     def _configure(self, connection: Connection[TupleRow]) -> None:
         attune(connection)
         set_json_loads(self._json_loads, connection)
-
-
-def _check(connection: Connection[TupleRow]) -> None:
-    """Raise if the server has closed the connection, without asking it."""
-    if _was_told_goodbye(connection.fileno()):
-        connection.close()
-        raise OperationalError("the server has closed the connection")
-
-
-async def _check_async(connection: AsyncConnection[TupleRow]) -> None:
-    if _was_told_goodbye(connection.fileno()):
-        await connection.close()
-        raise OperationalError("the server has closed the connection")
 
 
 def _was_told_goodbye(descriptor: int) -> bool:

@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from agentpg.db.border import driver_errors, is_connection_lost, is_refused_value, translate
 from agentpg.db.connect import Database, connect_async
+from agentpg.db.leading import Leading
 from agentpg.db.pooler import work_on_async
 from agentpg.errors import DatabaseUnavailable
 
@@ -30,7 +31,8 @@ Execute = Callable[..., Awaitable[list[Any]]]
 
 
 class SteadyConnection:
-    """One asynchronous connection, used by one statement at a time and made anew when lost.
+    """One asynchronous connection, used by one statement at a time and made anew when lost, or
+    when its service leads to another role.
 
     Where it lasts longer than a transaction it listens to `channel`: `heard` is called when
     that is notified, with the answer of a statement or while it is `hearing`.
@@ -57,6 +59,8 @@ class SteadyConnection:
         self._watching = False
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[TupleRow] | None = None
+        self._leading = Leading(database.dsn)
+        self._role = ""
 
     async def execute(
         self,
@@ -66,7 +70,7 @@ class SteadyConnection:
     ) -> list[Any]:
         """Run `statement` in a transaction of its own and return its rows."""
         async with self._lock:
-            connection = self._connection or await self._connect()
+            connection = await self._present()
             try:
                 return await _rows(connection, statement, parameters, row)
             except (Error, asyncio.CancelledError) as error:
@@ -80,7 +84,7 @@ class SteadyConnection:
         `execute`.
         """
         async with self._lock:
-            connection = self._connection or await self._connect()
+            connection = await self._present()
             try:
                 async with connection.transaction():
                     yield partial(_rows, connection)
@@ -161,8 +165,14 @@ class SteadyConnection:
         async with self._lock:
             await self._drop()
 
+    async def _present(self) -> AsyncConnection[TupleRow]:
+        if self._connection is not None and self._leading.elsewhere(self._role):
+            await self._drop()
+        return self._connection or await self._connect()
+
     async def _connect(self) -> AsyncConnection[TupleRow]:
         connection = await connect_async(self._database, self._name)
+        self._role = connection.info.user
         with driver_errors(self._database.target()):
             last = await work_on_async(connection, self._database.schema)
             self._listens = last == "session" and self._channel is not None

@@ -14,6 +14,7 @@ from agentpg.settings.names import known_variables
 from agentpg.settings.options import ENV_FILE
 
 _PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_SERVICE_FILE = "PGSERVICEFILE"
 _LIBPQ_VARIABLE = re.compile(r"PG[A-Z]+")
 
 
@@ -21,6 +22,14 @@ def libpq_variables() -> dict[str, str]:
     """libpq's variables in force: those of the environment before those of `.env`."""
     both = {**env_file(), **os.environ}
     return {name: value for name, value in both.items() if _LIBPQ_VARIABLE.fullmatch(name)}
+
+
+def hand_over_service_file() -> None:
+    """Let libpq find the service file that `.env` names: it looks into the process's environment
+    alone."""
+    named = env_file().get(_SERVICE_FILE)
+    if named:
+        os.environ.setdefault(_SERVICE_FILE, named)
 
 
 def drop_libpq_variables() -> list[str]:

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from agentpg.errors import SettingError, WrongValue
 from agentpg.language import N_
 from agentpg.quantities import format_duration
-from agentpg.settings.environment import env_file, process_variables
+from agentpg.settings.environment import env_file, hand_over_service_file, process_variables
 from agentpg.settings.kinds import TOO_SMALL
 from agentpg.settings.names import known_variables, variable_of
 from agentpg.settings.options import PREFIX, Settings
@@ -54,6 +54,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         raise _setting_error(error) from None
     _refuse_turned_thresholds(settings)
+    hand_over_service_file()
     return settings
 
 

@@ -24,6 +24,7 @@ from agentpg.db import (
     Connection,
     Database,
     Lasting,
+    Leading,
     LockNotAvailable,
     ServerError,
     Statements,
@@ -117,6 +118,7 @@ class Pulse:
         self._ending = threading.Event()
         self._unknown: dict[tuple[UUID, int], int] = {}
         self._beats = self._claims_lost = self._check_until = 0
+        self._leading = Leading(database.dsn)
         self._thread = threading.Thread(target=self._run, name="agentpg-pulse", daemon=True)
 
     def start(self) -> None:
@@ -169,7 +171,8 @@ class Pulse:
         self._events.wake()  # what came in before was not heard
         upkeep = Upkeep(connection, self._database.schema, self._upkeep_options())
         ticks = Ticks(connection, self._database.schema, _TICKS[last])
-        while not self._ending.is_set():
+        # Where the service leads to another role, the next connection follows it.
+        while not self._ending.is_set() and not self._leading.elsewhere(connection.info.user):
             due = time.monotonic() + self._interval.total_seconds()
             self._beat(connection)
             self._look_after(upkeep)
