@@ -24,6 +24,10 @@ _VERBS = {
         "agentpg.cli.security_hba",
         N_("Say who gets in from where by pg_hba.conf, and better it."),
     ),
+    "password": (
+        "agentpg.cli.security_password",
+        N_("Make, judge, set and rotate passwords of roles; say how old they are."),
+    ),
     "tls": (
         "agentpg.cli.security_tls",
         N_("Make certificates, give them to the server, watch them."),
@@ -69,6 +73,7 @@ class Verbs(Group):
         agentpg security audit
         agentpg security env
         agentpg security hba show
+        agentpg security password age
         agentpg security tls check
     """,
 )

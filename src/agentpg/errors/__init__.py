@@ -58,6 +58,9 @@ AgentpgError                    exit 1   failed
 │   ├── CertificateNameWrong              a name that no certificate can be for
 │   ├── AuthorityMissing                  nothing could sign a certificate
 │   ├── NothingPending                    no change of pg_hba.conf waits
+│   ├── PasswordUnusable                 what was given can be no password
+│   ├── PairUnknown                      no group with two logins has the name
+│   ├── NoRotation                       none waits to be resumed or rolled back
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -136,10 +139,18 @@ AgentpgError                    exit 1   failed
 │   ├── LockedOut                        who applies them would get in no more
 │   ├── ChangePending                    an earlier change waits to be confirmed
 │   ├── TlsNotProved                     the server does not show what it was given
+│   ├── PasswordWeak                     it is too easy to guess
+│   ├── LoginInUse                       it was to get another password
+│   ├── OldPasswordUnknown               there would be no way back to the present login
+│   ├── RotationUnderWay                 an earlier one was not ended
+│   ├── RotationBusy                     another process rotates the same pair
+│   ├── RotationNotProved                the new login can't do what the old one can
 │   └── NotForTesting                    a database that tests may not throw away
 ├── CertificateUnusable                  it is none, or has no key
 ├── CertificateNotFound
 ├── TlsNotOffered
+├── NoSuchRole
+├── RotationHeldUp                       somebody stays connected as the old login
 ├── FileNotWritten                       a file or folder can't be written
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
@@ -358,6 +369,19 @@ from agentpg.errors.notify import (
     NotTold as NotTold,
     NoWayToContact as NoWayToContact,
     SilenceNotFound as SilenceNotFound,
+)
+from agentpg.errors.passwords import (
+    LoginInUse as LoginInUse,
+    NoRotation as NoRotation,
+    NoSuchRole as NoSuchRole,
+    OldPasswordUnknown as OldPasswordUnknown,
+    PairUnknown as PairUnknown,
+    PasswordUnusable as PasswordUnusable,
+    PasswordWeak as PasswordWeak,
+    RotationBusy as RotationBusy,
+    RotationHeldUp as RotationHeldUp,
+    RotationNotProved as RotationNotProved,
+    RotationUnderWay as RotationUnderWay,
 )
 from agentpg.errors.pgbackrest import (
     PgbackrestBackupGone as PgbackrestBackupGone,

@@ -478,6 +478,12 @@ class Settings(BaseSettings):
     certificate_critical: Duration = option(
         timedelta(days=7), "How long before that it is critical.", "duration"
     )
+    password_age: Duration = option(
+        timedelta(days=90),
+        "How old a role's password may become before it is to be changed; there is a reminder two "
+        "weeks before.",
+        "duration",
+    )
     audit_baseline: str = option(
         "",
         "The file of accepted risks that `agentpg security audit` and the doctor leave out until "

@@ -1,4 +1,5 @@
-"""The doctor's room for security: findings A01 to A56, and E01 to E09 beside the server."""
+"""The doctor's room for security: findings A01 to A56 and W01 to W04 of the server, and E01 to E12
+beside it."""
 
 from __future__ import annotations
 
@@ -12,14 +13,21 @@ from agentpg.desk.security.audit.findings import CHECKS as OF_SERVER
 from agentpg.desk.security.auditing import audit
 from agentpg.desk.security.env.findings import CHECKS as AROUND, find
 from agentpg.desk.security.env.looking import log_folder, look_around
+from agentpg.desk.security.passwords.findings import (
+    CHECKS as OF_PASSWORDS,
+    find as find_in_passwords,
+    policy_of,
+)
+from agentpg.desk.security.passwords.looking import look_at_passwords
 from agentpg.settings import Settings
 
 __all__ = ["CHECKS", "examine"]
 
-CHECKS: tuple[Check, ...] = (*OF_SERVER, *AROUND)
+CHECKS: tuple[Check, ...] = (*OF_SERVER, *AROUND, *OF_PASSWORDS)
 
 
 def examine(database: Database, settings: Settings) -> Sequence[Finding]:
     """Audit the server, and look around the working folder; accepted risks are left out."""
     around = look_around(Path.cwd(), settings, log_folder(database, settings))
-    return [*audit(database, settings).counted, *find(around)]
+    passwords = find_in_passwords(look_at_passwords(database, settings), policy_of(settings))
+    return [*audit(database, settings).counted, *find(around), *passwords]

@@ -10,13 +10,15 @@ from agentpg.desk.finding import LEVELS, Finding
 Found: TypeAlias = Mapping[str, Sequence[Finding]]
 
 # Checks that look at the same, the one that says most of it first: what keeps dead rows, tables
-# that are half empty, whether autovacuum is on, versions of TLS, and sessions without it.
+# that are half empty, whether autovacuum is on, versions of TLS, sessions without it, and when
+# passwords end.
 _ALIKE = (
     ("V08", "S06", "D13"),
     ("V09", "D12"),
     ("V04", "G06"),
     ("L11", "A40"),
     ("L14", "A41"),
+    ("A16", "W02"),
 )
 
 # One transaction that is open for too long shows in each of these; one that is well in each of its

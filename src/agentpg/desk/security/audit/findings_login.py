@@ -28,8 +28,10 @@ _SCRAM = "scram-sha-256"
 def _new(role: str) -> Remedy:
     """A new password for a role."""
     return Remedy(
-        sentence=N_("Give it a new strong password; psql sends no more than a verifier of it."),
-        command=shlex.join(["psql", "--command", f"\\password {role_name(role)}"]),
+        sentence=N_(
+            "Give it a new strong password; the server gets no more than a verifier of it."
+        ),
+        command=shlex.join(["agentpg", "security", "password", "set", role, "--generate"]),
     )
 
 

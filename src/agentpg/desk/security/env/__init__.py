@@ -1,1 +1,1 @@
-"""Secrets around an installation: in files, git, processes and logs, findings E01 to E09."""
+"""Secrets around an installation: in files, git, processes and logs, findings E01 to E12."""

@@ -38,12 +38,13 @@ class Repository:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretProcess:
     """A process that was started with a secret where others see it: in its `arguments`, or, for
-    its own account alone, in its `environment`."""
+    its own account alone, in a `variable` of its `environment`."""
 
     number: int
     program: str
     account: str
     where: str
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,50 @@ class LoggedSecrets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """A line of some commit that holds a secret: where, in which commit first, of which kind."""
+
+    path: str
+    line: int
+    commit: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What was found in all that was ever committed: so many `contents` were read, each once.
+
+    It is not `whole` where the time for it was over before.
+    """
+
+    found: Sequence[Committed]
+    contents: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSecret:
+    """A line of a unit of systemd that holds a secret, which every account may read."""
+
+    path: str
+    line: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordLines:
+    """A password file: lines that libpq does not read as they are meant, and those that give a
+    password to every server that asks."""
+
+    path: str
+    wrong: Sequence[int]
+    for_all: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All of it. `repository` is None where the folder is in none, `logs` where there is no server
-    of ours."""
+    of ours, and `history` where it was not to be searched."""
 
     folder: str
     now: datetime
@@ -75,3 +117,6 @@ class Facts:
     processes: Sequence[SecretProcess] | Unlooked
     connecting: Sequence[Connecting]
     logs: Sequence[LoggedSecrets] | Unlooked | None
+    units: Sequence[UnitSecret] | Unlooked = ()
+    password_lines: Sequence[PasswordLines] = ()
+    history: History | Unlooked | None = None

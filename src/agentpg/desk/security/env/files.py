@@ -11,13 +11,27 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from agentpg.db import password_file
-from agentpg.desk.security.env.facts import SecretFile
+from agentpg.db import password_file, password_for
+from agentpg.desk.security.env.facts import PasswordLines, SecretFile
 from agentpg.desk.security.env.patterns import has_key, has_password, is_secret
+from agentpg.desk.security.passwords.pgpass import is_wrong, lines_of, read_line
 from agentpg.settings import Settings, libpq_variables
 
 # Examples are there to be read.
 _EXAMPLES = (".example", ".sample", ".template", ".dist")
+
+# What is looked for in the working folder, beside `.env`.
+_BESIDE = (
+    ("*.key", "key"),
+    ("*.pem", "key"),
+    (".pgpass", "password file"),
+    ("pgpass", "password file"),
+    (".pg_service.conf", "service file"),
+    ("pg_service.conf", "service file"),
+)
+
+# What is shorter is found everywhere.
+_SHORTEST = 8
 
 # A key or a list of variables is small.
 _LARGEST = 64 * 1024
@@ -42,6 +56,41 @@ def env_files(folder: Path) -> list[Path]:
     return [path for path in beside if path.is_file() and path.suffix not in _EXAMPLES]
 
 
+def known_secrets(files: Sequence[SecretFile], settings: Settings) -> frozenset[str]:
+    """The passwords in use, as far as they are known here, to be looked for elsewhere. They are
+    never kept in what is shown."""
+    dsns = (settings.dsn, settings.dsn_admin, settings.dsn_monitor, settings.dsn_backup)
+    found = {password_for(dsn) for dsn in dsns if dsn}
+    for file in files:
+        if file.kind == ".env":
+            values = dotenv_values(file.path)
+            found |= {value or "" for name, value in values.items() if name in file.secrets}
+        elif file.kind == "password file":
+            entries = (read_line(line) for line in lines_of(_text(Path(file.path))))
+            found |= {entry.password for entry in entries if entry is not None}
+    return frozenset(one for one in found if len(one) >= _SHORTEST and " " not in one)
+
+
+def password_lines(files: Sequence[SecretFile]) -> Iterator[PasswordLines]:
+    """Password files with lines that do not mean what they shall."""
+    for file in files:
+        if file.kind != "password file":
+            continue
+        lines = list(enumerate(lines_of(_text(Path(file.path))), 1))
+        entries = [(number, read_line(line)) for number, line in lines]
+        everywhere = [n for n, one in entries if one and one.host == "*" and one.user == "*"]
+        wrong = [number for number, line in lines if is_wrong(line)]
+        yield PasswordLines(path=file.path, wrong=wrong, for_all=everywhere)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def _places(folder: Path, settings: Settings) -> Iterator[tuple[Path, str]]:
     for path in env_files(folder):
         yield path, ".env"
@@ -52,13 +101,14 @@ def _places(folder: Path, settings: Settings) -> Iterator[tuple[Path, str]]:
         yield Path(named), "password file"
     yield home / ".pgpass", "password file"
     yield settings.home.expanduser() / "pgpass", "password file"
+    yield settings.home.expanduser() / "logins" / "pgpass", "password file"
     yield Path(variables.get("PGSERVICEFILE") or home / ".pg_service.conf"), "service file"
     yield Path(variables.get("PGSSLKEY") or home / ".postgresql" / "postgresql.key"), "key"
     if settings.backup_key_file:
         yield Path(settings.backup_key_file).expanduser(), "key"
-    for pattern in ("*.key", "*.pem", ".pgpass", "pg_service.conf"):
+    for pattern, kind in _BESIDE:
         for path in sorted(folder.glob(pattern))[:50]:
-            yield path, "key" if pattern.startswith("*") else "password file"
+            yield path, kind
 
 
 def _file(path: Path, kind: str) -> SecretFile | None:

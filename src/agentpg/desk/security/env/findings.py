@@ -1,4 +1,4 @@
-"""What is wrong around an installation, E01 to E09: decided on frozen facts."""
+"""What is wrong around an installation, E01 to E12: decided on frozen facts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from agentpg.desk.check import Check, Say, Unlooked, amount
 from agentpg.desk.finding import Finding, Level, Remedy
-from agentpg.desk.security.env.facts import Facts, Repository, SecretFile
+from agentpg.desk.security.env.facts import Committed, Facts, Repository, SecretFile
+from agentpg.desk.security.env.patterns import IN_USE
 from agentpg.language import N_
 
 Said = tuple[Finding, ...]
@@ -19,6 +20,8 @@ _OLD, _VERY_OLD = timedelta(days=90), timedelta(days=365)
 
 # So many are told one by one.
 _TOLD = 20
+
+_NOT_ALL = Unlooked(N_("the time was over before all of the history was read"))
 
 _ROTATE = Remedy(
     sentence=N_("Take what stood there for known: change the password, then clean up.")
@@ -190,12 +193,16 @@ def _processes(say: Say, facts: Facts) -> Said:
                 "{account}"
             )
             if one.where == "arguments"
-            else N_("process {subject}, {program} of {account}, was started with PGPASSWORD"),
+            else N_(
+                "process {subject}, {program} of {account}, was started with a password in "
+                "{variable}"
+            ),
             str(one.number),
             (_PASSFILE,),
             thing=f"{one.account} {one.program}",
             program=one.program,
             account=one.account,
+            variable=one.variable,
         )
         for one in facts.processes[:_TOLD]
     ]
@@ -242,6 +249,76 @@ def _logs(say: Say, facts: Facts) -> Said:
         for one in facts.logs
     )
     return found or (say("ok", N_("the server's log holds no password")),)
+
+
+def _history(say: Say, facts: Facts) -> Said:
+    if facts.history is None:
+        return ()
+    if facts.repository is None:
+        return (say("ok", N_("{subject} is in no git repository"), facts.folder),)
+    if isinstance(facts.history, Unlooked):
+        return (say.unknown(facts.history),)
+    found = [_committed(say, one) for one in facts.history.found[:_TOLD]]
+    left = len(facts.history.found) - _TOLD
+    if left > 0:
+        found.append(say("warning", N_("and {number} more of the same kind"), "…", number=left))
+    if not facts.history.whole:
+        found.append(say.unknown(_NOT_ALL))
+    text = N_("none of {number} contents of files that were ever committed holds a secret")
+    return tuple(found) or (say("ok", text, number=facts.history.contents),)
+
+
+def _committed(say: Say, one: Committed) -> Finding:
+    level: Level = "critical" if one.kind == IN_USE else "warning"
+    show = Remedy(
+        sentence=N_("See where it came from; it is shown there."),
+        command=f"git show {one.commit} -- {shlex.quote(one.path)}",
+    )
+    where = f"{one.path}:{one.line}"
+    text = N_("{because} stands in {subject}, since commit {commit}")
+    return say(level, text, where, (_ROTATE, show), commit=one.commit or "?", because=one.kind)
+
+
+def _units(say: Say, facts: Facts) -> Said:
+    if isinstance(facts.units, Unlooked):
+        return (say.unknown(facts.units),)
+    hand = Remedy(
+        sentence=N_("Hand it over as a file: LoadCredential= or EnvironmentFile= of mode 0600."),
+        command="systemctl edit …",
+    )
+    found = tuple(
+        say(
+            "warning",
+            N_("a unit of systemd holds {because}: {subject}"),
+            f"{one.path}:{one.line}",
+            (hand, _ROTATE),
+            because=one.kind,
+        )
+        for one in facts.units[:_TOLD]
+    )
+    return found or (say("ok", N_("no unit of systemd holds a secret")),)
+
+
+def _password_lines(say: Say, facts: Facts) -> Said:
+    found = []
+    for one in facts.password_lines:
+        if one.wrong:
+            mend = Remedy(
+                sentence=N_(
+                    "Write host:port:database:user:password, with a \\ before each : and \\."
+                )
+            )
+            text = N_("{number} lines of {subject} are not read as they are meant, first {first}")
+            number, first = len(one.wrong), one.wrong[0]
+            found.append(say("warning", text, one.path, (mend,), number=number, first=first))
+        if one.for_all:
+            name = Remedy(sentence=N_("Name the host and the role that it is for."))
+            text = N_("line {first} of {subject} gives its password to every server that asks")
+            found.append(say("info", text, one.path, (name,), first=one.for_all[0]))
+    ok = say(
+        "ok", N_("{number} password files are read as meant"), number=len(facts.password_lines)
+    )
+    return tuple(found) or (ok,)
 
 
 def _check(
@@ -327,7 +404,7 @@ CHECKS = (
         N_("`ps` shows the arguments of all processes to everybody"),
         "CIS 1.7, 5.1",
         ("info", "critical"),
-        N_("in arguments, of this account and the installation's; info for PGPASSWORD"),
+        N_("in arguments, of this account and the installation's; info for variables"),
         _processes,
     ),
     _check(
@@ -347,5 +424,32 @@ CHECKS = (
         ("warning",),
         "PASSWORD '…'",
         _logs,
+    ),
+    _check(
+        "E10",
+        N_("Secrets in all that was ever committed"),
+        N_("a secret that was removed later is still with everybody who has the repository"),
+        "OWASP ASVS 2.10.4",
+        ("warning", "critical"),
+        N_("`security env --scan`; critical for passwords in use"),
+        _history,
+    ),
+    _check(
+        "E11",
+        N_("Secrets in units of systemd"),
+        N_("every account reads units, and `systemctl show` shows their variables"),
+        "systemd.exec, Environment=; CIS 1.7",
+        ("warning",),
+        "Environment=, ExecStart=",
+        _units,
+    ),
+    _check(
+        "E12",
+        N_("Lines of password files"),
+        N_("a line that is not read as meant lets nobody in, or lets a wrong server have it"),
+        "libpq, password file",
+        ("info", "warning"),
+        "host:port:database:user:password",
+        _password_lines,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence, Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,11 @@ from agentpg.desk.security.env.facts import (
     LoggedSecrets,
     SecretProcess,
 )
-from agentpg.desk.security.env.files import secret_files
+from agentpg.desk.security.env.files import known_secrets, password_lines, secret_files
+from agentpg.desk.security.env.history import search_history
 from agentpg.desk.security.env.patterns import has_password, is_secret, sets_password
 from agentpg.desk.security.env.repository import look_at_repository
+from agentpg.desk.security.env.units import unit_secrets
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.folder import Folder
 from agentpg.language import N_
@@ -32,20 +34,38 @@ _LOG_FILES = 8
 
 _PROCESSES = Path("/proc")
 
+# Variables that hold a connection string.
+_DSNS = ("_DSN", "DATABASE_URL")
+
 _ELSEWHERE = Unlooked(N_("the server's log is on another machine, or hidden from this account"))
 
 
-def look_around(folder: Path, settings: Settings, logs: Path | Unlooked | None) -> Facts:
-    """Look around a working folder; `logs` is the folder of the server's log, None for none."""
+def look_around(
+    folder: Path,
+    settings: Settings,
+    logs: Path | Unlooked | None,
+    *,
+    scan: bool = False,
+    units: Sequence[Path] | None = None,
+) -> Facts:
+    """Look around a working folder; `logs` is the folder of the server's log, None for none.
+
+    With `scan` all that was ever committed is searched, and passwords in use are looked for in
+    processes and logs too. `units` are the folders of systemd's units, by default this machine's.
+    """
     files = secret_files(folder, settings)
+    known = known_secrets(files, settings) if scan else frozenset()
     return Facts(
         folder=str(folder),
         now=datetime.now(UTC),
         files=files,
         repository=look_at_repository(folder, [file.path for file in files]),
-        processes=looked(lambda: tuple(_processes(_our_accounts(settings)))),
+        processes=looked(lambda: tuple(_processes(_our_accounts(settings), known))),
         connecting=tuple(_connecting(settings)),
-        logs=looked(lambda: tuple(_logged(logs))) if isinstance(logs, Path) else logs,
+        logs=looked(lambda: tuple(_logged(logs, known))) if isinstance(logs, Path) else logs,
+        units=looked(lambda: tuple(unit_secrets(units))),
+        password_lines=tuple(password_lines(files)),
+        history=search_history(folder, known) if scan else None,
     )
 
 
@@ -70,7 +90,7 @@ def _our_accounts(settings: Settings) -> frozenset[int]:
     return frozenset(owners)
 
 
-def _processes(accounts: Collection[int]) -> Iterator[SecretProcess]:
+def _processes(accounts: Collection[int], known: AbstractSet[str]) -> Iterator[SecretProcess]:
     """Every process of these accounts; this one and those above it are like any."""
     for place in sorted(_PROCESSES.iterdir()):
         if not place.name.isdigit():
@@ -82,24 +102,34 @@ def _processes(accounts: Collection[int]) -> Iterator[SecretProcess]:
             continue
         if uid not in accounts:
             continue
-        where = "arguments" if any(has_password(word) for word in words) else ""
-        if not where and _has_variable(place):
-            where = "environment"
-        if where:
+        held = any(has_password(word) or _has_one(word, known) for word in words)
+        where, variable = ("arguments", "") if held else ("environment", _variable(place))
+        if held or variable:
             program = Path(words[0].split(" ")[0]).name or place.name
             yield SecretProcess(
-                number=int(place.name), program=program, account=_account(uid), where=where
+                number=int(place.name),
+                program=program,
+                account=_account(uid),
+                where=where,
+                variable=variable,
             )
 
 
-def _has_variable(place: Path) -> bool:
-    """Whether it was started with PGPASSWORD, which every program that it starts inherits."""
+def _variable(place: Path) -> str:
+    """The variable with a password of libpq's that it was started with, which every program that it
+    starts inherits; empty where it has none."""
     try:
         said = (place / "environ").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        return False
-    pairs = (entry.partition("=") for entry in said)
-    return any(name == "PGPASSWORD" and is_secret(name, value) for name, _, value in pairs)
+        return ""
+    for name, _, value in (entry.partition("=") for entry in said):
+        if (name == "PGPASSWORD" or name.endswith(_DSNS)) and is_secret(name, value):
+            return name
+    return ""
+
+
+def _has_one(text: str, known: AbstractSet[str]) -> bool:
+    return any(secret in text for secret in known)
 
 
 def _account(uid: int) -> str:
@@ -117,7 +147,7 @@ def _connecting(settings: Settings) -> Iterator[Connecting]:
             yield Connecting(setting=name, source=str(sources.get(name, "")))
 
 
-def _logged(folder: Path) -> Iterator[LoggedSecrets]:
+def _logged(folder: Path, known: AbstractSet[str]) -> Iterator[LoggedSecrets]:
     """Files of the log in which statements with passwords stand. Raises OSError."""
     files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[:_LOG_FILES]:
@@ -125,6 +155,7 @@ def _logged(folder: Path) -> Iterator[LoggedSecrets]:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(size - _LOG_BYTES, 0))
             text = log.read().decode(errors="replace")
-        held = [number for number, line in enumerate(text.splitlines(), 1) if sets_password(line)]
+        lines = enumerate(text.splitlines(), 1)
+        held = [n for n, line in lines if sets_password(line) or _has_one(line, known)]
         if held:
             yield LoggedSecrets(path=str(path), lines=len(held), first=held[0])

@@ -15,7 +15,7 @@ from agentpg.settings import environment_with
 _SECONDS = 4
 
 # Nothing that a repository configures is to be run on the way.
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 _NO_GIT = Unlooked(N_("git is not installed here"))
 _TOO_LONG = Unlooked(N_("the history is too long to be searched in a few seconds"))
@@ -111,14 +111,19 @@ def _lines(top: Path) -> list[str] | Unlooked:
 def _git(folder: Path, *arguments: str) -> list[str]:
     """The lines that git says. Raises _Failed, TimeoutExpired and FileNotFoundError."""
     done = subprocess.run(
-        [*_GIT, "-C", str(folder), *arguments],
+        [*GIT, "-C", str(folder), *arguments],
         capture_output=True,
         text=True,
         errors="replace",
         timeout=_SECONDS,
         check=False,
-        env={**environment_with(), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        env=git_environment(),
     )
     if done.returncode:
         raise _Failed
     return [line for line in done.stdout.splitlines() if line]
+
+
+def git_environment() -> dict[str, str]:
+    """The environment for git: it writes nothing, and speaks English."""
+    return {**environment_with(), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
