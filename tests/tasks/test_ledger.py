@@ -34,6 +34,7 @@ def _opening(task: Claimed, id_text: str = "01900000-0000-7000-8000-000000000001
         task_id=task.id,
         attempt=task.attempt,
         agent_name=task.agent_name,
+        task_type=task.task_type,
         provider="openai",
         model="gpt-4o-mini",
     )

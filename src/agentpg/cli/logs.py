@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentpg.cli.output import visible
+from agentpg.redaction import SECRETS_ALONE, Redaction, redaction_of
 
 if TYPE_CHECKING:
     from agentpg.settings import Settings
@@ -26,7 +27,7 @@ def start_logging(settings: Settings) -> None:
     Libraries speak from `warning` on only, unless the level is `debug`.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(settings.log_format))
+    handler.setFormatter(formatter(settings.log_format, redaction_of(settings)))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     logging.getLogger("agentpg").setLevel(level)
@@ -35,13 +36,23 @@ def start_logging(settings: Settings) -> None:
     logging.captureWarnings(capture=True)
 
 
-def formatter(log_format: str) -> logging.Formatter:
-    """The formatter for `text` or `json`."""
+def formatter(log_format: str, redaction: Redaction = SECRETS_ALONE) -> logging.Formatter:
+    """The formatter for `text` or `json`; what the redaction names is hidden."""
     if log_format != "json":
-        return TextFormatter()
+        return TextFormatter(redaction)
     from pythonjsonlogger.json import JsonFormatter
 
-    return JsonFormatter(
+    class HidingFormatter(JsonFormatter):
+        """Lines of JSON without secrets in any of their texts."""
+
+        def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+            """Hide what must not be read, in whatever a record has."""
+            return {
+                name: redaction.hide(value) if isinstance(value, str) else value
+                for name, value in super().process_log_record(log_data).items()
+            }
+
+    return HidingFormatter(
         ["levelname", "name", "message"],
         rename_fields={"levelname": "level", "name": "logger"},
         timestamp="time",
@@ -52,6 +63,10 @@ def formatter(log_format: str) -> logging.Formatter:
 class TextFormatter(logging.Formatter):
     """Lines such as: 2026-03-01T10:00:05.123+09:00 INFO the task failed task=… attempt=2"""
 
+    def __init__(self, redaction: Redaction = SECRETS_ALONE) -> None:
+        super().__init__()
+        self._redaction = redaction
+
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback's lines where there is one; no control characters."""
         moment = datetime.fromtimestamp(record.created).astimezone()
@@ -60,12 +75,13 @@ class TextFormatter(logging.Formatter):
             [
                 moment.isoformat(timespec="milliseconds"),
                 f"{record.levelname:<7}",
-                " ".join(record.getMessage().splitlines()),
+                " ".join(self._redaction.hide(record.getMessage()).splitlines()),
                 *named,
             ]
         )
         if record.exc_info:
-            return visible(f"{line}\n{self.formatException(record.exc_info)}")
+            trace = self._redaction.hide(self.formatException(record.exc_info))
+            return visible(f"{line}\n{trace}")
         if record.exc_text:  # it comes from another process
-            return visible(f"{line}\n{record.exc_text}")
+            return visible(f"{line}\n{self._redaction.hide(record.exc_text)}")
         return visible(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from agentpg.errors import ResultNotJson, ResultTooLarge
+from agentpg.errors import ResultNotJson, ResultTooLarge, SealBroken, SealingKeyMissing
 from agentpg.language import N_, Translate
 
 # The first one that fits counts. A value may be such a reason itself.
@@ -50,6 +50,10 @@ STORED = (
     N_("the task has no {key}, by which a limit of {agent} counts"),
     N_("held by hand"),
     N_("set aside by agentpg.testing"),
+    SealingKeyMissing.sentence,
+    SealBroken.sentence,
+    N_("it is not sealed, and here only sealed payloads are run"),
+    N_("(sealed)"),
 )
 
 

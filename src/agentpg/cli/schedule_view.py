@@ -6,11 +6,13 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentpg.cli.output import Column, Output
+from agentpg.cli.output import Column, Output, plain
+from agentpg.cli.reasons import reason_in
 from agentpg.errors import InvalidSchedule
 from agentpg.language import N_
+from agentpg.tasks.sealed import Sealed
 from agentpg.zones import zone_of
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def _facts(out: Output, schedule: Schedule) -> Iterator[tuple[str, object]]:
     if schedule.last_task_id is not None:
         yield N_("its task"), schedule.last_task_id
     if schedule.payload is not None:
-        yield N_("payload"), json.dumps(schedule.payload, ensure_ascii=False)
+        yield N_("payload"), _payload(out, schedule.payload)
     if schedule.declared:
         yield N_("declared"), out.translate(N_("by an app; its workers write it as they start"))
 
@@ -114,3 +116,10 @@ def _next(schedule: Schedule) -> str | None:
         return f"{schedule.next_at.astimezone(zone_of(schedule.time_zone)):%Y-%m-%d %H:%M}"
     except ValueError:  # another machine's zone
         return f"{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+
+
+def _payload(out: Output, payload: Any) -> str:
+    if isinstance(payload, Sealed):
+        why = reason_in(out.translate, payload.unreadable)
+        return f"{out.translate(N_('(sealed)'))} {why}"
+    return json.dumps(plain(payload), ensure_ascii=False)

@@ -28,6 +28,10 @@ _VERBS = {
         "agentpg.cli.security_password",
         N_("Make, judge, set and rotate passwords of roles; say how old they are."),
     ),
+    "key": (
+        "agentpg.cli.security_key",
+        N_("Keys of sealed payloads and results: make, rotate, count, seal anew."),
+    ),
     "tls": (
         "agentpg.cli.security_tls",
         N_("Make certificates, give them to the server, watch them."),
@@ -74,6 +78,7 @@ class Verbs(Group):
         agentpg security env
         agentpg security hba show
         agentpg security password age
+        agentpg security key show
         agentpg security tls check
     """,
 )

@@ -15,6 +15,7 @@ from agentpg.cli.reasons import optional_reason, reason_in
 from agentpg.language import N_
 from agentpg.tasks.following import TaskStory
 from agentpg.tasks.model import Execution, LlmRequest, Task, TaskEvent
+from agentpg.tasks.sealed import Sealed
 
 _MOST_LINES = 12
 _MOST_LETTERS = 1200
@@ -111,6 +112,9 @@ def _of(number: int, limit: int | None) -> str:
 def _shortened(out: Output, value: Any) -> str | None:
     if value is None:
         return None
+    if isinstance(value, Sealed):
+        why = reason_in(out.translate, value.unreadable)
+        return f"{out.translate(N_('(sealed)'))} {why}"
     text = pretty(value)
     kept = "\n".join(text.splitlines()[:_MOST_LINES])[:_MOST_LETTERS]
     if kept == text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agentpg.redaction import SECRETS_ALONE
 from agentpg.settings import hide_secrets
 
 # What may be between a name and its literal: also comments, and what a plan adds to a column.
@@ -34,4 +35,4 @@ def redact(text: str) -> str:
     >>> redact("Index Cond: ((token)::text = 'abc'::text)")
     'Index Cond: ((token)::text = ***::text)'
     """
-    return hide_secrets(_SECRET.sub(r"\1***", text))
+    return SECRETS_ALONE.hide(hide_secrets(_SECRET.sub(r"\1***", text)))

@@ -8,6 +8,9 @@ AgentpgError                    exit 1   failed
 │   │   └── RepositoryUnknown             no place that backups can lie in
 │   ├── ExtraMissing                     a package is not installed
 │   ├── KeyUnusable                      no key of sealed backups
+│   ├── SealingKeysUnusable              no keys of sealed tasks
+│   ├── SealingKeyUnknown                no key of that name
+│   ├── RedactionWrong                   what is to be hidden in logs can't be read
 │   ├── OrdersUnusable                   what says where WAL goes
 │   │   └── OrdersIncomplete              it does not say all of it
 │   ├── AppNotFound                      --app names nothing that can be loaded
@@ -20,6 +23,7 @@ AgentpgError                    exit 1   failed
 │   ├── InvalidTask                      a task that can't be submitted
 │   │   ├── PayloadNotJson
 │   │   ├── PayloadNotParsed              the text of a payload is not JSON
+│   │   ├── FieldSealed                   a limit counts by a field that is sealed
 │   │   └── PayloadTooLarge
 │   ├── InvalidSchedule                  a schedule that can't be kept
 │   │   ├── CronWrong                     a cron line that can't be read
@@ -152,6 +156,8 @@ AgentpgError                    exit 1   failed
 ├── NoSuchRole
 ├── RotationHeldUp                       somebody stays connected as the old login
 ├── FileNotWritten                       a file or folder can't be written
+│   ├── SealingKeyThere                  nor is one of sealed tasks
+│   ├── SealingKeyInUse                  it is not dropped before its time
 │   └── KeyThere                         a key is never written over
 ├── OutputNotWritten                     standard output takes no more
 ├── ArchiveNotWhole                      what was written does not read back
@@ -220,6 +226,8 @@ AgentpgError                    exit 1   failed
 │   │   ├── ScratchTooSmall               (exit 6) no room for it
 │   │   ├── ScratchDiskFull               (exit 6) no room left for it
 │   │   └── ScratchNotStarted             (exit 6)
+│   ├── SealingKeyMissing                a task is sealed with a key that is not here
+│   ├── SealBroken                       what was sealed was changed or moved
 │   ├── SealError                        a backup can't be sealed, or not be opened
 │   │   ├── SealDamaged                   changed or cut short
 │   │   ├── KeyNotFitting
@@ -491,6 +499,16 @@ from agentpg.errors.restore import (
     TablespacesMissing as TablespacesMissing,
     TableWithoutKey as TableWithoutKey,
     WorkersConnected as WorkersConnected,
+)
+from agentpg.errors.sealing import (
+    FieldSealed as FieldSealed,
+    RedactionWrong as RedactionWrong,
+    SealBroken as SealBroken,
+    SealingKeyInUse as SealingKeyInUse,
+    SealingKeyMissing as SealingKeyMissing,
+    SealingKeysUnusable as SealingKeysUnusable,
+    SealingKeyThere as SealingKeyThere,
+    SealingKeyUnknown as SealingKeyUnknown,
 )
 from agentpg.errors.storage import (
     BucketMissing as BucketMissing,

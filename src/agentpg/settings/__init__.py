@@ -17,6 +17,7 @@ from agentpg.settings.environment import (
     storage_variables,
     take_variables,
 )
+from agentpg.settings.hiding import REDACTED_KINDS, SEALED_COLUMNS
 from agentpg.settings.loading import load_settings
 from agentpg.settings.names import known_variables, variable_of
 from agentpg.settings.options import ENV_FILE, PREFIX, Settings
@@ -25,6 +26,8 @@ from agentpg.settings.showing import Option, describe, hide_password, hide_secre
 __all__ = [
     "ENV_FILE",
     "PREFIX",
+    "REDACTED_KINDS",
+    "SEALED_COLUMNS",
     "Option",
     "Settings",
     "describe",

@@ -16,6 +16,7 @@ from agentpg.settings.addresses import (
     parse_routes,
     parse_web_url,
 )
+from agentpg.settings.hiding import parse_redact_names, parse_seal_rules
 from agentpg.zones import zone_of
 
 _NO_ZONE = N_("there is no such time zone")
@@ -58,6 +59,8 @@ MailAddresses = Annotated[str, BeforeValidator(parse_addresses)]
 WebUrl = Annotated[str, BeforeValidator(parse_web_url)]
 AppriseUrls = Annotated[str, BeforeValidator(parse_apprise)]
 Routes = Annotated[str, BeforeValidator(parse_routes)]
+SealRules = Annotated[str, BeforeValidator(parse_seal_rules)]
+RedactNames = Annotated[str, BeforeValidator(parse_redact_names)]
 
 
 def option(default: Any, meaning: str, unit: str = "", *, secret: bool = False) -> Any:

@@ -16,7 +16,9 @@ from agentpg.settings.kinds import (
     Duration,
     MailAddresses,
     OptionalDuration,
+    RedactNames,
     Routes,
+    SealRules,
     Size,
     TimeZone,
     WebUrl,
@@ -146,6 +148,40 @@ class Settings(BaseSettings):
         "info",
         "The least severe line of a handler's log that is kept with its task: debug, info, "
         "warning, error, or off to keep none.",
+    )
+    seal: SealRules = option(
+        "",
+        "What is sealed before it is stored, so that only holders of a key can read it: rules as "
+        "AGENT[/TYPE][:COLUMNS] with spaces between them, * for all agents; the columns are "
+        "payload, result, error and log, by default all. Empty: nothing.",
+    )
+    seal_key_file: str = option(
+        "",
+        "The file with the keys of what is sealed, which `agentpg security key create` makes. The "
+        "first one seals, and all open.",
+    )
+    seal_keys: str = option(
+        "",
+        "The same keys themselves, as NAME:KEY with spaces between them, where no file is wanted.",
+        secret=True,
+    )
+    seal_only: bool = option(
+        False,
+        "Whether a worker refuses plain payloads of tasks whose payloads are sealed: then only "
+        "holders of a key can submit them.",
+    )
+    redact: RedactNames = option(
+        "",
+        "What is hidden in logs and in stored errors beside passwords, keys and tokens: email, "
+        "phone, card, iban, rrn (resident registration numbers), ip, with spaces between them.",
+    )
+    redact_keys: str = option(
+        "",
+        "Names whose values are hidden as well, such as account_no, with spaces between them.",
+    )
+    redact_file: str = option(
+        "",
+        "A file with regular expressions, one on a line, of what is hidden as well. Empty: none.",
     )
     documents: Path = option(Path("docs"), "The folder that DocumentAgent reads by default.")
     retention_completed: OptionalDuration = option(

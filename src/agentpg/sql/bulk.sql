@@ -5,7 +5,10 @@
 -- Failed tasks that match, by agent and type; a NULL parameter matches all.
 SELECT agent_name, task_type, count(*) AS tasks, min(finished_at) AS first_failed_at,
        max(finished_at) AS last_failed_at,
-       (array_agg(error_message ORDER BY finished_at DESC))[1] AS last_error,
+       (array_agg(
+           CASE WHEN starts_with(error_message, '$sealed:') THEN '(sealed)' ELSE error_message END
+           ORDER BY finished_at DESC
+       ))[1] AS last_error,
        now() AS counted_at
 FROM {schema}.tasks
 WHERE status = 'failed'

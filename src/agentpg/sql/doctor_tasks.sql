@@ -109,7 +109,10 @@ SELECT
     coalesce(task_type::text, '') AS type,
     count(*) AS ended,
     count(*) FILTER (WHERE outcome IN ('failed', 'timed_out')) AS failed,
-    (array_agg(left(split_part(error_message, E'\n', 1), 200) ORDER BY execution_start DESC)
+    (array_agg(CASE
+        WHEN starts_with(error_message, '$sealed:') THEN '(sealed)'
+        ELSE left(split_part(error_message, E'\n', 1), 200)
+    END ORDER BY execution_start DESC)
         FILTER (WHERE outcome IN ('failed', 'timed_out')))[1] AS error,
     (array_agg(task_id ORDER BY execution_start DESC)
         FILTER (WHERE outcome IN ('failed', 'timed_out')))[1] AS example
@@ -279,7 +282,10 @@ SELECT
     (
         SELECT extract(epoch FROM max(started_at) - min(started_at))::float8 / 3600 FROM made
     ) AS hours,
-    (array_agg(left(split_part(error_message, E'\n', 1), 200) ORDER BY started_at DESC)
+    (array_agg(CASE
+        WHEN starts_with(error_message, '$sealed:') THEN '(sealed)'
+        ELSE left(split_part(error_message, E'\n', 1), 200)
+    END ORDER BY started_at DESC)
         FILTER (WHERE status = 'error'))[1] AS error
 FROM made
 GROUP BY agent_name, coalesce(model::text, '–')

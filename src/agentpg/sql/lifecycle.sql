@@ -83,8 +83,13 @@ DO NOTHING
 RETURNING id;
 
 -- name: find_first
--- The tasks that used these idempotency keys first, and whether the payload is the same.
-SELECT n.id AS repeated_id, t.id, t.payload IS NOT DISTINCT FROM n.payload::jsonb AS same
+-- The tasks that used these idempotency keys first, and whether the payload is the same. Of a
+-- sealed one only its holders can say that, so it is given to them.
+SELECT n.id AS repeated_id, t.id, t.payload IS NOT DISTINCT FROM n.payload::jsonb AS same,
+    CASE
+        WHEN t.payload ? '$sealed' OR n.payload::jsonb ? '$sealed'
+        THEN coalesce(t.payload::text, 'null')
+    END AS stored
 FROM unnest(
     %(ids)b::uuid[], %(agent_names)b::text[], %(task_types)b::text[],
     %(payloads)b::text[], %(keys)b::text[]

@@ -123,7 +123,10 @@ SELECT
     task_type,
     outcome,
     left(regexp_replace(regexp_replace(
-        split_part(error_message, E'\n', 1),
+        CASE
+            WHEN starts_with(error_message, '$sealed:') THEN '(sealed)'
+            ELSE split_part(error_message, E'\n', 1)
+        END,
         '[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}', '…', 'gi'),
         -- Three digits may be an HTTP status, which tells errors apart.
         '\m(?![1-5][0-9]{{2}}\M)(0x[0-9a-f]+|[0-9]+)\M', '#', 'gi'), 200) AS error,

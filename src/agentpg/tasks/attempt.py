@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from agentpg.errors import AgentpgError, HandlerStopped
+from agentpg.redaction import redaction_of
 from agentpg.tasks.encoding import encode_result
 from agentpg.tasks.handlers import Handler, Permanent
 from agentpg.tasks.model import Claimed, Outcome, Settlement, TaskStatus, Verdict
@@ -76,7 +77,8 @@ class Attempt:
         if self.run.needs_closing:
             await self.run.close()
         if error is not None:
-            error = without_secrets(error, longest=_ERROR_LENGTH)
+            redaction = redaction_of(self.run.settings)
+            error = without_secrets(error, longest=_ERROR_LENGTH, redaction=redaction)
         return Verdict(outcome, result, error, seconds, permanent)
 
     @property

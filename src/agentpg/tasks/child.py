@@ -26,6 +26,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from agentpg.db import Database, SteadyConnection
+from agentpg.sealing import sealer_of
 from agentpg.settings import Settings
 from agentpg.tasks.attempt import Attempt
 from agentpg.tasks.handlers import Handler
@@ -141,7 +142,8 @@ class _Bench:
         self._inherited = inherited
         database = surroundings.database
         self._connection = SteadyConnection(database, f"agentpg child {os.getpid()}")
-        self._ledger = Ledger(self._connection, database.schema)
+        sealer = sealer_of(surroundings.settings)
+        self._ledger = Ledger(self._connection, database.schema, sealer)
         self._attempt: Attempt | None = None
 
     async def run(self, work: Work) -> Answer:

@@ -20,17 +20,21 @@ from agentpg.db import (
     work_channel_of,
 )
 from agentpg.errors import AgentpgError
+from agentpg.sealing import Sealer, is_sealed_json, sealer_of
 from agentpg.settings import Settings
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.marks import MARGIN, Marks
 from agentpg.tasks.model import Claimed
 from agentpg.tasks.pace import spread
+from agentpg.tasks.sealed import opened_payload, refusal
 from agentpg.tasks.turns import Turns
 
-# Where a row of the claim has attempt and payload, and where its priority and `run_at` begin.
+# Where a row of the claim has its id and names, attempt and payload, and where its priority and
+# `run_at` begin.
 _ATTEMPT = Claimed._fields.index("attempt")
 _PAYLOAD = Claimed._fields.index("payload")
+_NAMES = slice(0, 3)
 _FIELDS = len(Claimed._fields)
 
 # Delayed tasks of others may come due one after the other; a poll comes no sooner than this.
@@ -67,6 +71,7 @@ class Claims:
         self._not_twice = array_literal(not_twice)
         self._may_run_ahead = not not_twice
         self._next_due = float("inf")
+        self._sealer = sealer_of(settings)
         self.under_way = False
         self.lost = 0
 
@@ -102,11 +107,11 @@ class Claims:
         try:
             if self._turns.wanted:
                 turn = await self._turns.claim(worker, room, slots, self._marks.parameters())
-                taken, room = _taken(turn.tasks, take), turn.plain
+                taken, room = self._taken(turn.tasks, take), turn.plain
             elif self._turns.contended:
                 return 0  # the others would get in front of more urgent ones in lanes
             if room:
-                taken += _taken(await self._claim_plain(worker, room), take)
+                taken += self._taken(await self._claim_plain(worker, room), take)
                 await self._turns.log_held()
         except BaseException:
             self.lost += 1
@@ -157,6 +162,10 @@ class Claims:
             with suppress(AgentpgError):
                 await self.connection.execute(self._sql["lift_attempts"])
 
+    def _taken(self, rows: list[tuple[Any, ...]], take: Take) -> int:
+        take([_claimed(row, self._sealer) for row in rows])
+        return len(rows)
+
     async def _claim_plain(self, worker: UUID, room: int) -> list[tuple[Any, ...]]:
         parameters = {
             "worker": worker,
@@ -183,18 +192,18 @@ class Claims:
         return self._turns.wanted
 
 
-def _taken(rows: list[tuple[Any, ...]], take: Take) -> int:
-    take([_claimed(row) for row in rows])
-    return len(rows)
-
-
-def _claimed(row: Sequence[Any]) -> Claimed:
+def _claimed(row: Sequence[Any], sealer: Sealer | None) -> Claimed:
     """A row of the claim, which begins with the fields of Claimed in their order.
 
     The payload comes as text, since one that cannot be read must not keep the others from
     being run.
     """
-    payload = decode_payload(row[_PAYLOAD])
+    text = row[_PAYLOAD]
+    if text is not None and is_sealed_json(text):
+        payload = opened_payload(sealer, text, *row[_NAMES])
+    else:
+        refused = None if sealer is None else refusal(sealer, *row[_NAMES][1:])
+        payload = refused or decode_payload(text)
     return Claimed._make((*row[:_PAYLOAD], payload, *row[_PAYLOAD + 1 : _FIELDS]))
 
 

@@ -5,6 +5,7 @@ Generated from client_async.py by tools/generate_client.py; change that one.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from agentpg.db import (
     work_channel_of,
 )
 from agentpg.errors import (
+    InvalidTask,
     LimitNotFound,
     NoDatabase,
     NotPaused,
@@ -34,6 +36,7 @@ from agentpg.errors import (
     WaitTimedOut,
 )
 from agentpg.language import N_
+from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.arguments import (
     instance_of,
@@ -47,6 +50,7 @@ from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import Gathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
+    field_sealed,
     is_one_statement,
     is_plain,
     plain_submission,
@@ -56,9 +60,23 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
-from agentpg.tasks.limits import DeclaredLimit, Limit, PausedAgent, limit_key, pause_values
+from agentpg.tasks.limits import (
+    DeclaredLimit,
+    Limit,
+    PausedAgent,
+    check_sealed,
+    limit_key,
+    pause_values,
+)
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client import Schedules
+from agentpg.tasks.sealed import (
+    opened_end,
+    opened_event,
+    opened_log_text,
+    opened_task,
+    same_payload,
+)
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
@@ -77,13 +95,16 @@ class Client:
 
     `client.schedules` adds, steers and reads schedules. Every method raises
     DatabaseUnavailable or one of its kinds when the server cannot be reached, and
-    WrongArgument for a value that it cannot use.
+    WrongArgument for a value that it cannot use. What the settings have sealed is sealed and
+    opened here; what cannot be opened is a `Sealed`, or the text "(sealed)". Raises
+    SealingKeysUnusable where its keys cannot be used.
     """
 
     def __init__(
         self, database: Database | str | None = None, *, settings: Settings | None = None
     ) -> None:
         self._settings = settings or load_settings()
+        self._sealer = sealer_of(self._settings)
         self._database = _database(database, self._settings)
         self._pool = Pool(
             self._database, "agentpg client", self._settings.pool_size, decode_payload
@@ -94,7 +115,9 @@ class Client:
         self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
         self._work_channel = work_channel_of(self._database.schema)
-        self.schedules = Schedules(self._pool, self._database.schema, self._settings.payload_limit)
+        self.schedules = Schedules(
+            self._pool, self._database.schema, self._settings.payload_limit, self._sealer
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -157,9 +180,20 @@ class Client:
         """Submit many tasks, all or none, and return their ids in the same order."""
         for task in tasks:
             instance_of(NewTask, "task", task, N_("a NewTask"))
+        try:
+            return self._submit_all(tasks, connection)
+        except InvalidTask as error:
+            clear = self._sealer and field_sealed(self._sealer, tasks, error)
+            if not clear:
+                raise
+            raise clear from None
+
+    def _submit_all(
+        self, tasks: Sequence[NewTask], connection: Connection[Any] | None
+    ) -> list[UUID]:
         if connection is None and is_plain(tasks):
             return [self._submit_plain(tasks[0])]
-        batches = submissions(tasks, self._settings.payload_limit)
+        batches = submissions(tasks, self._settings.payload_limit, self._sealer)
         if connection is not None:
             return self._submit(connection, batches)
         if is_one_statement(tasks):
@@ -178,7 +212,7 @@ class Client:
             task = cursor.fetchone()
         if task is None:
             raise TaskNotFound(task_id=task_id)
-        return task
+        return opened_task(self._sealer, task)
 
     def find(
         self,
@@ -200,7 +234,8 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
             cursor.execute(self._lookup["list_tasks"], wanted)
-            return cursor.fetchall()
+            tasks = cursor.fetchall()
+        return [opened_task(self._sealer, task) for task in tasks]
 
     def executions(self, task_id: UUID) -> list[Execution]:
         """The tries of a task, in order."""
@@ -208,7 +243,8 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Execution))
             cursor.execute(self._lookup["executions"], wanted)
-            return cursor.fetchall()
+            executions = cursor.fetchall()
+        return [opened_end(self._sealer, execution) for execution in executions]
 
     def llm_requests(self, task_id: UUID) -> list[LlmRequest]:
         """The calls to language models of a task, in order."""
@@ -216,7 +252,8 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
             cursor.execute(self._lookup["llm_requests"], wanted)
-            return cursor.fetchall()
+            calls = cursor.fetchall()
+        return [opened_end(self._sealer, call) for call in calls]
 
     def progress(self, task_id: UUID) -> Progress | None:
         """How far the newest attempt of a task says it is; None if it has not said."""
@@ -224,7 +261,11 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Progress))
             cursor.execute(self._lookup["progress"], wanted)
-            return cursor.fetchone()
+            progress = cursor.fetchone()
+        if progress is None:
+            return None
+        text = opened_log_text(self._sealer, progress.text, wanted["id"])
+        return dataclasses.replace(progress, text=text)
 
     def events(
         self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
@@ -242,7 +283,8 @@ class Client:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(TaskEvent))
             cursor.execute(self._lookup["task_events"], wanted)
-            return cursor.fetchall()
+            events = cursor.fetchall()
+        return [opened_event(self._sealer, event) for event in events]
 
     def wait(self, task_id: UUID, *, timeout: timedelta | None = None, check: bool = True) -> Task:
         """Wait until the task has ended and return it.
@@ -292,9 +334,11 @@ class Client:
     def limit(self, limit: Limit) -> None:
         """Set a limit for all workers, or change the one for the same tasks and key.
 
-        It holds from the next claim of each worker on. What runs goes on.
+        It holds from the next claim of each worker on. What runs goes on. Raises FieldSealed for
+        one that counts by a field of a payload that is sealed.
         """
         wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
+        check_sealed(limit, self._sealer)
         with self._pool.connection() as connection:
             connection.execute(self._limits["set"], wanted)
             connection.execute(self._limits["tell"], {"channel": self._work_channel})
@@ -355,7 +399,7 @@ class Client:
             return cursor.fetchall()
 
     def _submit_plain(self, task: NewTask) -> UUID:
-        parameters = plain_submission(task, self._settings.payload_limit)
+        parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
         with self._pool.connection() as connection:
             connection.execute(self._lifecycle["submit_plain"], parameters)
         task_id: UUID = parameters["id"]
@@ -383,12 +427,27 @@ class Client:
         else:
             cursor.execute(self._lifecycle["submit"], parameters)
         inserted = {row[0] for row in cursor.fetchall()}
-        first: list[tuple[UUID, UUID, bool]] = []
+        first: list[tuple[UUID, UUID, bool]] = []  # repeated, first, whether the same
         if len(inserted) < len(parameters["ids"]):
             again = repeated(parameters, inserted)
             cursor.execute(self._lifecycle["find_first"], again)
-            first = cursor.fetchall()
+            first = self._compared(again, cursor.fetchall())
         return conflict_or_ids(parameters["ids"], inserted, first, parameters)
+
+    def _compared(
+        self, again: dict[str, list[Any]], found: list[TupleRow]
+    ) -> list[tuple[UUID, UUID, bool]]:
+        """What was found of keys that were used; sealed payloads are compared opened."""
+        news = {new: place for place, new in enumerate(again["ids"])}
+        compared = []
+        for repeated_id, first_id, same, stored in found:
+            if stored is not None and self._sealer is not None:
+                place = news[repeated_id]
+                names = (again["agent_names"][place], again["task_types"][place])
+                new = (repeated_id, again["payloads"][place] or "null")
+                same = same_payload(self._sealer, *names, (first_id, stored), new)  # noqa: PLW2901
+            compared.append((repeated_id, first_id, same))
+        return compared
 
     def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
         values = {

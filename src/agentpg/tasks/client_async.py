@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from agentpg.db import (
     work_channel_of,
 )
 from agentpg.errors import (
+    InvalidTask,
     LimitNotFound,
     NoDatabase,
     NotPaused,
@@ -32,6 +34,7 @@ from agentpg.errors import (
     WaitTimedOut,
 )
 from agentpg.language import N_
+from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.arguments import (
     instance_of,
@@ -45,6 +48,7 @@ from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import AsyncGathering
 from agentpg.tasks.lifecycle import (
     conflict_or_ids,
+    field_sealed,
     is_one_statement,
     is_plain,
     plain_submission,
@@ -54,9 +58,23 @@ from agentpg.tasks.lifecycle import (
     without_keys,
     wrong_state,
 )
-from agentpg.tasks.limits import DeclaredLimit, Limit, PausedAgent, limit_key, pause_values
+from agentpg.tasks.limits import (
+    DeclaredLimit,
+    Limit,
+    PausedAgent,
+    check_sealed,
+    limit_key,
+    pause_values,
+)
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client_async import AsyncSchedules
+from agentpg.tasks.sealed import (
+    opened_end,
+    opened_event,
+    opened_log_text,
+    opened_task,
+    same_payload,
+)
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
@@ -75,13 +93,16 @@ class AsyncClient:
 
     `client.schedules` adds, steers and reads schedules. Every method raises
     DatabaseUnavailable or one of its kinds when the server cannot be reached, and
-    WrongArgument for a value that it cannot use.
+    WrongArgument for a value that it cannot use. What the settings have sealed is sealed and
+    opened here; what cannot be opened is a `Sealed`, or the text "(sealed)". Raises
+    SealingKeysUnusable where its keys cannot be used.
     """
 
     def __init__(
         self, database: Database | str | None = None, *, settings: Settings | None = None
     ) -> None:
         self._settings = settings or load_settings()
+        self._sealer = sealer_of(self._settings)
         self._database = _database(database, self._settings)
         self._pool = AsyncPool(
             self._database, "agentpg client", self._settings.pool_size, decode_payload
@@ -93,7 +114,7 @@ class AsyncClient:
         self._channel = channel_of(self._database.schema)
         self._work_channel = work_channel_of(self._database.schema)
         self.schedules = AsyncSchedules(
-            self._pool, self._database.schema, self._settings.payload_limit
+            self._pool, self._database.schema, self._settings.payload_limit, self._sealer
         )
 
     async def __aenter__(self) -> Self:
@@ -157,9 +178,20 @@ class AsyncClient:
         """Submit many tasks, all or none, and return their ids in the same order."""
         for task in tasks:
             instance_of(NewTask, "task", task, N_("a NewTask"))
+        try:
+            return await self._submit_all(tasks, connection)
+        except InvalidTask as error:
+            clear = self._sealer and field_sealed(self._sealer, tasks, error)
+            if not clear:
+                raise
+            raise clear from None
+
+    async def _submit_all(
+        self, tasks: Sequence[NewTask], connection: AsyncConnection[Any] | None
+    ) -> list[UUID]:
         if connection is None and is_plain(tasks):
             return [await self._submit_plain(tasks[0])]
-        batches = submissions(tasks, self._settings.payload_limit)
+        batches = submissions(tasks, self._settings.payload_limit, self._sealer)
         if connection is not None:
             return await self._submit(connection, batches)
         if is_one_statement(tasks):
@@ -178,7 +210,7 @@ class AsyncClient:
             task = await cursor.fetchone()
         if task is None:
             raise TaskNotFound(task_id=task_id)
-        return task
+        return opened_task(self._sealer, task)
 
     async def find(
         self,
@@ -200,7 +232,8 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Task))
             await cursor.execute(self._lookup["list_tasks"], wanted)
-            return await cursor.fetchall()
+            tasks = await cursor.fetchall()
+        return [opened_task(self._sealer, task) for task in tasks]
 
     async def executions(self, task_id: UUID) -> list[Execution]:
         """The tries of a task, in order."""
@@ -208,7 +241,8 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Execution))
             await cursor.execute(self._lookup["executions"], wanted)
-            return await cursor.fetchall()
+            executions = await cursor.fetchall()
+        return [opened_end(self._sealer, execution) for execution in executions]
 
     async def llm_requests(self, task_id: UUID) -> list[LlmRequest]:
         """The calls to language models of a task, in order."""
@@ -216,7 +250,8 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(LlmRequest))
             await cursor.execute(self._lookup["llm_requests"], wanted)
-            return await cursor.fetchall()
+            calls = await cursor.fetchall()
+        return [opened_end(self._sealer, call) for call in calls]
 
     async def progress(self, task_id: UUID) -> Progress | None:
         """How far the newest attempt of a task says it is; None if it has not said."""
@@ -224,7 +259,11 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Progress))
             await cursor.execute(self._lookup["progress"], wanted)
-            return await cursor.fetchone()
+            progress = await cursor.fetchone()
+        if progress is None:
+            return None
+        text = opened_log_text(self._sealer, progress.text, wanted["id"])
+        return dataclasses.replace(progress, text=text)
 
     async def events(
         self, task_id: UUID, *, after: TaskEvent | None = None, limit: int = 1000
@@ -242,7 +281,8 @@ class AsyncClient:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(TaskEvent))
             await cursor.execute(self._lookup["task_events"], wanted)
-            return await cursor.fetchall()
+            events = await cursor.fetchall()
+        return [opened_event(self._sealer, event) for event in events]
 
     async def wait(
         self, task_id: UUID, *, timeout: timedelta | None = None, check: bool = True
@@ -294,9 +334,11 @@ class AsyncClient:
     async def limit(self, limit: Limit) -> None:
         """Set a limit for all workers, or change the one for the same tasks and key.
 
-        It holds from the next claim of each worker on. What runs goes on.
+        It holds from the next claim of each worker on. What runs goes on. Raises FieldSealed for
+        one that counts by a field of a payload that is sealed.
         """
         wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
+        check_sealed(limit, self._sealer)
         async with self._pool.connection() as connection:
             await connection.execute(self._limits["set"], wanted)
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
@@ -357,7 +399,7 @@ class AsyncClient:
             return await cursor.fetchall()
 
     async def _submit_plain(self, task: NewTask) -> UUID:
-        parameters = plain_submission(task, self._settings.payload_limit)
+        parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
         async with self._pool.connection() as connection:
             await connection.execute(self._lifecycle["submit_plain"], parameters)
         task_id: UUID = parameters["id"]
@@ -387,12 +429,27 @@ class AsyncClient:
         else:
             await cursor.execute(self._lifecycle["submit"], parameters)
         inserted = {row[0] for row in await cursor.fetchall()}
-        first: list[tuple[UUID, UUID, bool]] = []
+        first: list[tuple[UUID, UUID, bool]] = []  # repeated, first, whether the same
         if len(inserted) < len(parameters["ids"]):
             again = repeated(parameters, inserted)
             await cursor.execute(self._lifecycle["find_first"], again)
-            first = await cursor.fetchall()
+            first = self._compared(again, await cursor.fetchall())
         return conflict_or_ids(parameters["ids"], inserted, first, parameters)
+
+    def _compared(
+        self, again: dict[str, list[Any]], found: list[TupleRow]
+    ) -> list[tuple[UUID, UUID, bool]]:
+        """What was found of keys that were used; sealed payloads are compared opened."""
+        news = {new: place for place, new in enumerate(again["ids"])}
+        compared = []
+        for repeated_id, first_id, same, stored in found:
+            if stored is not None and self._sealer is not None:
+                place = news[repeated_id]
+                names = (again["agent_names"][place], again["task_types"][place])
+                new = (repeated_id, again["payloads"][place] or "null")
+                same = same_payload(self._sealer, *names, (first_id, stored), new)  # noqa: PLW2901
+            compared.append((repeated_id, first_id, same))
+        return compared
 
     async def _steer(
         self, statement: str, task_id: UUID, action: str, reason: str | None = None

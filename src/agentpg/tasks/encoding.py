@@ -49,9 +49,15 @@ def encode_result(result: Any, limit_bytes: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for JSON that PostgreSQL holds and Python cannot read; `unreadable` says why."""
+    """Stands for JSON that PostgreSQL holds and Python cannot read; `unreadable` says why, and
+    `may_pass` whether it may be read another time."""
 
     unreadable: str
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it may be read elsewhere, or another time."""
+        return False
 
 
 def decode_payload(text: str | bytes | None) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from agentpg.errors import HandlerNotImportable
+from agentpg.errors import AgentpgError, HandlerNotImportable
 from agentpg.language import N_
 from agentpg.quantities import format_duration
 from agentpg.tasks.encoding import Unreadable, encode_payload, plain_text
@@ -84,7 +84,9 @@ class Handler:
         Raises Permanent where it does not: another attempt would not take it either.
         """
         if isinstance(payload, Unreadable):
-            raise Permanent(f"the payload cannot be read: {payload.unreadable}")
+            reason = f"the payload cannot be read: {payload.unreadable}"
+            # Another worker may have the key, or this one later.
+            raise AgentpgError(reason) if payload.may_pass else Permanent(reason)
         named = payload if isinstance(payload, dict) else {}
         given = () if payload is None or isinstance(payload, dict) else (payload,)
         shape = (len(given), *named)

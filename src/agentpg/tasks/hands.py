@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from agentpg.sealing import Sealer
 from agentpg.tasks.alone import Alone
 from agentpg.tasks.attempt import Attempt, decide, released, this_task
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.model import Claimed, Outcome, Settlement, Verdict
 from agentpg.tasks.pace import until
+from agentpg.tasks.sealed import SEALED, sealed_settlement
 
 _log = logging.getLogger("agentpg.worker")
 
@@ -55,6 +57,7 @@ class Hands:
         put: Callable[[UUID, Settlement], None],
         slot_freed: Callable[[], None],
         room_made: Callable[[], None],
+        sealer: Sealer | None = None,
     ) -> None:
         self._app = app
         self._concurrency = concurrency
@@ -62,6 +65,7 @@ class Hands:
         self._put = put
         self._slot_freed = slot_freed
         self._room_made = room_made
+        self._sealer = sealer
         self._held: dict[UUID, InHand] = {}
         self._buffer: deque[InHand] = deque()
         self._slots: set[asyncio.Task[None]] = set()
@@ -228,7 +232,11 @@ class Hands:
             return
         settlement = decide(held.task, handler, verdict)
         held.ended = True
-        _log_outcome(held, verdict)
+        error = verdict.error
+        if self._sealer is not None:
+            plain, settlement = settlement, sealed_settlement(self._sealer, held.task, settlement)
+            error = error if plain.attempt_error == settlement.attempt_error else SEALED
+        _log_outcome(held, verdict.outcome, error)
         self._put(held.worker, settlement)
 
     def _release(self, held: InHand, reason: str) -> None:
@@ -258,8 +266,8 @@ def _is_used_up(own: asyncio.Task[None], held: InHand, context: contextvars.Cont
     return stopped or own.cancelling() > 0 or contextvars.copy_context() != context
 
 
-def _log_outcome(held: InHand, verdict: Verdict) -> None:
-    level = _LEVELS.get(verdict.outcome, logging.WARNING)
+def _log_outcome(held: InHand, outcome: Outcome, error: str | None) -> None:
+    level = _LEVELS.get(outcome, logging.WARNING)
     if _log.isEnabledFor(level):
         task = held.task
         _log.log(
@@ -267,8 +275,8 @@ def _log_outcome(held: InHand, verdict: Verdict) -> None:
             "%s/%s %s%s",
             task.agent_name,
             task.task_type,
-            verdict.outcome,
-            f": {verdict.error}" if verdict.error else "",
+            outcome,
+            f": {error}" if error else "",
             extra={
                 "worker": str(held.worker),
                 "agent": task.agent_name,

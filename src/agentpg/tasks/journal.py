@@ -12,9 +12,12 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from agentpg.db import Statements, SteadyConnection
+from agentpg.redaction import SECRETS_ALONE, Redaction
+from agentpg.sealing import Sealer
 from agentpg.tasks.model import Claimed
 from agentpg.tasks.pace import until
 from agentpg.tasks.redaction import without_secrets
+from agentpg.tasks.sealed import sealed_log_text
 
 _log = logging.getLogger("agentpg.journal")
 
@@ -64,6 +67,7 @@ class Page:
 
     def __init__(self, journal: Journal, task: Claimed, worker: UUID) -> None:
         self.task_id, self.attempt, self.worker = task.id, task.attempt, worker
+        self._names = (task.agent_name, task.task_type)
         self.written = asyncio.Event()
         self.written.set()
         self._journal = journal
@@ -87,7 +91,8 @@ class Page:
                 return
             if self._told > MOST_LINES:
                 level, message = logging.WARNING, f"only {MOST_LINES} lines of an attempt are kept"
-            text = without_secrets(message, longest=LONGEST_LINE)
+            hidden = self._journal.redaction
+            text = without_secrets(message, longest=LONGEST_LINE, redaction=hidden)
             self._lines.append(Line(self._told, time.monotonic(), _name_of(level), text))
         self._call_attention()
 
@@ -96,6 +101,14 @@ class Page:
         if not self.written.is_set():
             self._journal.hurry()
             await until(self.written, seconds=_CLOSING_SECONDS)
+
+    def sealed(self, sealer: Sealer | None, text: str) -> str:
+        """One of its texts as it is stored."""
+        return sealed_log_text(sealer, *self._names, self.task_id, text)
+
+    def short(self, text: str) -> str:
+        """The text of its progress, cut and without secrets."""
+        return without_secrets(text, longest=_LONGEST_TEXT, redaction=self._journal.redaction)
 
     def take(self) -> tuple[tuple[float, str] | None, list[Line]]:
         """What is new since the last time."""
@@ -126,8 +139,16 @@ class Journal:
     waits; of the progress only the newest.
     """
 
-    def __init__(self, connection: SteadyConnection, schema: str) -> None:
+    def __init__(
+        self,
+        connection: SteadyConnection,
+        schema: str,
+        sealer: Sealer | None = None,
+        redaction: Redaction = SECRETS_ALONE,
+    ) -> None:
         self._connection = connection
+        self._sealer = sealer
+        self.redaction = redaction
         self._sql = Statements("journal", schema)
         self._pace = _PACE_SECONDS
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -183,29 +204,34 @@ class Journal:
         try:
             # In this order, so that a line is not later than the progress that was told after it.
             if lines:
-                await self._connection.insist(self._sql["keep_lines"], _columns(lines))
+                columns = _columns(lines, self._sealer)
+                await self._connection.insist(self._sql["keep_lines"], columns)
             if progress:
-                await self._connection.insist(self._sql["note_progress"], _fractions(progress))
+                columns = _fractions(progress, self._sealer)
+                await self._connection.insist(self._sql["note_progress"], columns)
         except Exception:  # noqa: BLE001 - no handler's result depends on it
             _log.exception("the progress or the log lines of %s tasks were not written", len(news))
 
 
-def _fractions(news: list[tuple[Page, tuple[float, str]]]) -> dict[str, list[Any]]:
+def _fractions(
+    news: list[tuple[Page, tuple[float, str]]], sealer: Sealer | None
+) -> dict[str, list[Any]]:
+    texts = [page.short(text) for page, (_, text) in news]
     return {
         **_names([page for page, _ in news]),
         "fractions": [_within(fraction) for _, (fraction, _) in news],
-        "texts": [without_secrets(text, longest=_LONGEST_TEXT) for _, (_, text) in news],
+        "texts": [page.sealed(sealer, text) for (page, _), text in zip(news, texts, strict=True)],
     }
 
 
-def _columns(lines: list[tuple[Page, Line]]) -> dict[str, list[Any]]:
+def _columns(lines: list[tuple[Page, Line]], sealer: Sealer | None) -> dict[str, list[Any]]:
     now = time.monotonic()
     return {
         **_names([page for page, _ in lines]),
         "numbers": [line.number for _, line in lines],
         "ages": [now - line.at for _, line in lines],
         "levels": [line.level for _, line in lines],
-        "messages": [line.message for _, line in lines],
+        "messages": [page.sealed(sealer, line.message) for page, line in lines],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from agentpg.db import Statements, SteadyConnection
 from agentpg.errors import HandlerStopped
 from agentpg.language import N_
+from agentpg.sealing import Place, Sealer
 from agentpg.tasks.answers import Answer
 from agentpg.tasks.encoding import plain_text
 from agentpg.tasks.pricing import cost_of
@@ -36,6 +37,7 @@ class Opening:
     task_id: UUID
     attempt: int
     agent_name: str
+    task_type: str
     provider: str
     model: str
 
@@ -60,8 +62,11 @@ class Ledger:
     in the middle of one does no harm.
     """
 
-    def __init__(self, connection: SteadyConnection, schema: str) -> None:
+    def __init__(
+        self, connection: SteadyConnection, schema: str, sealer: Sealer | None = None
+    ) -> None:
         self._connection = connection
+        self._sealer = sealer
         self._statements = Statements("usage", schema)
         self._open: dict[UUID, Opening] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -90,7 +95,7 @@ class Ledger:
         Waits at most 5 seconds, then goes on writing in the background.
         """
         self._open.pop(ending.call.id, None)
-        closing = self.keep(self._end("close_call", _columns(ending)))
+        closing = self.keep(self._end("close_call", _columns(self._sealed(ending))))
         await asyncio.wait({closing}, timeout=_CLOSING_SECONDS)
 
     async def give_up(self, task_id: UUID, attempt: int) -> None:
@@ -116,6 +121,16 @@ class Ledger:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+    def _sealed(self, ending: Ending) -> Ending:
+        """The end of a call with what its provider said of an error sealed, if it is to be."""
+        call, error = ending.call, ending.error
+        if error is None or self._sealer is None:
+            return ending
+        if not self._sealer.covers(call.agent_name, call.task_type, "error"):
+            return ending
+        place = Place.in_task("error", call.task_id)
+        return replace(ending, error=self._sealer.text(place, error))
 
     async def _insert(self, opening: Opening) -> bool:
         values = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from agentpg.errors import IdempotencyConflict, InvalidTask, WrongState
+from agentpg.errors import FieldSealed, IdempotencyConflict, InvalidTask, WrongState
+from agentpg.sealing import Sealer
 from agentpg.tasks.encoding import encode_payload, plain_text
 from agentpg.tasks.model import NewTask
 
@@ -31,15 +33,20 @@ _SINGULAR = {
     "parents": "parent",
 }
 
+# What the function lane_of of the schema says.
+_NO_FIELD = re.compile(r"the payload has no (?P<key>.+), by which a limit of (?P<agent>.+) counts")
+
 _LONGEST_NAME = 100
 _LONGEST_KEY = 200
 _MOST_ATTEMPTS = 1_000_000
 
 
-def submissions(tasks: Sequence[NewTask], payload_limit: int) -> Iterator[dict[str, list[Any]]]:
+def submissions(
+    tasks: Sequence[NewTask], payload_limit: int, sealer: Sealer | None = None
+) -> Iterator[dict[str, list[Any]]]:
     """The parameters of one statement after the other; see `submission`."""
     for start in range(0, len(tasks), _TASKS_A_STATEMENT):
-        yield submission(tasks[start : start + _TASKS_A_STATEMENT], payload_limit)
+        yield submission(tasks[start : start + _TASKS_A_STATEMENT], payload_limit, sealer)
 
 
 def is_one_statement(tasks: Sequence[NewTask]) -> bool:
@@ -48,8 +55,12 @@ def is_one_statement(tasks: Sequence[NewTask]) -> bool:
     return len(tasks) <= _TASKS_A_STATEMENT and not keyed
 
 
-def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[Any]]:
+def submission(
+    tasks: Sequence[NewTask], payload_limit: int, sealer: Sealer | None = None
+) -> dict[str, list[Any]]:
     """The parameters of the statement `submit`; each task gets an id if it has none.
+
+    What the sealer covers is sealed.
 
     Raises InvalidTask or one of its kinds for the first task that cannot be submitted.
     """
@@ -59,11 +70,18 @@ def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[A
             _check_names(task)
             checked = names
         _check_options(task)
+    ids = [task.id or uuid7() for task in tasks]
+    payloads = [encode_payload(task.payload, payload_limit) for task in tasks]
+    if sealer is not None:
+        payloads = [
+            sealer.payload(task.agent_name, task.task_type, new, payload)
+            for task, new, payload in zip(tasks, ids, payloads, strict=True)
+        ]
     return {
-        "ids": [task.id or uuid7() for task in tasks],
+        "ids": ids,
         "agent_names": [task.agent_name for task in tasks],
         "task_types": [task.task_type for task in tasks],
-        "payloads": [encode_payload(task.payload, payload_limit) for task in tasks],
+        "payloads": payloads,
         "priorities": [task.priority for task in tasks],
         "run_ats": [task.run_at for task in tasks],
         "delays": [task.delay.total_seconds() if task.delay else 0.0 for task in tasks],
@@ -75,17 +93,23 @@ def submission(tasks: Sequence[NewTask], payload_limit: int) -> dict[str, list[A
     }
 
 
-def plain_submission(task: NewTask, payload_limit: int) -> dict[str, Any]:
+def plain_submission(
+    task: NewTask, payload_limit: int, sealer: Sealer | None = None
+) -> dict[str, Any]:
     """The parameters of the statement `submit_plain`, for one task without a key.
 
     Raises as `submission`.
     """
     check(task)
+    new = task.id or uuid7()
+    payload = encode_payload(task.payload, payload_limit)
+    if sealer is not None:
+        payload = sealer.payload(task.agent_name, task.task_type, new, payload)
     return {
-        "id": task.id or uuid7(),
+        "id": new,
         "agent_name": task.agent_name,
         "task_type": task.task_type,
-        "payload": encode_payload(task.payload, payload_limit),
+        "payload": payload,
         "priority": task.priority,
         "run_at": task.run_at,
         "delay": task.delay.total_seconds() if task.delay else 0.0,
@@ -190,6 +214,20 @@ def repeated(parameters: dict[str, list[Any]], inserted: set[UUID]) -> dict[str,
 def wrong_state(task_id: UUID, status: str | None, action: str) -> WrongState:
     """The error for a task whose state does not allow an action."""
     return WrongState(task_id=task_id, status=status, action=action)
+
+
+def field_sealed(
+    sealer: Sealer, tasks: Sequence[NewTask], error: InvalidTask
+) -> FieldSealed | None:
+    """A clear error where a limit counts by a field of a payload that is sealed."""
+    found = _NO_FIELD.fullmatch(str(error.values["reason"]))
+    if found is None:
+        return None
+    for task in tasks:
+        names = (task.agent_name, task.task_type)
+        if task.agent_name == found["agent"] and sealer.covers(*names, "payload"):
+            return FieldSealed(tasks=found["agent"], key=found["key"])
+    return None
 
 
 def _check_text(what: str, text: object, longest: int) -> None:

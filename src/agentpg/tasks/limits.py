@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentpg.db import Connection, Statements, class_row
-from agentpg.errors import InvalidAgent, WrongLimit
+from agentpg.errors import FieldSealed, InvalidAgent, WrongLimit
 from agentpg.language import N_
 from agentpg.quantities import format_duration, parse_duration
+from agentpg.sealing import Sealer
 from agentpg.tasks.encoding import plain_text
 
 _LONGEST_NAME = 100
@@ -89,6 +90,14 @@ class PausedAgent:
     paused_at: datetime
     paused_by: str
     reason: str | None
+
+
+def check_sealed(limit: Limit, sealer: Sealer | None) -> None:
+    """Raise FieldSealed for a limit that counts by a field of a payload that is sealed."""
+    if sealer is None or limit.key in (None, "tenant"):
+        return
+    if sealer.rules.may_cover(limit.agent_name, limit.task_type, "payload"):
+        raise FieldSealed(tasks=limit.agent_name, key=limit.key)
 
 
 def limit_key(agent_name: str, task_type: str | None, key: str | None) -> Mapping[str, str | None]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from agentpg.db import Database
 from agentpg.errors import HandlerStopped, WrongArgument
 from agentpg.language import N_
+from agentpg.redaction import redaction_of
 from agentpg.settings import Settings
 from agentpg.tasks.journal import Telling, severity
 from agentpg.tasks.model import Claimed
@@ -96,6 +97,7 @@ class Run:
             provider=provider,
             model=model,
             check=self.check,
+            redaction=redaction_of(self.settings),
         )
 
     def wrap(self, client: Client) -> Client:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from agentpg.errors import InvalidSchedule, InvalidTask
 from agentpg.language import N_
+from agentpg.sealing import Sealer
 from agentpg.tasks.encoding import encode_payload, plain_text
 from agentpg.tasks.lifecycle import check
 from agentpg.tasks.model import NewTask
@@ -125,16 +126,25 @@ def check_schedule(schedule: NewSchedule, now: datetime) -> datetime:
     return check_timetable(schedule.cron, schedule.time_zone, now)
 
 
-def row_of(schedule: NewSchedule, payload_limit: int, *, declared: bool = False) -> dict[str, Any]:
+def row_of(
+    schedule: NewSchedule,
+    payload_limit: int,
+    *,
+    declared: bool = False,
+    sealer: Sealer | None = None,
+) -> dict[str, Any]:
     """The parameters of the statements `add` and `write`, but for `next_at`.
 
     Raises PayloadNotJson and PayloadTooLarge.
     """
+    payload = encode_payload(schedule.payload, payload_limit)
+    if sealer is not None:
+        payload = sealer.schedule_payload(schedule.agent_name, schedule.task_type, payload)
     return {
         "name": schedule.name,
         "agent_name": schedule.agent_name,
         "task_type": schedule.task_type,
-        "payload": encode_payload(schedule.payload, payload_limit),
+        "payload": payload,
         "priority": schedule.priority,
         "max_attempts": schedule.max_attempts,
         "on_crash": schedule.on_crash,

@@ -14,17 +14,22 @@ from uuid_utils.compat import uuid7
 from agentpg.db import Pool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
+from agentpg.sealing import Sealer
 from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
+from agentpg.tasks.sealed import opened_schedule
 
 
 class Schedules:
     """The schedules of one installation: `client.schedules` of an AsyncClient."""
 
-    def __init__(self, pool: Pool, schema: str, payload_limit: int) -> None:
+    def __init__(
+        self, pool: Pool, schema: str, payload_limit: int, sealer: Sealer | None = None
+    ) -> None:
         self._pool = pool
         self._sql = Statements("schedules", schema)
         self._payload_limit = payload_limit
+        self._sealer = sealer
 
     def add(
         self,
@@ -63,7 +68,7 @@ class Schedules:
         )
         rows = self._ask("now")
         row = {"next_at": check_schedule(schedule, rows[0][0])}
-        row |= row_of(schedule, self._payload_limit)
+        row |= row_of(schedule, self._payload_limit, sealer=self._sealer)
         kept = self._ask("write" if replace else "add", row)
         if not kept and not replace:
             raise ScheduleExists(name=name)
@@ -74,7 +79,8 @@ class Schedules:
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Schedule))
             cursor.execute(self._sql["list"])
-            return cursor.fetchall()
+            schedules = cursor.fetchall()
+        return [opened_schedule(self._sealer, schedule) for schedule in schedules]
 
     def get(self, name: str) -> Schedule:
         """The schedule of this name. Raises ScheduleNotFound."""
@@ -85,7 +91,7 @@ class Schedules:
             schedule = cursor.fetchone()
         if schedule is None:
             raise self._not_found(name)
-        return schedule
+        return opened_schedule(self._sealer, schedule)
 
     def pause(self, name: str) -> Schedule:
         """Let a schedule fire no more until it is resumed. Raises ScheduleNotFound."""

@@ -11,17 +11,22 @@ from uuid_utils.compat import uuid7
 from agentpg.db import AsyncPool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
+from agentpg.sealing import Sealer
 from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
+from agentpg.tasks.sealed import opened_schedule
 
 
 class AsyncSchedules:
     """The schedules of one installation: `client.schedules` of an AsyncClient."""
 
-    def __init__(self, pool: AsyncPool, schema: str, payload_limit: int) -> None:
+    def __init__(
+        self, pool: AsyncPool, schema: str, payload_limit: int, sealer: Sealer | None = None
+    ) -> None:
         self._pool = pool
         self._sql = Statements("schedules", schema)
         self._payload_limit = payload_limit
+        self._sealer = sealer
 
     async def add(
         self,
@@ -60,7 +65,7 @@ class AsyncSchedules:
         )
         rows = await self._ask("now")
         row = {"next_at": check_schedule(schedule, rows[0][0])}
-        row |= row_of(schedule, self._payload_limit)
+        row |= row_of(schedule, self._payload_limit, sealer=self._sealer)
         kept = await self._ask("write" if replace else "add", row)
         if not kept and not replace:
             raise ScheduleExists(name=name)
@@ -71,7 +76,8 @@ class AsyncSchedules:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Schedule))
             await cursor.execute(self._sql["list"])
-            return await cursor.fetchall()
+            schedules = await cursor.fetchall()
+        return [opened_schedule(self._sealer, schedule) for schedule in schedules]
 
     async def get(self, name: str) -> Schedule:
         """The schedule of this name. Raises ScheduleNotFound."""
@@ -82,7 +88,7 @@ class AsyncSchedules:
             schedule = await cursor.fetchone()
         if schedule is None:
             raise await self._not_found(name)
-        return schedule
+        return opened_schedule(self._sealer, schedule)
 
     async def pause(self, name: str) -> Schedule:
         """Let a schedule fire no more until it is resumed. Raises ScheduleNotFound."""

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from agentpg.db import Statements, SteadyConnection, is_refused_value, server_message
 from agentpg.errors import DatabaseUnavailable
-from agentpg.tasks.encoding import plain_text
 from agentpg.tasks.model import Outcome, Settlement, TaskStatus
 from agentpg.tasks.pace import spread
+from agentpg.tasks.redaction import without_secrets
 
 _log = logging.getLogger("agentpg.settling")
 
@@ -191,7 +191,7 @@ def _columns(batch: list[tuple[UUID, Settlement]]) -> dict[str, list[Any]]:
 
 def _refused(settlement: Settlement, reason: str) -> Settlement:
     """The settlement of a task whose result the server refuses to store."""
-    error = f"the outcome cannot be stored: {plain_text(reason)}"
+    error = f"the outcome cannot be stored: {without_secrets(reason)}"
     return settlement._replace(
         status=TaskStatus.FAILED,
         outcome=Outcome.FAILED,

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 
 from agentpg.errors import CallInLoop, HandlerStopped
 from agentpg.language import N_
+from agentpg.redaction import SECRETS_ALONE, Redaction
 from agentpg.tasks.answers import Answer, read_answer, stated_tokens
 from agentpg.tasks.ledger import Ending, Ledger, Opening, ending_of
 from agentpg.tasks.model import Claimed
@@ -50,6 +51,7 @@ class LlmCall:
         provider: str,
         model: str,
         check: Callable[[], None] | None = None,
+        redaction: Redaction = SECRETS_ALONE,
     ) -> None:
         self.id: UUID = uuid7()
         self._ledger = ledger
@@ -58,6 +60,7 @@ class LlmCall:
         self._answer = Answer()
         self._remark: str | None = None
         self._secrets: tuple[str, ...] = ()
+        self._redaction = redaction
         self._started: float | None = None
         self._ended = False
         self._opening = Opening(
@@ -65,6 +68,7 @@ class LlmCall:
             task_id=task.id,
             attempt=task.attempt,
             agent_name=task.agent_name,
+            task_type=task.task_type,
             provider=provider,
             model=model,
         )
@@ -196,7 +200,9 @@ class LlmCall:
     def _ending(self, error: BaseException | None) -> Ending:
         # A generator that is closed has been left, which is no error.
         failed = error is not None and not isinstance(error, GeneratorExit)
-        text = error_text(error, *self._secrets) if error is not None and failed else None
+        text = None
+        if error is not None and failed:
+            text = error_text(error, *self._secrets, redaction=self._redaction)
         seconds = time.perf_counter() - (self._started or 0.0)
         return ending_of(self._opening, seconds, self._answer, text, self._remark)
 

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from agentpg.db import Database, Statements, SteadyConnection
 from agentpg.errors import AgentpgError
+from agentpg.redaction import redaction_of
+from agentpg.sealing import sealer_of
 from agentpg.settings import Settings
 from agentpg.tasks.alone import Alone
 from agentpg.tasks.attempt import Attempt, released
@@ -22,6 +24,7 @@ from agentpg.tasks.claims import Claims
 from agentpg.tasks.handlers import App, Handler
 from agentpg.tasks.hands import Hands
 from agentpg.tasks.journal import Journal
+from agentpg.tasks.limits import check_sealed
 from agentpg.tasks.model import Claimed, Settlement
 from agentpg.tasks.pace import Rate, spread, until
 from agentpg.tasks.pulse import Held, Pulse, PulseEvents
@@ -76,8 +79,12 @@ class Worker:
         name = f"agentpg worker {self._registration.id}"
         self._claims = Claims(app, database, settings, name, self._wake)
         self._writing = SteadyConnection(database, name)
-        self._ledger = Ledger(self._writing, database.schema)
-        self._journal = Journal(self._writing, database.schema)
+        sealer = sealer_of(settings)
+        for limit in app.limits:
+            check_sealed(limit, sealer)
+        self._ledger = Ledger(self._writing, database.schema, sealer)
+        redaction = redaction_of(settings)
+        self._journal = Journal(self._writing, database.schema, sealer, redaction)
         children = min(self._concurrency, settings.child_processes)
         self._children = Children(settings, database, children)
         self._hands = Hands(
@@ -87,9 +94,13 @@ class Worker:
             put=self._put,
             slot_freed=self._slot_freed,
             room_made=self._room_made.set,
+            sealer=sealer,
         )
         self._settling = Settling(self._writing, database.schema, self._settled)
-        declared = [row_of(one, settings.payload_limit, declared=True) for one in app.schedules]
+        declared = [
+            row_of(one, settings.payload_limit, declared=True, sealer=sealer)
+            for one in app.schedules
+        ]
         self._pulse = Pulse(database, self._registration, self._held, self._events(), declared)
         self._rate = Rate()
         self._idle = True
