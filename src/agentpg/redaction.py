@@ -56,10 +56,11 @@ _SECRETS = (
     # Verifiers of passwords: by these they can be guessed at home.
     (re.compile(r"\bSCRAM-SHA-256\$[\w+/=:$]+", re.ASCII), "SCRAM-SHA-256$***"),
     (re.compile(r"\$(argon2i?d?|2[aby]|scrypt)\$[\w+/=,.$]+", re.ASCII), r"$\1$***"),
-    # A line of .pgpass.
+    # A line of .pgpass: host, port, database, role and password.
     (
         re.compile(
-            r"(?m)^((?:[^\s:\\]|\\.)+:(?:\d{1,5}|\*):(?:[^\s:\\]|\\.)+:(?:[^\s:\\]|\\.)+:)\S+$"
+            r"(?<![\w.:*-])([\w.*/-]{1,255}:(?:\d{1,5}|\*):[\w.*-]{1,63}:[\w.*-]{1,63}:)[^\s'\"]+",
+            re.ASCII,
         ),
         r"\1***",
     ),
