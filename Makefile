@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SAFE := $(VENV)/.safe
 CATALOGUES := $(wildcard src/agentpg/locale/*/LC_MESSAGES/*.po)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -12,7 +13,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-types check-others format generate lock bench chaos soak clean
+.PHONY: help install demo test check check-types check-others format generate lock bench chaos soak
+.PHONY: fuzz audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,15 +65,29 @@ soak: $(READY) ## The same for an hour, then a healthy busy hour: the doctor mus
 	python -m tests.chaos --minutes 60
 	python -m benchmarks.doctor --only busy --busy 60min
 
+fuzz: $(SAFE) ## Ten minutes of inputs for all parsers, guided by coverage; MINUTES=… for others
+	python -m tests.fuzz --minutes $(or $(MINUTES),10)
+
+audit: $(SAFE) ## Ask for known holes in what we depend on; needs a network, unlike `make check`
+	pip-audit --require-hashes --disable-pip --requirement requirements.txt
+	pip-audit --require-hashes --disable-pip --requirement requirements-dev.txt
+
 lock: ## Lock the requirements anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --extra all pyproject.toml -o requirements.txt
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --extra all --group dev pyproject.toml -o requirements-dev.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group pyproject.toml:safety --constraint requirements-dev.txt \
+	  -o requirements-safety.txt
 
 clean: ## Remove .venv and all that tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
 
 $(READY): requirements-dev.txt pyproject.toml tools/make_venv $(CATALOGUES)
 	tools/make_venv "$(PYTHON)" "$(VENV)"
+	touch $@
+
+$(SAFE): $(READY) requirements-safety.txt
+	python -m pip install -q --require-hashes --requirement requirements-safety.txt
 	touch $@

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -211,7 +212,10 @@ def _expressions(path: Path) -> tuple[re.Pattern[str], ...]:
 
 def _expression(line: str, source: str) -> re.Pattern[str]:
     try:
-        expression = re.compile(line)
+        with warnings.catch_warnings():
+            # Of signs that may mean something else in a later Python; here they do not.
+            warnings.simplefilter("ignore", FutureWarning)
+            expression = re.compile(line)
     except (re.error, RecursionError, OverflowError) as error:
         raise RedactionWrong(str(error), source=source) from None
     if expression.match(""):

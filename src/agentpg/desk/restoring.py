@@ -188,7 +188,14 @@ def _read_manifest(path: Path) -> Part:
         )
     except OSError as error:
         raise ArchiveNotRead(error.strerror or str(error), path=path) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         if isinstance(error, ArchiveNotRead):
             raise
         raise ArchiveNotRead(_NOT_OURS, path=path) from None

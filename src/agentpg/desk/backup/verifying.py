@@ -258,7 +258,7 @@ def _look_at_manifest(backup: Backup) -> Look:
         del opener
         try:
             manifest = Manifest.parse(json.loads(path.read_bytes()), backup.name)
-        except (ValueError, AttributeError, RecordDamaged) as error:
+        except (ValueError, AttributeError, RecursionError, RecordDamaged) as error:
             return Check(name="manifest", outcome="failed", reason=str(error))
         if (manifest.lsn, manifest.taken_at) == (backup.lsn, backup.taken_at):
             return Check(name="manifest", outcome="passed")

@@ -131,7 +131,7 @@ def read_sample(path: Path) -> Earlier:
         raise FileNotRead(reason, path=path) from None
     try:
         return _earlier(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise SampleNotRead(_NOT_OURS, path=path) from None
 
 

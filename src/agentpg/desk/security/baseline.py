@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentpg.desk.finding import Finding
 from agentpg.errors import BaselineWrong, FileNotRead
+from agentpg.language import N_
 
 
 class Acceptance(BaseModel):
@@ -69,6 +70,8 @@ def read_baseline(path: Path) -> tuple[Acceptance, ...]:
         raise FileNotRead(getattr(error, "strerror", None) or str(error), path=path) from None
     try:
         return _Baseline.model_validate(tomllib.loads(text)).accepted
+    except RecursionError:
+        raise BaselineWrong(N_("it is nested too deeply"), path=path) from None
     except tomllib.TOMLDecodeError as error:
         raise BaselineWrong(str(error), path=path) from None
     except ValidationError as error:

@@ -89,5 +89,5 @@ def _parsed(content: bytes, key: str) -> Mark:
             lsn=said["lsn"],
             timeline=said["timeline"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MarkDamaged(f"{type(error).__name__}: {error}", mark=key) from None

@@ -114,7 +114,7 @@ def take_orders(path: Path) -> Archive:
         raise OrdersUnusable(error.strerror or str(error), path=path) from None
     except KeyError as error:
         raise OrdersIncomplete(path=path, key=error.args[0]) from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise OrdersUnusable(str(error), path=path) from None
     take_variables(orders.variables)
     # The folder is as the server gets there from its data, perhaps by no absolute path.

@@ -83,7 +83,7 @@ def _other_orders(path: Path, archive: Archive) -> str | None:
         if said["bucket"]:
             return _other_bucket(Access(**said["bucket"]), archive)
         return _other_place(str(said["folder"]), archive)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return f"agentpg, {orders.parent}"
 
 

@@ -267,6 +267,16 @@ def _written(value: Backup | Begun | Drill) -> bytes:
     return f"{text}\n".encode()
 
 
+_UNLIKE_A_RECORD = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
+
 def checksum_of(document: dict[str, Any]) -> str:
     """The checksum of what a record says, however it is laid out."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -289,7 +299,7 @@ def _parsed(content: bytes, name: str, parse: Callable[[dict[str, Any]], T]) -> 
         if document.pop(_CHECKSUM) != checksum_of(document):
             raise RecordDamaged(_CHANGED, name=name)
         return parse(document)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except _UNLIKE_A_RECORD as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RecordDamaged(reason, name=name) from None
 

@@ -146,5 +146,5 @@ def _sample_of(line: str) -> Sample | None:
             used_bytes=int(said["used_bytes"]),
             size_bytes=int(said["size_bytes"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
