@@ -42,6 +42,7 @@ check-others: $(READY)
 	squawk --config .squawk.toml src/agentpg/sql/migrations/*.sql
 	python tools/generate_client.py --check
 	python tools/generate_reference.py --check
+	pytest -q tests/test_dependencies.py
 
 format: $(READY) ## Format the code and mend what the linter can
 	ruff check --fix

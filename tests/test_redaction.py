@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SECRETS = {
     "a line of .pgpass": ("db.example:5432:agentic_ai:kim:hunter2", "hunter2"),
     "a token": ("401 for Authorization: Bearer abc.hunter2", "hunter2"),
     "a key of a provider": ("Incorrect API key provided: sk-proj-hunter2hunter2", "hunter2"),
+    "a token of ours": ("token apg_hunter2hunter2 is unknown", "hunter2"),
     "a JSON document": ('{"user": "kim", "password": "hunter2"}', "hunter2"),
     "a private key": (
         "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
@@ -146,6 +148,18 @@ def test_personal_data_is_hidden_where_that_is_wanted(kind: str) -> None:
 )
 def test_what_only_looks_like_personal_data_stays(text: str) -> None:
     assert redaction_of(load_settings(redact=" ".join(HIDDEN))).hide(text) == text
+
+
+@pytest.mark.without_server
+@pytest.mark.parametrize(
+    "piece",
+    ["a/", "a:1:", "AB12 ", "1 ", "1-", "a.", "a@", "+1 (", "::", "-----BEGIN PRIVATE KEY-----"],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    redaction = redaction_of(load_settings(redact=" ".join(HIDDEN), redact_keys="acct"))
+    began = time.process_time()
+    redaction.hide(piece * (20_000 // len(piece)))
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.without_server

@@ -19,7 +19,6 @@ _AWAITED = {
     "tests/audit/test_chain.py",
     "tests/cli/test_roles.py",
     "tests/desk/security/roles/test_every_cell.py",
-    "tests/desk/security/test_rotation.py",
     "tests/desk/security/test_tenants.py",
     "tests/tasks/test_acting.py",
     "tests/users/test_users.py",

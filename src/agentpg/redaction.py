@@ -41,8 +41,8 @@ _SECRETS = (
     (re.compile(r"\bAGE-SECRET-KEY-1[0-9A-Z]+"), HIDDEN),
     # A key of sealed tasks as it stands in its file: 32 bytes in base64.
     (re.compile(r"(?<![\w-])([a-z0-9][a-z0-9._-]{0,39}:)[\w+/-]{43}=", re.ASCII), r"\1***"),
-    # Keys as the providers make them: sk-…, gsk_…, xai-…, also when partly masked.
-    (re.compile(r"\b(sk|gsk|xai|gh[opsu]|github_pat)([-_])[\w*-]{6,}", re.ASCII), r"\1\2***"),
+    # Keys as the providers make them: sk-…, gsk_…, xai-…, also when partly masked; and ours.
+    (re.compile(r"\b(sk|gsk|xai|apg|gh[opsu]|github_pat)([-_])[\w*-]{6,}", re.ASCII), r"\1\2***"),
     # The same with beginnings that names have too, such as pk_customers: a key has a digit.
     (
         re.compile(
@@ -194,7 +194,8 @@ def _key(name: str) -> re.Pattern[str]:
 
 def _expressions(path: Path) -> tuple[re.Pattern[str], ...]:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise RedactionWrong(error.strerror or str(error), source=path) from None
     if len(content) > _LARGEST_FILE:

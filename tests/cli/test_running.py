@@ -34,6 +34,16 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
     return raised.append
 
 
+def test_an_error_that_nobody_expected_shows_no_secret(
+    call: Call, failing: Callable[[Exception], None]
+) -> None:
+    failing(RuntimeError("cannot use postgresql://kim:hunter2@db/x"))
+    called = call("fail")
+    assert called.code == 1
+    assert "postgresql://kim:***@db/x" in called.err
+    assert "hunter2" not in called.err
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

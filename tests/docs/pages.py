@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 # Languages of drawings and of output, which nobody types.
 DRAWN = {"mermaid", "text"}
 
+_AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 
 
@@ -105,7 +107,7 @@ def read(path: Path) -> Page:
 
 def pages() -> list[Page]:
     """Every page that people read in the repository."""
-    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    top = [ROOT / name for name in _AT_THE_TOP]
     inside = sorted((ROOT / "src").rglob("*.md")) + sorted((ROOT / "benchmarks").glob("*.md"))
     return [read(path) for path in (*top, *sorted((ROOT / "docs").rglob("*.md")), *inside)]
 

@@ -41,8 +41,13 @@ from agentpg.quantities import format_duration, format_size, parse_duration, par
 from agentpg.redaction import redaction_of
 from agentpg.sealing import Keyring, Place, new_key, open_token, read_keys, read_rules, seal_text
 from agentpg.settings import Settings, hide_secrets, load_settings
+from agentpg.settings.addresses import (
+    parse_addresses,
+    parse_apprise,
+    parse_routes,
+    parse_web_url,
+)
 from agentpg.settings.hiding import parse_seal_rules
-from agentpg.settings.kinds import parse_addresses, parse_apprise, parse_routes, parse_web_url
 from agentpg.tasks.encoding import decode_payload, encode_payload
 from agentpg.tasks.limits import parse_rate
 from agentpg.tasks.payloads import parse_payload
@@ -216,13 +221,18 @@ def _orders(data: bytes) -> None:
             os.environ.update(before)
 
 
+@cache
+def _defaults() -> Settings:
+    return load_settings()
+
+
 def _env(data: bytes) -> None:
     folder = _folder() / "project"
     folder.mkdir(exist_ok=True)
     for name in (".env", ".pgpass", "pg_service.conf"):
         (folder / name).write_bytes(data)
     env_files(folder)
-    secret_files(folder, Settings(_env_file=None))
+    secret_files(folder, _defaults())
     here = Path.cwd()
     os.chdir(folder)
     try:

@@ -20,6 +20,8 @@ from tests.tasks.engine import Engine
 
 __all__ = ["engine"]
 
+pytestmark = pytest.mark.one_server
+
 ANYTHING = st.one_of(TEXT, JSON)
 
 

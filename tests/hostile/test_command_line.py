@@ -9,16 +9,19 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from agentpg.cli.running import run
 from agentpg.db import Database
-from agentpg.settings import known_variables, load_settings
+from agentpg.settings import Settings, known_variables, load_settings
 from agentpg.tasks.client import Client
 from tests.cli.conftest import home, installed
 from tests.hostile.inputs import ARGUMENT, HUNDRED
 
 __all__ = ["home", "installed"]
+
+# What meets no server says the same on all of them; the others try no SQL that others do not.
+ALONE, SERVED = pytest.mark.without_server, pytest.mark.one_server
 
 CODES = {0, 1, 2, 3, 4, 5, 6}
 
@@ -35,6 +38,7 @@ def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return out + err
 
 
+@ALONE
 @HUNDRED
 @given(given_ones=st.lists(ARGUMENT, min_size=1, max_size=3), noun=st.sampled_from(
     ["task", "schedule", "agent", "security", "backup", "config", "tune", "notify", "doctor", ""]
@@ -45,9 +49,10 @@ def test_no_argument_breaks_a_command(
     called(capsys, *filter(None, [noun]), *given_ones)
 
 
+@SERVED
 @HUNDRED
 @given(agent=ARGUMENT, kind=ARGUMENT, payload=ARGUMENT, option=st.sampled_from(
-    ["--idempotency-key", "--tenant", "--delay", "--priority", "--run-at", "--max-attempts"]
+    ["--key", "--tenant", "--delay", "--priority", "--run-at", "--max-attempts"]
 ), value=ARGUMENT)  # fmt: skip
 def test_no_task_breaks_it(
     installed: Database, home: Path, capsys: pytest.CaptureFixture[str],
@@ -58,6 +63,7 @@ def test_no_task_breaks_it(
     called(capsys, "task", "submit", f"{option}={value}", "--", agent, kind, payload)
 
 
+@SERVED
 @HUNDRED
 @given(verb=st.sampled_from(["show", "cancel", "retry", "hold", "release", "wait"]), task=ARGUMENT)
 def test_no_id_breaks_it(
@@ -66,6 +72,7 @@ def test_no_id_breaks_it(
     called(capsys, "task", verb, "--", task)
 
 
+@ALONE
 @HUNDRED
 @given(data=st.data())
 def test_no_setting_breaks_a_command_or_shows_a_secret(
@@ -78,12 +85,14 @@ def test_no_setting_breaks_a_command_or_shows_a_secret(
         said += called(capsys, "config", "check")
     assert "hunter3" not in said
     if "hunter2" in value:
-        settings = load_settings.__globals__["Settings"].model_fields
+        fields = Settings.model_fields
         option = known_variables()[variable]
-        secret = (settings[option].json_schema_extra or {}).get("secret")
-        assert not secret or "hunter2" not in said
+        extra = fields[option].json_schema_extra
+        assert isinstance(extra, dict)
+        assert not extra["secret"] or "hunter2" not in said
 
 
+@ALONE
 @HUNDRED
 @given(before=ARGUMENT, after=ARGUMENT)
 def test_no_dsn_breaks_a_command_or_shows_its_password(
@@ -97,7 +106,8 @@ def test_no_dsn_breaks_a_command_or_shows_its_password(
             assert "hunter2" not in called(capsys, "--schema", before or "a", "task", "list")
 
 
-@HUNDRED
+@ALONE
+@settings(HUNDRED, max_examples=50)  # two files each
 @given(content=st.one_of(st.binary(max_size=60), ARGUMENT.map(str.encode)), name=ARGUMENT)
 def test_no_file_breaks_a_command(
     home: Path, capsys: pytest.CaptureFixture[str], content: bytes, name: str
@@ -115,6 +125,7 @@ def test_no_file_breaks_a_command(
         called(capsys, "monitor", "sizes", "--since", given_one)
 
 
+@SERVED
 def test_nothing_stored_drives_a_terminal(
     installed: Database, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

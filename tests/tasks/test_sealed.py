@@ -229,6 +229,8 @@ def test_all_is_sealed_anew_with_another_key_and_taken_off(
     client.wait(bad, check=False)
     good = client.submit("Billing", "anything", {"value": SECRET})
     client.wait(good)
+    waiting = [NewTask("Nobody", "at all", {"value": SECRET}) for _ in range(250)]
+    client.submit_many(waiting)
     client.schedules.add(
         "s", cron="0 0 * * *", agent_name="Billing", task_type="anything", payload=SECRET
     )

@@ -27,11 +27,18 @@ class SinceType(click.ParamType[timedelta | Path]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta | Path:
         """The text as a timedelta or a Path."""
-        is_file = isinstance(value, Path) or (isinstance(value, str) and Path(value).is_file())
-        if is_file or not _LIKE_A_DURATION.fullmatch(str(value)):
+        if _is_file(value) or not _LIKE_A_DURATION.fullmatch(str(value)):
             path: Path = FILE_PATH.convert(value, param, ctx)
             return path
         return DURATION.convert(value, param, ctx)
+
+
+def _is_file(value: Any) -> bool:
+    """Whether a file is meant; a text that is too long for a name is none."""
+    try:
+        return isinstance(value, Path) or (isinstance(value, str) and Path(value).is_file())
+    except OSError:
+        return False
 
 
 SINCE = SinceType()

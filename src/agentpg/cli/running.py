@@ -96,7 +96,9 @@ def _say(message: str, hint: str, translate: Translate) -> None:
 
 
 def _unexpected(error: Exception) -> Complaint:
-    said = str(error).strip().splitlines()
+    from agentpg.redaction import SECRETS_ALONE
+
+    said = SECRETS_ALONE.hide(str(error)).strip().splitlines()
     return Complaint(
         N_("an unexpected error, {kind}: {reason}"),
         N_("`agentpg --debug …` shows where it happened; please report it."),

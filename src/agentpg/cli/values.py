@@ -138,6 +138,9 @@ class SizeType(click.ParamType[int]):
 SIZE = SizeType()
 
 
+_NO_ACCOUNT = N_("there is no account whose home it could be in")
+
+
 class PathType(click.Path):
     """A path. An empty text is none, as of `GivenType`: it would mean the working folder."""
 
@@ -150,7 +153,12 @@ class PathType(click.Path):
         """The text as a Path."""
         if value == "":
             raise WrongValue(value, EMPTY, param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        try:
+            Path(str(path)).expanduser()
+        except RuntimeError:
+            raise WrongValue(value, _NO_ACCOUNT, param, ctx) from None
+        return path
 
 
 ANY_PATH = PathType()

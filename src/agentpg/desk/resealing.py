@@ -40,6 +40,8 @@ WORK = N_("the sealing of what is stored")
 
 # A step begins small, since rows may be wide, and grows to fill its time.
 _FIRST_PAGES, _MOST_PAGES = 16, 4096
+# A value may have a megabyte, so that few are held at a time.
+_MOST_ROWS = 100
 # What changed while it was read is met by another round; after these, it is told.
 _ROUNDS = 3
 
@@ -144,6 +146,15 @@ def reseal(
         return work.run()
 
 
+class _Batch(NamedTuple):
+    """How many values had changed meanwhile, how many could not be opened, and the place of the
+    last row where there are more before the end."""
+
+    missed: int
+    unopened: int
+    last: str | None
+
+
 class _Resealing:
     """One walk through all tables, over one connection in autocommit mode."""
 
@@ -188,24 +199,31 @@ class _Resealing:
         table = identifier(self._schema, column.table)
         [(page_count,)] = self._connection.execute(self._sql["pages"], {"table": table}).fetchall()
         page, step, missed, unopened = 0, _FIRST_PAGES, 0, 0
+        after = "(0,0)"
         while page < page_count:
             self._check()
             target = self._pace.batch_seconds()
             begun = time.monotonic()
-            found = self._batch(column, page, page + step)
+            found = self._batch(column, after, f"({page + step},0)")
             seconds = time.monotonic() - begun
-            missed, unopened = missed + found[0], unopened + found[1]
+            missed, unopened = missed + found.missed, unopened + found.unopened
+            if found.last is not None:
+                after = found.last
+                self._pace.rest(seconds)
+                continue
             page += step
+            after = f"({page},0)"
             change = min(2.0, max(0.5, target / max(seconds, 0.001)))
             step = min(_MOST_PAGES, max(1, round(step * change)))
             self._pace.rest(seconds)
         return missed, unopened
 
-    def _batch(self, column: Column, first: int, end: int) -> tuple[int, int]:
+    def _batch(self, column: Column, after: str, before: str) -> _Batch:
         names = {"table": column.table, "column": column.column}
         wanted = {
-            "after": f"({first},0)",
-            "before": f"({end},0)",
+            "after": after,
+            "before": before,
+            "rows": _MOST_ROWS,
             "key": "" if self._aim.plain else self._sealer.keys.first.name,
             "plain": self._aim.plain_too and column.name != "error",
         }
@@ -221,14 +239,15 @@ class _Resealing:
                 continue
             if new is not None:
                 changed.append((place, old, new))
+        last = rows[-1][0] if len(rows) == _MOST_ROWS else None
         if not changed:
-            return 0, unopened
+            return _Batch(0, unopened, last)
         places, olds, news = (list(values) for values in zip(*changed, strict=True))
         put = self._sql.compose(f"put_{column.kind}", **names)
         values = {"places": places, "olds": olds, "news": news}
         written = len(self._connection.execute(put, values).fetchall())
         self._wrote(written)
-        return len(changed) - written, unopened
+        return _Batch(len(changed) - written, unopened, last)
 
     def _anew(
         self, column: Column, task: UUID, agent_name: str | None, task_type: str | None, old: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -16,6 +17,7 @@ from agentpg.settings.environment import env_file, hand_over_service_file, proce
 from agentpg.settings.kinds import TOO_SMALL
 from agentpg.settings.names import known_variables, variable_of
 from agentpg.settings.options import PREFIX, Settings
+from agentpg.settings.showing import hide_password
 
 _ENVIRONMENT = N_("the environment")
 _UNKNOWN_NAME = N_("there is no such setting")
@@ -28,6 +30,22 @@ _THRESHOLDS = (
     ("backup_drill_warning", "backup_drill_critical", True),
     ("task_wait_warning", "task_wait_critical", True),
 )
+# The options that are paths.
+_PATHS = (
+    "home",
+    "pg_bin",
+    "documents",
+    "seal_key_file",
+    "redact_file",
+    "retention_archive",
+    "backup_repository",
+    "backup_key_file",
+    "backup_s3_ca_file",
+    "notify_smtp_ca_file",
+    "data_folder",
+    "audit_baseline",
+)
+_NO_ACCOUNT = N_("there is no account whose home it could be in")
 _TURNED = N_("a warning must come before what is critical")
 
 # What is wrong with a value, by pydantic's name for it.
@@ -54,8 +72,27 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         raise _setting_error(error) from None
     _refuse_turned_thresholds(settings)
+    _refuse_unknown_accounts(settings)
     hand_over_service_file()
     return settings
+
+
+def _refuse_unknown_accounts(settings: Settings) -> None:
+    """A path may begin with ~NAME, the home of an account, if there is such an account."""
+    for name in _PATHS:
+        value = getattr(settings, name)
+        try:
+            Path(value).expanduser()
+        except (RuntimeError, ValueError):
+            field = Settings.model_fields[name]
+            variable = variable_of(name, field)
+            raise WrongValue(
+                _NO_ACCOUNT,
+                hint=field.description,
+                name=variable,
+                source=_source_of_name(variable),
+                value=repr(str(value)),
+            ) from None
 
 
 def _refuse_turned_thresholds(settings: Settings) -> None:
@@ -124,7 +161,8 @@ def _setting_error(error: ValidationError) -> SettingError:
     reason = _COMPLAINTS.get(first["type"], said)
     if _is_secret(field):
         return SettingError(reason, **values)
-    return WrongValue(reason, **values, value=repr(first["input"]))
+    # A connection string that stands in another's place has its password with it.
+    return WrongValue(reason, **values, value=hide_password(repr(first["input"])))
 
 
 def _source_of_wrong(variable: str, value: object) -> str:

@@ -33,25 +33,29 @@ ORDER BY 1;
 SELECT t.ctid::text, t.{task}, k.agent_name, k.task_type, t.{column}::text
 FROM {schema}.{table} t
 LEFT JOIN {schema}.tasks k ON k.id = t.{task}
-WHERE t.ctid >= %(after)s::tid AND t.ctid < %(before)s::tid
+WHERE t.ctid > %(after)s::tid AND t.ctid < %(before)s::tid
   AND t.{column} IS NOT NULL
   AND CASE
       WHEN t.{column} ->> '$sealed' ~ '^1[ts]:'
       THEN split_part(t.{column} ->> '$sealed', ':', 2) <> %(key)s
       ELSE %(plain)s
-  END;
+  END
+ORDER BY t.ctid
+LIMIT %(rows)s;
 
 -- name: next_text
 -- The same of a text column.
 SELECT t.ctid::text, t.{task}, k.agent_name, k.task_type, t.{column}
 FROM {schema}.{table} t
 LEFT JOIN {schema}.tasks k ON k.id = t.{task}
-WHERE t.ctid >= %(after)s::tid AND t.ctid < %(before)s::tid
+WHERE t.ctid > %(after)s::tid AND t.ctid < %(before)s::tid
   AND t.{column} IS NOT NULL
   AND CASE
       WHEN t.{column} ~ '^\$sealed:1[ts]:' THEN split_part(t.{column}, ':', 3) <> %(key)s
       ELSE %(plain)s
-  END;
+  END
+ORDER BY t.ctid
+LIMIT %(rows)s;
 
 -- name: put_json
 -- Write values of a JSON column, of those rows that still have the former ones.

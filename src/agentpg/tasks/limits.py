@@ -124,10 +124,11 @@ def parse_rate(text: str) -> tuple[int, timedelta]:
         raise wrong
     try:
         length = parse_duration(period if period.strip()[:1].isdigit() else f"1{period.strip()}")
+        starts = int(number.strip())
     except ValueError:
         raise wrong from None
     assert isinstance(length, timedelta)  # noqa: S101 - it was a text
-    return int(number), length
+    return starts, length
 
 
 def declared_limits(

@@ -28,13 +28,15 @@ _AGE = timedelta(days=1)
 _HIDDEN = Unlooked(N_("the server's log can't be read from here"))
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_PROCESS = re.compile(r"\[(\d+)\]")
+_PROCESS = re.compile(r"\[(\d{1,10})\]")
 _SLOW = re.compile(
-    r" LOG:\s+duration: (?P<ms>[\d.]+) ms\s+(?:statement|execute [^:]*): (?P<text>.*)", re.DOTALL
+    r" LOG:\s+duration: (?P<ms>\d{1,15}(?:\.\d{1,9})?) ms"
+    r"\s+(?:statement|execute [^:]*): (?P<text>.*)",
+    re.DOTALL,
 )
 _WAIT = re.compile(
-    r" LOG:\s+process (?P<pid>\d+) still waiting for (?P<what>\w+ on \w+).*?"
-    r" after (?P<ms>[\d.]+) ms"
+    r" LOG:\s+process (?P<pid>\d{1,10}) still waiting for (?P<what>\w+ on \w+).*?"
+    r" after (?P<ms>\d{1,15}(?:\.\d{1,9})?) ms"
 )
 _DEADLOCK = re.compile(r" ERROR:\s+deadlock detected")
 _TIMEOUT = re.compile(r" ERROR:\s+canceling statement due to (?P<what>statement|lock) timeout")
