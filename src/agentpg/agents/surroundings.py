@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentpg.db import Database
+from agentpg.db import Database, database_of
 from agentpg.language import choose_language
 from agentpg.settings import locale_variables
 from agentpg.tasks.handlers import Permanent
@@ -15,7 +15,7 @@ def own_database(run: Run, variable: str, dsn: str) -> Database:
     """The database as the agent's own role. Raises Permanent where no DSN is set."""
     if not dsn:
         raise Permanent(f"{variable} is not set for this worker")
-    return Database(dsn, run.settings.schema_name)
+    return database_of(dsn, run.settings)
 
 
 def folder_of(run: Run, said: object, default: Path) -> Path:

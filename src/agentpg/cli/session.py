@@ -101,19 +101,19 @@ class Session:
     @cached_property
     def monitor_database(self) -> Database:
         """The database as the role that may read all statistics."""
-        from agentpg.db import Database
+        from agentpg.db import database_of
 
         if self.settings.dsn_monitor and "dsn" not in self.overrides:
-            return Database(self.settings.dsn_monitor, self.settings.schema_name)
+            return database_of(self.settings.dsn_monitor, self.settings)
         return self.database
 
     @cached_property
     def backup_database(self) -> Database:
         """The database as the role that makes backups."""
-        from agentpg.db import Database
+        from agentpg.db import database_of
 
         if self.settings.dsn_backup and "dsn" not in self.overrides:
-            return Database(self.settings.dsn_backup, self.settings.schema_name)
+            return database_of(self.settings.dsn_backup, self.settings)
         return self.database
 
     def backup_source(self) -> Source:

@@ -124,10 +124,11 @@ def setup(
 
 
 def _administrator(session: Session, port: int, socket: Path | None) -> Administrator:
+    from agentpg.db import secured
     from agentpg.setup import by_dsn, by_peer
 
     dsn = session.overrides.get("dsn")
-    return by_dsn(str(dsn)) if dsn else by_peer(port, socket)
+    return by_dsn(secured(str(dsn), session.settings)) if dsn else by_peer(port, socket)
 
 
 def _target(
@@ -148,6 +149,7 @@ def _target(
         role=role,
         database=database,
         schema=session.settings.schema_name,
+        tls=administrator.tls(),
     )
 
 

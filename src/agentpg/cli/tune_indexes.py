@@ -238,9 +238,9 @@ class _Work:
 
     def _owner(self) -> Database:
         """The database as its owner, who may change it."""
-        from agentpg.db import Database
+        from agentpg.db import database_of
 
         session = self._session
         if session.settings.dsn_admin and "dsn" not in session.overrides:
-            return Database(session.settings.dsn_admin, session.settings.schema_name)
+            return database_of(session.settings.dsn_admin, session.settings)
         return session.database

@@ -253,11 +253,11 @@ def _say(out: Output, applied: Applied) -> None:
 
 def _database(session: Session) -> Database:
     """The private server as its superuser; else the one that is configured, or its owner."""
-    from agentpg.db import Database
+    from agentpg.db import database_of
     from agentpg.desk.doctor.disk.looking import as_administrator
 
     if session.settings.dsn_admin and "dsn" not in session.overrides:
-        found = Database(session.settings.dsn_admin, session.settings.schema_name)
+        found = database_of(session.settings.dsn_admin, session.settings)
         return as_administrator(found, session.settings)
     return as_administrator(session.database, session.settings)
 

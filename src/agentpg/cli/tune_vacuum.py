@@ -121,10 +121,10 @@ def vacuum(
 
 def _database(session: Session) -> Database:
     """The database as its owner, who may vacuum its tables."""
-    from agentpg.db import Database
+    from agentpg.db import database_of
 
     if session.settings.dsn_admin and "dsn" not in session.overrides:
-        return Database(session.settings.dsn_admin, session.settings.schema_name)
+        return database_of(session.settings.dsn_admin, session.settings)
     return session.database
 
 

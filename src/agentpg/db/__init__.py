@@ -24,7 +24,6 @@ from agentpg.db.connect import (
     Database,
     bare_signs,
     completed,
-    configured,
     connect,
     connect_async,
     environment_of,
@@ -51,6 +50,7 @@ from agentpg.db.query import (
     literal,
     render,
 )
+from agentpg.db.securing import configured, database_of, secured, sslmode_of
 from agentpg.db.snapshot import snapshot
 from agentpg.db.steady import SteadyConnection
 
@@ -86,6 +86,7 @@ __all__ = [
     "configured",
     "connect",
     "connect_async",
+    "database_of",
     "dict_row",
     "driver_errors",
     "environment_of",
@@ -105,9 +106,11 @@ __all__ = [
     "render",
     "scalar_row",
     "scram_verifier",
+    "secured",
     "server_message",
     "service_file",
     "snapshot",
+    "sslmode_of",
     "tuple_row",
     "unaffected",
     "work_channel_of",

@@ -23,12 +23,18 @@ from agentpg.errors import (
     ServerInRecovery,
     ServerReadOnly,
     ServerStarting,
+    ServerUnproved,
     TooManyConnections,
 )
 
 # While connecting, libpq gives no SQLSTATE, only the server's text. Where a text is not
 # recognised (another language, say) the error is still DatabaseUnavailable with it.
 _WHILE_CONNECTING: tuple[tuple[str, type[AgentpgError]], ...] = (
+    (
+        r"does not support SSL|certificate verify failed|does not match host name"
+        r"|root certificate file|verified SSL connection",
+        ServerUnproved,
+    ),
     (r"starting up|shutting down|not yet accepting", ServerStarting),
     (r"too many (clients|connections)|connection slots", TooManyConnections),
     (r"database .* does not exist", DatabaseMissing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +29,6 @@ _NEUTRAL = {
     "min_protocol_version": "3.0",
     "require_auth": "none,password,md5,gss,sspi,scram-sha-256",
 }
-
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 # A dead peer is noticed within about half a minute instead of the kernel's two hours.
 _MANNERS = {
@@ -116,7 +115,7 @@ class Database:
             # What that stands for is not known here.
             return False
         address = str(said.get("hostaddr") or "localhost")
-        return address in _THIS_MACHINE and self.address()[0] in _THIS_MACHINE
+        return _is_loopback(address) and _is_loopback(self.address()[0])
 
     def hostaddr(self) -> str:
         """The address that is connected to in place of the host's; empty where none is said."""
@@ -126,17 +125,11 @@ class Database:
     def is_remote(self) -> bool:
         """Whether it may lead to another machine by the network."""
         said = {**_environment_defaults(), **_parse(self.dsn)}
-        places = str(said.get("hostaddr") or said.get("host") or "/").split(",")
-        return not all(one in _THIS_MACHINE or one.startswith(("/", "@")) for one in places)
+        return leads_elsewhere(str(said.get("hostaddr") or said.get("host") or ""))
 
     def user(self) -> str:
         """As whom; empty where nothing but the account's name says it."""
         return str({**_environment_defaults(), **_parse(self.dsn)}.get("user") or "")
-
-    def tls_mode(self) -> str:
-        """Its sslmode, as said or by default."""
-        said = {**_environment_defaults(), **_parse(self.dsn)}
-        return str(said.get("sslmode") or "prefer")
 
     def target(self) -> str:
         """The server and database in words, for messages; never the password."""
@@ -148,8 +141,8 @@ class Database:
         return f"{host}:{said.get('port') or 5432}/{database}".rstrip("/")
 
 
-def configured(settings: Settings) -> Database | None:
-    """The database that the settings or libpq's variables name; None if none does."""
+def named_by(settings: Settings) -> str | None:
+    """The connection string of the settings and libpq's variables; None if none names a server."""
     libpq = _parameters(libpq_variables())
     naming = {"host", "hostaddr", "port", "dbname", "user", "service"}
     if not settings.dsn and not naming & libpq.keys():
@@ -158,7 +151,21 @@ def configured(settings: Settings) -> Database | None:
     if "host" in said:
         # A service would say again what the connection string says, and must then exist.
         libpq.pop("service", None)
-    return Database(make_conninfo("", **{**libpq, **said}), settings.schema_name)
+    return make_conninfo("", **{**libpq, **said})
+
+
+def leads_elsewhere(hosts: str) -> bool:
+    """Whether one of these hosts or addresses, with commas between, may be another machine."""
+    return not all(
+        not one or one.startswith(("/", "@")) or _is_loopback(one) for one in hosts.split(",")
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def completed(dsn: str) -> str:

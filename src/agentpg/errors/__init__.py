@@ -74,6 +74,7 @@ AgentpgError                    exit 1   failed
 │   │   └── ServerInRecovery
 │   ├── TooManyConnections
 │   ├── LoginRefused
+│   ├── ServerUnproved                   by TLS, which is asked for elsewhere
 │   ├── DatabaseMissing
 │   └── ServerNotRunning                 the private server exists and is stopped
 ├── Refused                     exit 4   refused for safety
@@ -546,6 +547,7 @@ from agentpg.errors.unavailable import (
     ServerNotRunning as ServerNotRunning,
     ServerReadOnly as ServerReadOnly,
     ServerStarting as ServerStarting,
+    ServerUnproved as ServerUnproved,
     TooManyConnections as TooManyConnections,
 )
 from agentpg.errors.usage import (

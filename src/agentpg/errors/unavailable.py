@@ -62,6 +62,17 @@ class LoginRefused(DatabaseUnavailable):
     )
 
 
+class ServerUnproved(DatabaseUnavailable):
+    """The server offers no TLS, or no certificate that is believed and for its name."""
+
+    sentence = N_("the database at {target} does not prove who answers: {reason}")
+    hint = N_(
+        "Name the file of its authority, `sslrootcert=FILE`, in the connection string, or lay it "
+        "into AGENTPG_HOME as tls/authority.crt. In a network that you trust, say "
+        "`sslmode=prefer` there, or set AGENTPG_SSLMODE."
+    )
+
+
 class DatabaseMissing(DatabaseUnavailable):
     """The server has no such database."""
 

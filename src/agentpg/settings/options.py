@@ -56,6 +56,12 @@ class Settings(BaseSettings):
         "if any is set, or else the private server in `home`.",
         secret=True,
     )
+    sslmode: Literal["verify-full", "verify-ca", "require", "prefer", "allow", "disable"] = option(
+        "verify-full",
+        "How a server on another machine has to prove who it is, where the connection string says "
+        "no sslmode: less than verify-full lets whoever is in between answer. `tls/authority.crt` "
+        "in `home` is believed, or else what libpq and the system believe.",
+    )
     schema_name: str = Field(
         "agentic_ai",
         validation_alias=AliasChoices("AGENTPG_SCHEMA"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentpg.db import Connection, Database, TupleRow, connect, make_conninfo
+from agentpg.db import Connection, Database, TupleRow, connect, make_conninfo, read_conninfo
 from agentpg.errors import NoAdministrator
 from agentpg.language import N_
 
@@ -32,6 +32,12 @@ class Administrator:
     def address(self) -> tuple[str, int]:
         """The host and the port at which clients find the server."""
         return Database(self.dsn).address()
+
+    def tls(self) -> dict[str, str]:
+        """How clients, too, have the server prove who it is; nothing on this machine."""
+        read = read_conninfo(self.dsn) if Database(self.dsn).is_remote() else None
+        said = {} if read is None else read.values
+        return {name: said[name] for name in ("sslmode", "sslrootcert") if name in said}
 
     def connect(self, database: str = "") -> Connection[TupleRow]:
         """A connection to a database, by default the one of the DSN.

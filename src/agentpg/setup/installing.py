@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentpg.db import (
@@ -42,7 +42,8 @@ _PASSWORD_VARIABLE = Fragment(":'password'")
 class Target:
     """What shall be there, and how its clients reach the server.
 
-    `passfile` is where the role's password is written, in libpq's .pgpass format.
+    `passfile` is where the role's password is written, in libpq's .pgpass format; `tls` is what
+    the connection string says of it, such as sslmode.
     """
 
     passfile: Path
@@ -51,6 +52,7 @@ class Target:
     role: str = "admin"
     database: str = "agentic_ai"
     schema: str = "agentic_ai"
+    tls: Mapping[str, str] = field(default_factory=dict)
 
     def dsn(self, *, passfile: bool = True) -> str:
         """The connection string of clients, which names the file with the password."""
@@ -62,6 +64,7 @@ class Target:
             dbname=self.database,
             user=self.role,
             passfile=str(self.passfile) if known else None,
+            **self.tls,
         )
 
     def password_file(self) -> PasswordFile:

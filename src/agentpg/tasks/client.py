@@ -23,6 +23,7 @@ from agentpg.db import (
     channel_of,
     class_row,
     configured,
+    database_of,
     tuple_row,
     work_channel_of,
 )
@@ -469,7 +470,7 @@ def _database(database: Database | str | None, settings: Settings) -> Database:
         return database
     if database is not None:
         dsn = text_of("database", database)
-        return Database(dsn, settings.schema_name)
+        return database_of(dsn, settings)
     found = configured(settings)
     if found is None:
         raise NoDatabase

@@ -15,7 +15,13 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from agentpg.db import Database, connect
-from agentpg.errors import DatabaseMissing, DatabaseUnavailable, LoginRefused, ServerInRecovery
+from agentpg.errors import (
+    DatabaseMissing,
+    DatabaseUnavailable,
+    LoginRefused,
+    ServerInRecovery,
+    ServerUnproved,
+)
 from agentpg.schema import check_version
 from agentpg.settings import Settings
 from agentpg.tasks.handlers import App
@@ -68,7 +74,7 @@ class Service:
         """Work until told to stop.
 
         The process is this service's own: its garbage collector is set for it. Raises what
-        waiting cannot mend: LoginRefused, DatabaseMissing and Refused.
+        waiting cannot mend: LoginRefused, ServerUnproved, DatabaseMissing and Refused.
         """
         _spare_the_collector()
         wait = _FIRST_WAIT
@@ -142,7 +148,8 @@ async def ready_database(
 ) -> Database | None:
     """The database as soon as it takes work and is prepared, or None if told to stop first.
 
-    Raises LoginRefused, DatabaseMissing and Refused: waiting does not mend them.
+    Raises LoginRefused, ServerUnproved, DatabaseMissing and Refused: waiting does not mend
+    them.
     """
     wait = _FIRST_WAIT
     while not stopping.is_set():
@@ -152,7 +159,7 @@ async def ready_database(
             return None
         try:
             return looking.result()
-        except (LoginRefused, DatabaseMissing):
+        except (LoginRefused, DatabaseMissing, ServerUnproved):
             raise
         except DatabaseUnavailable as error:
             _log.warning("%s; trying again", error)

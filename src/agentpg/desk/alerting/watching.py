@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from uuid_utils.compat import uuid7
 
-from agentpg.db import Database
+from agentpg.db import Database, secured
 from agentpg.desk.alerting.aside import Aside, Held, Waiting
 from agentpg.desk.alerting.looking import UNLOOKED_CODE, look_at
 from agentpg.desk.alerting.telling import (
@@ -113,7 +113,8 @@ class Watch:
             return alerts.snapshot(self._policy)
 
     def _look_around(self, database: Database) -> None:
-        monitor = Database(self._settings.dsn_monitor or database.dsn, database.schema)
+        dsn = secured(self._settings.dsn_monitor, self._settings)
+        monitor = Database(dsn or database.dsn, database.schema)
         look_around(monitor, database, self._settings, self._policy)
         deliver(database, self._settings, self._policy)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentpg.db import Database
+from agentpg.db import Database, secured
 from agentpg.desk.backup.inspection.facts import Facts
 from agentpg.desk.backup.inspection.findings import CHECKS, find
 from agentpg.desk.backup.inspection.looking import look_at_backups
@@ -22,6 +22,6 @@ def examine(database: Database, settings: Settings) -> Sequence[Finding]:
 
 def look(database: Database, settings: Settings) -> tuple[Facts, Sequence[Finding]]:
     """The same, with the facts that it was judged by."""
-    database = Database(settings.dsn_backup or database.dsn, database.schema)
+    database = Database(secured(settings.dsn_backup, settings) or database.dsn, database.schema)
     facts = look_at_backups(database, settings)
     return facts, find(facts, policy_of(settings))

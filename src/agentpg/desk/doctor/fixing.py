@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from agentpg.db import Database, Statements, connect, driver_errors
+from agentpg.db import Database, Statements, connect, driver_errors, secured
 from agentpg.desk.doctor.disk.looking import as_administrator
 from agentpg.desk.finding import Finding, Remedy
 from agentpg.desk.turn import UNDISTURBED, turn
@@ -176,7 +176,7 @@ def administrator(database: Database, settings: Settings) -> Database:
     """The database as the role that may change it: by the setting `dsn_admin`, or on the private
     server as its superuser."""
     if settings.dsn_admin:
-        return Database(settings.dsn_admin, database.schema)
+        return Database(secured(settings.dsn_admin, settings), database.schema)
     return as_administrator(database, settings)
 
 

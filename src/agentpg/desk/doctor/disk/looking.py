@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from agentpg.db import Database, connect
+from agentpg.db import Database, connect, secured
 from agentpg.desk.backup.creating import source_of
 from agentpg.desk.backup.model import Source
 from agentpg.desk.backup.pruning import PROVED, plan_pruning, retention_of
@@ -65,7 +65,7 @@ def as_monitor(database: Database, settings: Settings) -> Database:
     """The same database as the role that may see most: by the setting `dsn_monitor`, or else as
     the one that may act."""
     if settings.dsn_monitor:
-        return Database(settings.dsn_monitor, database.schema)
+        return Database(secured(settings.dsn_monitor, settings), database.schema)
     return as_administrator(database, settings)
 
 
@@ -88,7 +88,7 @@ def is_private(database: Database, server: EmbeddedServer) -> bool:
 
 def as_backed_up(database: Database, settings: Settings) -> Database:
     """The same database as the role that makes backups, by the setting `dsn_backup`."""
-    return Database(settings.dsn_backup, database.schema) if settings.dsn_backup else database
+    return Database(secured(settings.dsn_backup, settings) or database.dsn, database.schema)
 
 
 def look_at_disks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentpg.db import Database
+from agentpg.db import Database, secured
 from agentpg.desk.doctor.indexes.findings import CHECKS, find
 from agentpg.desk.doctor.indexes.looking import look_at_indexes
 from agentpg.desk.doctor.indexes.policy import Policy
@@ -17,6 +17,6 @@ __all__ = ["CHECKS", "examine"]
 def examine(database: Database, settings: Settings) -> Sequence[Finding]:
     """Look at the indexes as the role that sees most, and judge."""
     if settings.dsn_monitor:
-        database = Database(settings.dsn_monitor, database.schema)
+        database = Database(secured(settings.dsn_monitor, settings), database.schema)
     policy = Policy()
     return find(look_at_indexes(database, policy), policy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agentpg.db import Database
+from agentpg.db import Database, secured
 from agentpg.desk.check import Unlooked, looked
 from agentpg.language import N_
 from agentpg.notify.kept import kept_alerts
@@ -43,7 +43,7 @@ class Facts:
 
 def look_at_notices(database: Database, settings: Settings) -> Facts:
     """Look, as the role that monitors."""
-    monitor = Database(settings.dsn_monitor or database.dsn, database.schema)
+    monitor = Database(secured(settings.dsn_monitor, settings) or database.dsn, database.schema)
 
     contacts = policy_of(settings).contacts
     ways = {name: contact.ways for name, contact in contacts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentpg.db import Database
+from agentpg.db import Database, secured
 from agentpg.desk.backup.inspection.facts import Catalogue
 from agentpg.desk.backup.inspection.looking import look_at_catalogue
 from agentpg.desk.monitor.metrics.parts import Sample
@@ -13,7 +13,7 @@ from agentpg.settings import Settings
 
 def look_at_backups(database: Database, settings: Settings) -> list[Sample]:
     """How many backups there are, and when the last was taken and proved."""
-    database = Database(settings.dsn_backup or database.dsn, database.schema)
+    database = Database(secured(settings.dsn_backup, settings) or database.dsn, database.schema)
     return list(_samples(look_at_catalogue(database, settings)))
 
 

@@ -17,6 +17,8 @@ from agentpg.db import (
     class_row,
     connect,
     driver_errors,
+    secured,
+    sslmode_of,
     tuple_row,
 )
 from agentpg.desk.check import Unlooked, looked
@@ -240,19 +242,17 @@ def _ways(settings: Settings, database: Database) -> list[OurWay]:
     """How our own connection strings go."""
     said = {name: getattr(settings, name) for name in _OUR_SETTINGS}
     said["dsn"] = said["dsn"] or database.dsn
-    found = []
-    for name, dsn in said.items():
-        one = Database(dsn, database.schema)
-        if dsn:
-            found.append(
-                OurWay(
-                    setting=f"AGENTPG_{name.upper()}",
-                    target=one.target(),
-                    mode=one.tls_mode(),
-                    remote=one.is_remote(),
-                )
-            )
-    return found
+    named = {name: secured(dsn, settings) for name, dsn in said.items() if dsn}
+    return [_way(name, Database(dsn, database.schema)) for name, dsn in named.items()]
+
+
+def _way(name: str, one: Database) -> OurWay:
+    return OurWay(
+        setting=f"AGENTPG_{name.upper()}",
+        target=one.target(),
+        mode=sslmode_of(one.dsn),
+        remote=one.is_remote(),
+    )
 
 
 def is_loopback(address: str) -> bool:

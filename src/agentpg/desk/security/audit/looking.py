@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from agentpg.db import Database, Statements, configured, connect, read_conninfo
+from agentpg.db import Database, Statements, configured, connect, secured, sslmode_of
 from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.disk.looking import as_administrator
 from agentpg.desk.monitor.reading import Reader
@@ -165,16 +165,14 @@ def _dsns(settings: Settings) -> Sequence[seen.Dsn]:
         "dsn_monitor": settings.dsn_monitor,
         "dsn_backup": settings.dsn_backup,
     }
-    return tuple(_dsn(name, dsn) for name, dsn in named.items() if dsn)
+    return tuple(_dsn(name, secured(dsn, settings)) for name, dsn in named.items() if dsn)
 
 
 def _dsn(name: str, dsn: str) -> seen.Dsn:
-    said = read_conninfo(dsn)
-    values = {} if said is None else said.values
     database = Database(dsn)
     return seen.Dsn(
         setting=name,
         host=database.address()[0],
-        local=database.is_local(),
-        sslmode=values.get("sslmode", "prefer"),
+        local=not database.is_remote(),
+        sslmode=sslmode_of(dsn),
     )
