@@ -34,7 +34,7 @@ _NO_ADDRESS = N_("it is no address, such as 10.0.5.7")
 _NO_NETWORK = N_("it is no network, such as 10.0.5.0/24")
 _SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(hours=1)
 _NOT_BETWEEN = N_("it must be from 5s to 1h")
-_HBA = ("L01", "L02", "L03", "L04", "L05", "L06", "L07", "L08", "L09")
+_HBA = ("L01", "L02", "L03", "L04", "L05", "L06", "L07", "L08", "L09", "L18")
 
 
 @click.group(
@@ -166,6 +166,14 @@ _network_option = click.option(
     callback=_networks,
     help="A network from which somebody comes, in place of everywhere; may be given again.",
 )
+_certificate_option = click.option(
+    "--certificate",
+    "certificates",
+    multiple=True,
+    type=GIVEN,
+    metavar="ROLE",
+    help="A role that comes from other machines by its certificate alone; may be given again.",
+)
 _open_option = click.option(
     "--allow-plain", is_flag=True, help="Leave lines that let in without TLS as they are."
 )
@@ -185,11 +193,14 @@ _file_option = click.option(
     examples="""
         agentpg security hba propose
         agentpg security hba propose --network 10.0.5.0/24
+        # The reporter comes by certificate, and by nothing else.
+        agentpg security hba propose --network 10.0.5.0/24 --certificate reporter
         # What a file of your own would change.
         agentpg security hba propose --file new_hba.conf
     """,
 )
 @_network_option
+@_certificate_option
 @_open_option
 @_super_option
 @_file_option
@@ -198,6 +209,7 @@ _file_option = click.option(
 def propose(
     session: Session,
     networks: tuple[str, ...],
+    certificates: tuple[str, ...],
     allow_plain: bool,
     allow_remote_superusers: bool,
     file: Path | None,
@@ -209,7 +221,9 @@ def propose(
     the server offers it, superusers from this machine alone, and lines that never decide go.
     """
     facts = _facts(session)
-    made = _proposal(facts, networks, allow_plain, allow_remote_superusers, file)
+    made = _proposal(
+        facts, file, networks, certificates, plain=allow_plain, superusers=allow_remote_superusers
+    )
     if as_json:
         session.out.json(
             {
@@ -230,10 +244,12 @@ def propose(
 
 def _proposal(
     facts: Facts,
-    networks: tuple[str, ...],
-    allow_plain: bool,
-    allow_remote_superusers: bool,
     file: Path | None,
+    networks: tuple[str, ...],
+    certificates: tuple[str, ...],
+    *,
+    plain: bool,
+    superusers: bool,
 ) -> Proposal:
     from agentpg.desk.hba.reading import text_of
     from agentpg.desk.security.addresses.proposing import Wanted, proposal_of, propose as made
@@ -248,8 +264,9 @@ def _proposal(
         facts,
         Wanted(
             networks=networks,
-            only_tls=not allow_plain,
-            local_superusers=not allow_remote_superusers,
+            certificates=certificates,
+            only_tls=not plain,
+            local_superusers=not superusers,
         ),
     )
 
@@ -271,6 +288,7 @@ def _between(context: click.Context, option: click.Parameter, value: timedelta) 
     """,
 )
 @_network_option
+@_certificate_option
 @_open_option
 @_super_option
 @_file_option
@@ -287,6 +305,7 @@ def _between(context: click.Context, option: click.Parameter, value: timedelta) 
 def apply(
     session: Session,
     networks: tuple[str, ...],
+    certificates: tuple[str, ...],
     allow_plain: bool,
     allow_remote_superusers: bool,
     file: Path | None,
@@ -301,8 +320,11 @@ def apply(
     """
     from agentpg.desk.security.addresses.applying import apply as applied
 
+    settle_overdue(session)
     facts = _facts(session)
-    made = _proposal(facts, networks, allow_plain, allow_remote_superusers, file)
+    made = _proposal(
+        facts, file, networks, certificates, plain=allow_plain, superusers=allow_remote_superusers
+    )
     done = applied(facts, session.database, session.settings, made.text, confirm_within)
     if as_json:
         session.out.json(
@@ -325,6 +347,7 @@ def confirm(session: Session) -> None:
     """Let the change of pg_hba.conf stay, by getting in with it."""
     from agentpg.desk.security.addresses.applying import confirm as confirmed
 
+    settle_overdue(session)
     path = _changed(session)
     confirmed(path, session.database, session.settings)
     session.out.line(session.translate(N_("{path} stays as it is now.")).format(path=path))
@@ -339,6 +362,15 @@ def undo(session: Session) -> None:
     path = _changed(session)
     undone(path, session.settings)
     session.out.line(session.translate(N_("{path} is as it was before.")).format(path=path))
+
+
+def settle_overdue(session: Session) -> None:
+    """Take back what was not confirmed in time, and say so."""
+    from agentpg.desk.security.addresses.applying import take_back_overdue
+
+    said = N_("{path} is as it was before: its change was not confirmed in time.")
+    for path in take_back_overdue(session.settings):
+        session.out.note(session.translate(said).format(path=path))
 
 
 def _changed(session: Session) -> Path:

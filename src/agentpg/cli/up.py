@@ -53,11 +53,14 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     """
     from agentpg.agents.health_watch import watching
     from agentpg.cli.logs import start_logging
+    from agentpg.cli.security_hba import settle_overdue
     from agentpg.cli.worker import load
     from agentpg.schema import bring_up_to_date
     from agentpg.tasks.service import Service, run_service
 
     start_logging(session.settings)
+    with suppress(AgentpgError):  # of another account's home, or on a full disk: later then
+        settle_overdue(session)
     # Until the worker obeys signals by itself, both of them end the start in good order.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -143,6 +143,7 @@ AgentpgError                    exit 1   failed
 │   ├── HbaWrong                         the server would refuse these lines
 │   ├── LockedOut                        who applies them would get in no more
 │   ├── ChangePending                    an earlier change waits to be confirmed
+│   ├── ChangedSince                     pg_hba.conf is not what was confirmed
 │   ├── TlsNotProved                     the server does not show what it was given
 │   ├── PasswordWeak                     it is too easy to guess
 │   ├── LoginInUse                       it was to get another password
@@ -284,6 +285,7 @@ from agentpg.errors.addresses import (
     CertificateNameWrong as CertificateNameWrong,
     CertificateNotFound as CertificateNotFound,
     CertificateUnusable as CertificateUnusable,
+    ChangedSince as ChangedSince,
     ChangePending as ChangePending,
     HbaNotHere as HbaNotHere,
     HbaWrong as HbaWrong,

@@ -60,6 +60,13 @@ class ChangePending(Refused):
     hint = N_("`agentpg security hba confirm` keeps it, `agentpg security hba undo` takes it back.")
 
 
+class ChangedSince(Refused):
+    """pg_hba.conf is not what was confirmed: somebody has changed it since."""
+
+    sentence = N_("{path} was changed by somebody since it was confirmed")
+    hint = N_("The former file is {former}; `agentpg security hba apply --file` puts it in force.")
+
+
 class TlsNotProved(Refused):
     """The server does not show what it was given."""
 

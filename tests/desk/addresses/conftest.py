@@ -68,6 +68,15 @@ class Guarded:
         return [one for one in said if one.code in codes and one.level != "ok"]
 
 
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 @pytest.fixture(scope="session")
 def guarded_server(
     reaper: Reaper, mould: Mould, tmp_path_factory: pytest.TempPathFactory

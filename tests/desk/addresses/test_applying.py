@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import connect
+from agentpg.desk.hba.covering import unreachable
 from agentpg.desk.security.addresses.applying import apply, confirm, last_changed, undo
-from agentpg.desk.security.addresses.covering import unreachable
 from agentpg.desk.security.addresses.effects import effects
 from agentpg.desk.security.addresses.pending import kept_for
 from agentpg.desk.security.addresses.proposing import Wanted, propose
 from agentpg.errors import ChangePending, HbaNotHere, HbaWrong, LockedOut, NothingPending
 from agentpg.settings import load_settings
-from tests.desk.addresses.conftest import Guarded
+from tests.desk.addresses.conftest import Guarded, runs
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("addresses")
@@ -59,7 +59,7 @@ def test_what_is_confirmed_stays_and_can_be_undone(guarded: Guarded) -> None:
     with pytest.raises(ChangePending):
         apply(guarded.facts(), guarded.database, guarded.settings, text)
     confirm(guarded.hba, guarded.database, guarded.settings)
-    eventually(lambda: not _runs(done.watcher), 10, "nobody waits")
+    eventually(lambda: not runs(done.watcher), 10, "nobody waits")
     assert guarded.hba.read_text(encoding="utf-8") == text
     undo(guarded.hba, guarded.settings)
     assert guarded.hba.read_text(encoding="utf-8") == guarded.former
@@ -136,11 +136,3 @@ def _gets_in(guarded: Guarded) -> bool:
     except Exception:
         return False
     return True
-
-
-def _runs(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"

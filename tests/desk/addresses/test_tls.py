@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +18,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
-from agentpg.db import Database, connect
+from agentpg.db import (
+    Database,
+    completed,
+    connect,
+    database_of,
+    environment_of,
+    make_conninfo,
+)
 from agentpg.desk.finding import Finding
+from agentpg.desk.hba.matching import Asked, first_of
+from agentpg.desk.security.addresses.applying import apply, undo
 from agentpg.desk.security.addresses.findings import find
 from agentpg.desk.security.addresses.looking import look_at_addresses
 from agentpg.desk.security.addresses.policy import policy_of
+from agentpg.desk.security.addresses.proposing import Wanted, propose
 from agentpg.desk.security.tls.installing import install, renew, take_back
 from agentpg.desk.security.tls.making import make_authority, make_client, make_revoked, make_server
 from agentpg.desk.security.tls.reading import read_certificate, read_revoked, shown_by
@@ -32,6 +43,7 @@ from agentpg.errors import (
     AuthorityMissing,
     CertificateNameWrong,
     CertificateUnusable,
+    ServerUnproved,
     TlsNotProved,
 )
 from agentpg.settings import Settings, load_settings
@@ -44,6 +56,8 @@ _LINES = """\
 hostssl all reporter 127.0.0.1/32 cert
 host all stranger 0.0.0.0/0 trust
 hostssl all guest 127.0.0.1/32 trust
+hostssl all mapped 127.0.0.1/32 cert map=people
+hostssl all careful 127.0.0.1/32 trust clientcert=verify-full
 hostssl all all 127.0.0.1/32 scram-sha-256
 hostnossl all postgres 127.0.0.1/32 scram-sha-256
 """
@@ -100,9 +114,13 @@ def sealed(reaper: Reaper, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     one.store.create_authority("the tests")
     with connect(one.database) as connection:
         connection.execute(
-            b"CREATE ROLE reporter LOGIN; CREATE ROLE stranger LOGIN; CREATE ROLE guest LOGIN"
+            b"CREATE ROLE reporter LOGIN; CREATE ROLE stranger LOGIN; CREATE ROLE guest LOGIN;"
+            b"CREATE ROLE mapped LOGIN; CREATE ROLE careful LOGIN"
         )
     (server.status().data / "pg_hba.conf").write_text(_LINES, encoding="utf-8")
+    (server.status().data / "pg_ident.conf").write_text(
+        "people somebody mapped\n", encoding="utf-8"
+    )
     one.store.create_server(_NAMES)
     install(one.database, one.settings)
     yield one
@@ -151,6 +169,71 @@ class TestServer:
         assert sealed.come(sslcrl=str(sealed.store.revoked)) == ""
         sealed.store.revoke(sealed.store.server)
         assert "verify failed" in sealed.come(sslcrl=str(sealed.store.revoked))
+
+    def test_a_certificate_of_another_authority_is_nobodys(
+        self, sealed: Sealed, tmp_path: Path
+    ) -> None:
+        now = datetime.now(UTC)
+        forged = make_client(make_authority("the tests", now, LASTS), "reporter", now, LASTS)
+        certificate, key = tmp_path / "forged.crt", tmp_path / "forged.key"
+        certificate.write_bytes(forged.certificate_pem)
+        key.write_bytes(forged.key_pem)
+        key.chmod(0o600)
+        said = sealed.come("reporter", sslcert=str(certificate), sslkey=str(key))
+        assert "unknown ca" in said
+
+    def test_a_certificate_may_be_asked_for_beside_a_proof_and_be_for_another_name(
+        self, sealed: Sealed
+    ) -> None:
+        for role in ("careful", "somebody"):
+            sealed.store.create_client(role)
+        assert sealed.come("careful", **sealed.with_certificate("careful")) == ""
+        assert sealed.come("mapped", **sealed.with_certificate("somebody")) == ""
+        for role, shown in (("careful", "somebody"), ("mapped", "careful")):
+            assert "FATAL" in sealed.come(role, **sealed.with_certificate(shown))
+            assert "FATAL" in sealed.come(role)
+
+    def test_a_role_may_be_let_in_by_certificate_alone(self, sealed: Sealed) -> None:
+        facts = look_at_addresses(sealed.database, sealed.settings)
+        wanted = Wanted(networks=("10.0.5.0/24",), certificates=("stranger",))
+        made = propose(facts, wanted)
+
+        def method(address: str, *, tls: bool) -> str:
+            asked = Asked(user="stranger", database="postgres", address=address, tls=tls)
+            return first_of(made.lines, replace(asked, known=facts.known)).method
+
+        assert method("10.0.5.9", tls=True) == "cert"
+        assert method("10.0.5.9", tls=False) == "reject"
+        assert method("10.9.9.9", tls=True) == "reject"
+        assert method("127.0.0.1", tls=False) == "scram-sha-256", "it got in from here before"
+        apply(facts, sealed.database, sealed.settings, made.text)
+        [path] = [facts.hba] if isinstance(facts.hba, Path) else []
+        undo(path, sealed.settings)
+        assert path.read_text(encoding="utf-8") == _LINES
+
+    def test_we_ask_whoever_is_elsewhere_to_prove_it(self, sealed: Sealed) -> None:
+        here = _address()
+        dsn = make_conninfo(sealed.server.dsn("stranger", "postgres"), host=here)
+        with pytest.raises(ServerUnproved, match="does not prove"):
+            connect(database_of(dsn, sealed.settings))
+        lax = load_settings(home=sealed.home, sslmode="prefer")
+        connect(database_of(dsn, lax)).close()
+        sealed.store.create_server([*_NAMES, here])
+        install(sealed.database, sealed.settings)
+        proved = database_of(dsn, sealed.settings)
+        sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        with connect(proved) as connection:
+            assert connection.execute(sql.encode()).fetchone() == (True,)
+        done = subprocess.run(
+            [DEBIAN / "psql", "-XAtc", sql],
+            env=environment_of(completed(proved.dsn)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stdout.strip(), done.stderr) == ("t", "")
+        sealed.store.create_server(_NAMES)
+        install(sealed.database, sealed.settings)
 
     def test_renewing_ends_no_session_and_is_proved(self, sealed: Sealed) -> None:
         before = shown_by(sealed.database).serial

@@ -18,6 +18,8 @@ from agentpg.desk.hba.reading import PATTERNS_SINCE, Line, Word, numeric, read_l
 # Of PostgreSQL's expressions only what means the same in Python, and ends soon there, is tried.
 _PLAIN_PATTERN = re.compile(r"\^?[\w.@|-]*(?:\.[*+])?[\w.@|-]*(?:\.[*+])?\$?", re.ASCII)
 
+_LOOPBACK = ("127.0.0.1", "::1")
+
 # As strtol takes it.
 _LENGTH = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
@@ -25,10 +27,11 @@ _LENGTH = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the server said: the roles that each role is a member of, itself included, by role;
-    and the names that a regular expression fits, by expression."""
+    and which of these `names` a regular expression fits, by expression."""
 
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fitting: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +143,11 @@ def address_fits(line: Line, address: str, *, local: bool = True) -> bool | None
 
 def _same_fits(word: Word, address: str, *, local: bool) -> bool | None:
     """Of the server's own addresses only this machine's, and loopback's, are known here."""
-    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+    own = ipaddress.ip_address(address.partition("%")[0])
+    if str(own) in _LOOPBACK or (own.is_loopback and word.text == "samenet"):
         return True
-    if not local:
+    # All of 127.0.0.0/8 can be bound, and 127.0.0.1 alone is an interface's, as a rule.
+    if not local or own.is_loopback:
         return None
     here = is_here(address)
     return here if word.text == "samehost" else here or None
@@ -211,7 +216,7 @@ def _name_fits(word: Word, name: str, asked: Asked) -> bool | None:
     if not word.text.startswith("/") or asked.major < PATTERNS_SINCE:
         return word.text == name
     pattern = word.text[1:]
-    if pattern in asked.known.fitting:
+    if pattern in asked.known.fitting and name in asked.known.names:
         return name in asked.known.fitting[pattern]
     if not _PLAIN_PATTERN.fullmatch(pattern):
         # PostgreSQL's expressions know what Python's do not.

@@ -6,6 +6,7 @@ two lines, and from PostgreSQL 16 on `include` brings other lines.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -155,8 +156,9 @@ def joined(text: str) -> Iterator[tuple[int, str]]:
 
 def _included(kind: str, path: Path, major: int, depth: int) -> Iterator[Line]:
     if kind == "include_dir":
+        # As the server does: by the bytes of their names, and no folders.
         named = (one for one in path.iterdir() if one.suffix == ".conf" and one.name[0] != ".")
-        for one in sorted(named):
+        for one in sorted((one for one in named if not one.is_dir()), key=os.fsencode):
             yield from read_lines(one, major, depth + 1)
     elif kind == "include" or path.exists():
         yield from read_lines(path, major, depth + 1)

@@ -1,4 +1,4 @@
-"""Who gets in from where, and by what proof; findings L01 to L17, those of TLS included."""
+"""Who gets in from where, and by what proof; findings L01 to L18, those of TLS included."""
 
 from __future__ import annotations
 

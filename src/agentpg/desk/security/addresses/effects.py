@@ -6,33 +6,16 @@ the socket, loopback, one address of each network that a line names, and one of 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agentpg.desk.check import Unlooked
-from agentpg.desk.hba.matching import Asked, Match, first_of, line_fits, network_of
+from agentpg.desk.hba.matching import Asked, Match, first_of, line_fits
+from agentpg.desk.hba.origins import Origin, origins_of
 from agentpg.desk.hba.reading import Field, Line, Word
 from agentpg.desk.security.addresses.facts import Facts, Role
 
 REPLICATION = "replication"
-
-# Kept for documentation by RFC 5737 and RFC 3849: nobody's, so that they stand for anybody's.
-_ANYBODY = {4: "203.0.113.7", 6: "2001:db8::7"}
-_LOOPBACK = ("127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """From where somebody comes: an address that stands for its network; empty for the socket."""
-
-    label: str
-    address: str
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether it is another machine's."""
-        return bool(self.address) and not ipaddress.ip_address(self.address).is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +34,6 @@ class Effect:
         return self.match.number > 0 and self.match.method != "reject"
 
 
-def origins_of(lines: Sequence[Line]) -> tuple[Origin, ...]:
-    """All that the file tells apart, from the nearest to the farthest."""
-    found = {"": Origin("socket", "")} | {one: Origin(one, one) for one in _LOOPBACK}
-    for line in lines:
-        network = network_of(line)
-        if network is not None and network[1]:
-            origin = _within(*network)
-            found.setdefault(origin.address, origin)
-    versions = {network[2] for network in map(network_of, lines) if network}
-    for version in (4, 6):
-        if version == 4 or version in versions or any(_takes_all(line) for line in lines):
-            found.setdefault(_ANYBODY[version], Origin(f"other IPv{version}", _ANYBODY[version]))
-    return tuple(found.values())
-
-
 def effects(
     facts: Facts, lines: Sequence[Line] | None = None, beside: Sequence[Line] = ()
 ) -> tuple[Effect, ...]:
@@ -77,7 +45,8 @@ def effects(
         return ()
     if isinstance(facts.server, Unlooked):
         return ()
-    told = _Told(lines, (*lines, *beside), facts.server.has_tls)
+    apart = (*lines, *beside)
+    told = _Told(lines, apart, origins_of(apart), facts.server.has_tls)
     base = Asked(
         user="",
         database="",
@@ -92,11 +61,12 @@ def effects(
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """The lines that decide, those by which roles, databases and origins are told apart, and
+    """The lines that decide, those by which roles and databases are told apart, the origins, and
     whether there is TLS."""
 
     lines: Sequence[Line]
     apart: Sequence[Line]
+    origins: Sequence[Origin]
     has_tls: bool
 
 
@@ -114,10 +84,17 @@ def _effects(
 def _from_everywhere(
     told: _Told, asked: Asked, roles: tuple[Role, ...], databases: tuple[str, ...]
 ) -> Iterator[Effect]:
-    for origin in origins_of(told.apart):
+    lines = [line for line in told.lines if _may_be_for(line, asked)]
+    for origin in told.origins:
         for tls in (False, True) if origin.address and told.has_tls else (False,):
             here = replace(asked, address=origin.address, tls=tls)
-            yield Effect(roles, databases, origin, tls, first_of(told.lines, here))
+            yield Effect(roles, databases, origin, tls, first_of(lines, here))
+
+
+def _may_be_for(line: Line, asked: Asked) -> bool:
+    """Whether it is for the role and the database, wherever they come from."""
+    is_for_role = _fits_roles(line.roles, asked) is not False
+    return is_for_role and _fits_databases(line.databases, asked) is not False
 
 
 def _alike_roles(
@@ -157,10 +134,6 @@ def _own_names(lines: Sequence[Line]) -> bool:
     return any(word.text in special for line in lines for word in line.databases)
 
 
-def _takes_all(line: Line) -> bool:
-    return line.kind != "local" and len(line.fields) > 3 and line.fields[3][0].means("all")
-
-
 _ALL: Field = (Word("all"),)
 
 
@@ -170,15 +143,3 @@ def _fits_roles(field: Field, asked: Asked) -> bool | None:
 
 def _fits_databases(field: Field, asked: Asked) -> bool | None:
     return line_fits(Line("", 1, "", ((Word("local"),), field, _ALL, (Word("x"),))), asked)
-
-
-def _within(base: int, mask: int, version: int) -> Origin:
-    """The network by an address in it: its first one that may be a machine's."""
-    kind = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
-    bits = 32 if version == 4 else 128
-    free = ((1 << bits) - 1) ^ mask
-    address = str(kind(base | (free & -free)))
-    length = mask.bit_count()
-    whole = mask == ((1 << bits) - 1) ^ (((1 << bits) - 1) >> length)
-    label = f"{kind(base)}/{length}" if whole else f"{kind(base)} {kind(mask)}"
-    return Origin(label, address)

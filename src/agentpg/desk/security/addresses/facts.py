@@ -9,6 +9,7 @@ from pathlib import Path
 from agentpg.desk.check import Unlooked
 from agentpg.desk.hba.matching import Known
 from agentpg.desk.hba.reading import Line
+from agentpg.desk.hba.rules import Rule
 from agentpg.desk.security.tls.facts import RevokedList, Shown
 
 
@@ -40,27 +41,6 @@ class Server:
             return True
         said = {one.strip() for one in self.listens.split(",")}
         return not said <= {"", "localhost", "127.0.0.1", "::1"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A line as the server understands it; without `kind` it does not."""
-
-    file: str
-    number: int
-    kind: str | None
-    databases: list[str] | None
-    roles: list[str] | None
-    address: str | None
-    mask: str | None
-    method: str | None
-    options: list[str] | None
-    error: str | None
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the server takes the file no more for it."""
-        return self.error is not None and self.kind is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +80,10 @@ class OurWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All of it. `hba` is the file as it is seen here; `folder` the server's data folder;
-    `remote_sessions` how many come from other machines, None where that is not known."""
+    """All of it. `hba` is the file as it is seen here; `folder` the server's data folder; `waits`
+    the seconds after which a change that waits to be confirmed is undone, None where none does;
+    `remote_sessions` how many come from other machines, None where that is not known.
+    """
 
     now: datetime
     server: Server | Unlooked
@@ -113,6 +95,7 @@ class Facts:
     databases: tuple[str, ...] | Unlooked
     known: Known
     changed: bool | Unlooked
+    waits: float | Unlooked | None
     md5_roles: tuple[str, ...] | Unlooked
     passworded: tuple[str, ...] | Unlooked
     open_sessions: tuple[OpenSessions, ...] | Unlooked

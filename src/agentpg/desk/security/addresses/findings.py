@@ -1,4 +1,4 @@
-"""What is wrong with who gets in, L01 to L17: decided on frozen facts, by effect."""
+"""What is wrong with who gets in, L01 to L18: decided on frozen facts, by effect."""
 
 from __future__ import annotations
 

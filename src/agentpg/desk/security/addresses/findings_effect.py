@@ -141,6 +141,7 @@ def _powerful(say: Say, case: Case) -> Said:
 EFFECT_CHECKS = (
     AddressCheck(
         code="L03",
+        source="CIS 5.3, 5.4; PostgreSQL 20.4",
         title=N_("Who gets in without a proof"),
         levels=("warning", "critical"),
         threshold=N_(
@@ -154,6 +155,7 @@ EFFECT_CHECKS = (
     ),
     AddressCheck(
         code="L04",
+        source="CIS 5.4; PostgreSQL 20.5",
         title=N_("Weak proofs"),
         levels=("warning", "critical"),
         threshold=N_(
@@ -167,6 +169,7 @@ EFFECT_CHECKS = (
     ),
     AddressCheck(
         code="L05",
+        source="CIS 5.4; PGDSAT 5.6",
         title=N_("Networks that are too wide"),
         levels=("warning",),
         threshold=N_(
@@ -182,6 +185,7 @@ EFFECT_CHECKS = (
     ),
     AddressCheck(
         code="L06",
+        source="CIS 5.4, 6.8",
         title=N_("Ways in without encryption"),
         levels=("warning",),
         threshold=N_("warning: any line that lets another machine in without TLS"),
@@ -192,6 +196,7 @@ EFFECT_CHECKS = (
     ),
     AddressCheck(
         code="L07",
+        source="CIS 5.4; PGDSAT 5.8",
         title=N_("Superusers from other machines"),
         levels=("warning",),
         threshold=N_("warning: any line that lets a superuser in from another machine"),

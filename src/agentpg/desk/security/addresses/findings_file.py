@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from agentpg.desk.check import Say, Unlooked
+from datetime import timedelta
+
+from agentpg.desk.check import Say, Unlooked, amount
 from agentpg.desk.finding import Finding, Level, Remedy
+from agentpg.desk.hba.covering import unreachable
 from agentpg.desk.hba.reading import Line
 from agentpg.desk.security.addresses.case import (
     PROPOSE,
@@ -13,12 +16,23 @@ from agentpg.desk.security.addresses.case import (
     Said,
     some,
 )
-from agentpg.desk.security.addresses.covering import unreachable
 from agentpg.language import N_
 
 _RELOAD = Remedy(
     sentence=N_("Have the server read it, once every line is meant."), sql="SELECT pg_reload_conf()"
 )
+
+
+_CONFIRM = Remedy(
+    sentence=N_("Confirm it, if all get in that should."), command="agentpg security hba confirm"
+)
+_UNDO = Remedy(
+    sentence=N_("Take it back; apply it anew where it was meant."),
+    command="agentpg security hba undo",
+)
+
+# Who undoes it needs a moment.
+_LATE_SECONDS = 5.0
 
 
 def _errors(say: Say, case: Case) -> Said:
@@ -99,9 +113,26 @@ def _without_way(say: Say, case: Case) -> Said:
     )
 
 
+def _waits(say: Say, case: Case) -> Said:
+    left = case.facts.waits
+    if isinstance(left, Unlooked):
+        return (say.unknown(left),)
+    if left is None:
+        return (say("ok", N_("no change of the file waits to be confirmed")),)
+    if left > -_LATE_SECONDS:
+        text = N_("a change of the file is undone in {left}, unless it is confirmed")
+        said = amount(timedelta(seconds=max(left, 0.0)))
+        return (say("info", text, "pg_hba.conf", [_CONFIRM], left=said),)
+    text = N_(
+        "a change of the file holds that was not confirmed in time: who was to undo it is gone"
+    )
+    return (say("warning", text, "pg_hba.conf", [_UNDO]),)
+
+
 FILE_CHECKS = (
     AddressCheck(
         code="L01",
+        source="PostgreSQL pg_hba_file_rules",
         title=N_("Lines that the server does not understand"),
         levels=("info", "critical"),
         threshold=N_(
@@ -115,6 +146,7 @@ FILE_CHECKS = (
     ),
     AddressCheck(
         code="L02",
+        source="PostgreSQL 20.1",
         title=N_("A file that does not hold yet"),
         levels=("warning",),
         threshold=N_("warning: written after pg_conf_load_time()"),
@@ -125,6 +157,7 @@ FILE_CHECKS = (
     ),
     AddressCheck(
         code="L08",
+        source="PostgreSQL 20.1",
         title=N_("Lines that never decide"),
         levels=("info", "warning"),
         threshold=N_("warning: a reject that an earlier line makes void; info: any other"),
@@ -135,6 +168,7 @@ FILE_CHECKS = (
     ),
     AddressCheck(
         code="L09",
+        source="PostgreSQL 20.1",
         title=N_("Roles without a way in"),
         levels=("info",),
         threshold=N_("info: a role that may log in, and that no line lets into the database"),
@@ -142,5 +176,16 @@ FILE_CHECKS = (
         cause=N_("a line is missing, or the role need not log in"),
         proof=N_("`agentpg security hba explain --role` names a line that lets it in."),
         decide=_without_way,
+    ),
+    AddressCheck(
+        code="L18",
+        source="PostgreSQL 20.1",
+        title=N_("A change that was not confirmed"),
+        levels=("info", "warning"),
+        threshold=N_("warning: one that waits for longer than was said when it was applied"),
+        contact="dba",
+        cause=N_("the machine was started anew before its time was over"),
+        proof=N_("`agentpg security hba show` has one no more."),
+        decide=_waits,
     ),
 )

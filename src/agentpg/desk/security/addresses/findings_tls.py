@@ -251,6 +251,7 @@ def _key(say: Say, case: Case) -> Said:
 TLS_CHECKS = (
     AddressCheck(
         code="L10",
+        source="CIS 6.8; PostgreSQL 18.9",
         title=N_("A server without TLS"),
         levels=("warning",),
         threshold=N_("warning: ssl is off, and the server listens to other machines"),
@@ -261,6 +262,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L11",
+        source="CIS 6.8; RFC 8996",
         title=N_("Versions of TLS that can be broken"),
         levels=("warning",),
         threshold=N_("warning: ssl_min_protocol_version below TLSv1.2 (RFC 8996)"),
@@ -271,6 +273,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L12",
+        source="PostgreSQL 18.9; RFC 5280 4.1.2.5",
         title=N_("Certificates that end"),
         levels=("warning", "critical"),
         threshold=N_("< 30 d / < 7 d (certificate_warning, certificate_critical)"),
@@ -281,6 +284,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L13",
+        source="PostgreSQL 18.9; NIST SP 800-57",
         title=N_("What the server's certificate is worth"),
         levels=("warning",),
         threshold=N_(
@@ -294,6 +298,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L14",
+        source="CIS 6.8; PostgreSQL pg_stat_ssl",
         title=N_("Sessions without TLS"),
         levels=("warning",),
         threshold=N_(
@@ -307,6 +312,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L15",
+        source="PostgreSQL 32.19",
         title=N_("Our own connection strings"),
         levels=("warning",),
         threshold=N_("warning: one to another machine with less than sslmode=verify-full"),
@@ -317,6 +323,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L16",
+        source="PostgreSQL 18.9; RFC 5280 5",
         title=N_("The list of revoked certificates"),
         levels=("warning", "critical"),
         threshold=N_("< 30 d / < 7 d (certificate_warning, certificate_critical)"),
@@ -327,6 +334,7 @@ TLS_CHECKS = (
     ),
     AddressCheck(
         code="L17",
+        source="PostgreSQL 18.9",
         title=N_("The server's key"),
         levels=("critical",),
         threshold=N_("critical: others of the machine may read it"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,15 +25,16 @@ from agentpg.desk.doctor.disk.asking import Asking
 from agentpg.desk.doctor.disk.data_folder import why_not_of
 from agentpg.desk.doctor.disk.looking import as_monitor
 from agentpg.desk.hba.matching import Known
-from agentpg.desk.hba.reading import Field, Line, Word, read_lines
+from agentpg.desk.hba.reading import Line, read_lines
+from agentpg.desk.hba.rules import Rule
 from agentpg.desk.security.addresses.facts import (
     Facts,
     OpenSessions,
     OurWay,
     Role,
-    Rule,
     Server,
 )
+from agentpg.desk.security.addresses.pending import Change, kept_for
 from agentpg.desk.security.tls.facts import RevokedList, Shown
 from agentpg.desk.security.tls.reading import read_certificate, read_revoked, shown_by
 from agentpg.desk.security.tls.store import issued_in
@@ -107,6 +107,7 @@ class _Look:
             databases=databases,
             known=self._known(lines, roles, databases),
             changed=self._changed(),
+            waits=self._waits(),
             md5_roles=looked(lambda: self._names("read_md5_roles")),
             passworded=looked(lambda: self._names("read_passworded_roles")),
             open_sessions=looked(self._open_sessions),
@@ -137,7 +138,7 @@ class _Look:
                 return found
         if isinstance(rules, Unlooked):
             return rules
-        return tuple(line for line in map(_line_of, rules) if line)
+        return tuple(line for line in map(Rule.line, rules) if line)
 
     def _known(
         self,
@@ -155,7 +156,7 @@ class _Look:
         names = sorted({*databases, *(role.name for role in roles)})
         found = {one: looked(partial(self._fitting, one, names)) for one in patterns}
         fitting = {one: said for one, said in found.items() if not isinstance(said, Unlooked)}
-        return replace(known, fitting=fitting)
+        return replace(known, fitting=fitting, names=frozenset(names))
 
     def _fitting(self, pattern: str, names: Sequence[str]) -> frozenset[str]:
         values = {"patterns": [pattern], "names": list(names)}
@@ -168,6 +169,14 @@ class _Look:
             if not isinstance(written, Unlooked):
                 return written > server.loaded_at
         return looked(lambda: bool(self._all("file_changed", tuple_row)[0][0]))
+
+    def _waits(self) -> float | Unlooked | None:
+        hba = self._hba
+        if isinstance(hba, Unlooked):
+            return hba
+        kept = kept_for(self._settings.home.expanduser().absolute(), hba)
+        change = looked(kept.read)
+        return change.left if isinstance(change, Change) else change
 
     def _open_sessions(self) -> tuple[OpenSessions, ...] | Unlooked:
         [(sees,)] = self._all("sees_sessions", tuple_row)
@@ -225,19 +234,6 @@ class _Look:
             )
 
 
-def _line_of(rule: Rule) -> Line | None:
-    """A line as the server tells it; what was quoted it does not tell."""
-    if rule.kind is None or rule.method is None:
-        return None
-    fields: list[Field] = [(Word(rule.kind),)]
-    fields += [tuple(map(Word, rule.databases or [])), tuple(map(Word, rule.roles or []))]
-    if rule.kind != "local":
-        fields += [(Word(one),) for one in (rule.address, rule.mask) if one]
-    fields += [(Word(one),) for one in (rule.method, *(rule.options or []))]
-    text = " ".join(",".join(word.text for word in field) for field in fields)
-    return Line(rule.file or "pg_hba.conf", rule.number, text, tuple(fields))
-
-
 def _ways(settings: Settings, database: Database) -> list[OurWay]:
     """How our own connection strings go."""
     said = {name: getattr(settings, name) for name in _OUR_SETTINGS}
@@ -253,8 +249,3 @@ def _way(name: str, one: Database) -> OurWay:
         mode=sslmode_of(one.dsn),
         remote=one.is_remote(),
     )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address is one of the machine's own loopback."""
-    return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentpg.desk.check import Unlooked
+from agentpg.desk.hba.covering import unreachable
 from agentpg.desk.hba.matching import Asked, first_of, network_of
-from agentpg.desk.hba.reading import Line, Word, joined, lines_in, text_of
-from agentpg.desk.security.addresses.covering import unreachable
+from agentpg.desk.hba.reading import PATTERNS_SINCE, Line, Word, joined, lines_in, text_of
 from agentpg.desk.security.addresses.effects import Effect, effects
 from agentpg.desk.security.addresses.facts import Facts, Server
-from agentpg.errors import HbaNotHere
+from agentpg.errors import HbaNotHere, TlsNotOffered
 
 _STRONG = "scram-sha-256"
 _WEAK = ("trust", "password", "md5", "ident")
@@ -29,9 +29,11 @@ _SPECIAL = ("all", "sameuser", "samerole", "samegroup", "replication", "samehost
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What the operator asks for: the networks from which somebody comes (empty: those of the
-    file), only TLS from other machines, and superusers from this machine alone."""
+    file), the roles that come from other machines by certificate and not otherwise, only TLS
+    from there, and superusers from this machine alone."""
 
     networks: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
     only_tls: bool = True
     local_superusers: bool = True
 
@@ -55,28 +57,34 @@ class Proposal:
 
 
 def propose(facts: Facts, wanted: Wanted) -> Proposal:
-    """The better file. Raises HbaNotHere where the present one can't be read."""
+    """The better file. Raises HbaNotHere where the present one can't be read, and TlsNotOffered
+    where certificates would lock out."""
     if isinstance(facts.hba, Unlooked):
         raise HbaNotHere(facts.hba.reason)
-    if isinstance(facts.lines, Unlooked):
-        raise HbaNotHere(facts.lines.reason)
+    if wanted.certificates and isinstance(facts.server, Server) and not facts.server.has_tls:
+        raise TlsNotOffered(target=f"port {facts.server.port}")
     try:
-        text = _Writing(facts, facts.hba, facts.lines, wanted).text()
+        text = text_of(facts.hba)
+        lines = tuple(lines_in(text, facts.hba, _major(facts)))
+        better = _Writing(facts, facts.hba, text, lines, wanted).text()
     except OSError as error:
         raise HbaNotHere(error.strerror or str(error)) from None
-    return proposal_of(facts, text)
+    return proposal_of(facts, better)
 
 
 def proposal_of(facts: Facts, text: str) -> Proposal:
     """A text as a proposal: what it would change. Raises HbaNotHere."""
     if isinstance(facts.hba, Unlooked):
         raise HbaNotHere(facts.hba.reason)
-    major = facts.server.major if isinstance(facts.server, Server) else 18
     try:
-        lines = tuple(lines_in(text, facts.hba, major))
+        lines = tuple(lines_in(text, facts.hba, _major(facts)))
     except OSError as error:
         raise HbaNotHere(error.strerror or str(error)) from None
     return Proposal(facts.hba, text, lines, tuple(compare(facts, lines)))
+
+
+def _major(facts: Facts) -> int:
+    return facts.server.major if isinstance(facts.server, Server) else 18
 
 
 def compare(facts: Facts, lines: Sequence[Line]) -> Iterator[Difference]:
@@ -100,15 +108,18 @@ def _outcome(one: Effect) -> str:
 
 
 class _Writing:
-    def __init__(self, facts: Facts, path: Path, lines: Sequence[Line], wanted: Wanted) -> None:
+    def __init__(
+        self, facts: Facts, path: Path, text: str, lines: Sequence[Line], wanted: Wanted
+    ) -> None:
         self._facts = facts
         self._path = path
+        self._text = text
         self._lines = lines
         self._wanted = wanted
         self._useless = unreachable(lines, facts.known)
         server = facts.server
         self._has_tls = isinstance(server, Server) and server.has_tls
-        self._major = server.major if isinstance(server, Server) else 18
+        self._major = _major(facts)
         self._client = server.client if isinstance(server, Server) else None
 
     def text(self) -> str:
@@ -116,16 +127,18 @@ class _Writing:
         written: list[str] = []
         at = 0
         is_kept_out = False
-        for _, raw in joined(text_of(self._path)):
+        for _, raw in joined(self._text):
             count = sum(1 for _ in lines_in(raw, self._path, self._major))
             if not count:
                 written.append(raw)
             for position in range(at, at + count):
                 if not is_kept_out and self._lets_others_in(self._lines[position]):
-                    written += self._superusers_out(position)
+                    written += self._before_others(position)
                     is_kept_out = True
                 written += self._line(position, raw)
             at += count
+        if not is_kept_out:
+            written += self._by_certificate(at)
         return "\n".join(written).rstrip("\n") + "\n"
 
     def _line(self, position: int, raw: str) -> list[str]:
@@ -183,23 +196,43 @@ class _Writing:
         network = network_of(line)
         return line.fields[3][0].means("all") or (network is not None and not network[1])
 
-    def _superusers_out(self, at: int) -> list[str]:
+    def _before_others(self, at: int) -> list[str]:
         """Lines before the first, at this position, that lets other machines in."""
+        return [*self._superusers_out(at), *self._by_certificate(at)]
+
+    def _by_certificate(self, at: int) -> list[str]:
+        """The roles that come by certificate, and from other machines by nothing else."""
+        names = self._wanted.certificates
+        who = tuple(filter(None, (named(name, self._major) for name in names)))
+        if not who:
+            return []
+        networks = self._wanted.networks or ("all",)
+        method = ((Word(network),) for network in networks)
+        ways = [rendered(((Word("hostssl"),), _ALL, who, one, (Word("cert"),))) for one in method]
+        rest = rendered(((Word("host"),), _ALL, who, _ALL, (Word("reject"),)))
+        return [*self._from_here(names, who, at), *ways, rest]
+
+    def _superusers_out(self, at: int) -> list[str]:
         roles = self._facts.roles
         names = () if isinstance(roles, Unlooked) else [r.name for r in roles if r.is_superuser]
         away = self._client not in (None, *_LOOPBACK)
         if not self._wanted.local_superusers or not names or away:
             return []
-        who = tuple(Word(name) for name in names)
-        kept = [
+        who = tuple(filter(None, (named(name, self._major) for name in names)))
+        if not who:
+            return []
+        rest = rendered(((Word("host"),), _ALL, who, _ALL, (Word("reject"),)))
+        return [*self._from_here(names, who, at), rest]
+
+    def _from_here(self, names: Sequence[str], who: Sequence[Word], at: int) -> list[str]:
+        """Lines for those who get in from this machine by what is rejected from there on."""
+        return [
             rendered(((Word("host"),), _ALL, who, (Word(network),), (Word(_STRONG),)))
             for address, network in _LOOPBACK.items()
             if any(self._needs_way(name, address, at) for name in names)
         ]
-        return [*kept, rendered(((Word("host"),), _ALL, who, _ALL, (Word("reject"),)))]
 
     def _needs_way(self, name: str, address: str, at: int) -> bool:
-        """Whether a superuser gets in from this machine by what is rejected from there on."""
         asked = Asked(user=name, database="postgres", address=address, tls=False)
         asked = replace(asked, major=self._major, known=self._facts.known)
         found = first_of(self._lines, asked), first_of(self._lines[:at], asked)
@@ -216,7 +249,18 @@ def rendered(fields: Sequence[Sequence[Word]]) -> str:
     said = [",".join(_written(word) for word in words) for words in fields]
     widths = (8, 16, 16, 24)
     padded = [one.ljust(width) for one, width in zip(said, widths, strict=False)]
-    return " ".join([*padded, *said[len(widths) :]]).rstrip()
+    return " ".join([*padded, *said[len(widths) :]]).rstrip(" ")
+
+
+def named(name: str, major: int) -> Word | None:
+    """A name as the word that means it and nothing else; None where no word can."""
+    if "\n" not in name and (major < PATTERNS_SINCE or not name.startswith("/")):
+        return Word(name, quoted=True)
+    if major < PATTERNS_SINCE:
+        return None
+    # What begins so is an expression, quoted or not, and only there a line's end can be written.
+    signs = {one: f"\\u{ord(one):04x}" for one in name if one.isascii() and not one.isalnum()}
+    return Word("/^" + "".join(signs.get(one, one) for one in name) + "$", quoted=True)
 
 
 def _written(word: Word) -> str:
@@ -226,7 +270,9 @@ def _written(word: Word) -> str:
     )
     if plain and meant:
         return word.text
-    return '"' + word.text.replace('"', '""') + '"'
+    # A quote at its begin would take the meaning from the rest.
+    begin = 0 if word.quoted else 1
+    return word.text[:begin] + '"' + word.text[begin:].replace('"', '""') + '"'
 
 
 def outcomes(found: Sequence[Difference]) -> Mapping[str, int]:

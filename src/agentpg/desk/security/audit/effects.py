@@ -1,39 +1,36 @@
-"""What the lines of pg_hba.conf mean together: the first that fits decides, as in the server."""
+"""What the lines of pg_hba.conf mean to an audit, by the rules of desk/hba: as the server tells
+them, and from beyond this machine alone."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from agentpg.desk.hba import covering, matching
+from agentpg.desk.hba.matching import Asked, Known, Match
+from agentpg.desk.hba.origins import origins_of
+from agentpg.desk.hba.reading import Line
+from agentpg.desk.hba.rules import Rule
 from agentpg.desk.security.audit.facts import Group, HbaLine
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Which kinds of connection each kind of line takes: by socket, with TLS, without.
-_TAKES = {
-    "local": {"socket"},
-    "host": {"tls", "plain"},
-    "hostssl": {"tls"},
-    "hostnossl": {"plain"},
-    "hostgssenc": set[str](),
-    "hostnogssenc": {"tls", "plain"},
-}
-
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
-
 
 def network_of(line: HbaLine) -> Network | None:
-    """The addresses that a line is for; None where only the server knows, as of a host's name."""
+    """The addresses that a line is for; None where only the server knows, as of a host's name,
+    and where its mask has holes."""
     if line.address == "all":
-        return ipaddress.ip_network(_EVERYWHERE[0])
+        return ipaddress.ip_network("0.0.0.0/0")
+    as_read = _line(line)
+    found = None if as_read is None else matching.network_of(as_read)
+    if found is None:
+        return None
+    base, mask, version = found
+    kind = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
     try:
-        if not line.netmask:
-            return ipaddress.ip_network(line.address, strict=False)
-        ones = int(ipaddress.ip_address(line.netmask)).bit_count()
-        return ipaddress.ip_network(f"{line.address}/{ones}", strict=False)
+        return ipaddress.ip_network((kind(base), mask.bit_count()))
     except ValueError:
         return None
 
@@ -45,7 +42,7 @@ def is_remote(line: HbaLine) -> bool:
     if line.address == "samehost":
         return False
     network = network_of(line)
-    return network is None or not network.network_address.is_loopback
+    return network is None or not network.is_loopback
 
 
 def address_of(line: HbaLine) -> str:
@@ -63,34 +60,10 @@ def is_everywhere(line: HbaLine) -> bool:
 
 def covers(first: HbaLine, later: HbaLine) -> bool:
     """Whether nothing that fits the later line gets past the first; in doubt, not."""
-    if first.error or later.error or not _TAKES.get(later.kind, set()):
+    one, other = _line(first), _line(later)
+    if one is None or other is None or first.error or later.error:
         return False
-    return (
-        _TAKES.get(later.kind, set()) <= _TAKES.get(first.kind, set())
-        and _names_cover(first.databases, later.databases, all_but=("replication",))
-        and _names_cover(first.users, later.users)
-        and (later.kind == "local" or _address_covers(first, later))
-    )
-
-
-def _names_cover(first: Sequence[str], later: Sequence[str], all_but: Sequence[str] = ()) -> bool:
-    if "all" in first and not set(later) & set(all_but):
-        return True
-    return set(later) <= set(first)
-
-
-def _address_covers(first: HbaLine, later: HbaLine) -> bool:
-    if first.address == "all" or ((first.address, first.netmask) == (later.address, later.netmask)):
-        return True
-    wide, narrow = network_of(first), network_of(later)
-    if wide is None or narrow is None or later.address == "all":
-        return False
-    # Of the same version, as the next line of the type checker wants to know.
-    if isinstance(wide, ipaddress.IPv4Network) and isinstance(narrow, ipaddress.IPv4Network):
-        return narrow.subnet_of(wide)
-    if isinstance(wide, ipaddress.IPv6Network) and isinstance(narrow, ipaddress.IPv6Network):
-        return narrow.subnet_of(wide)
-    return False
+    return covering.covers(one, other, Known())
 
 
 @dataclass(frozen=True)
@@ -101,77 +74,70 @@ class Gate:
     groups: Sequence[Group]
     major: int
 
+    def ways(self, role: str, database: str) -> Iterator[HbaLine]:
+        """The lines by which a role gets in from beyond this machine, each once, in their order;
+        those, too, of which only the server knows whether they fit."""
+        found = {(match.file, match.number) for match in self._matches(role, database)}
+        for line in self.lines:
+            at = line.file or "pg_hba.conf", line.number
+            if at in found and line.method != "reject" and is_remote(line):
+                yield line
+
+    def _matches(self, role: str, database: str) -> Iterator[Match]:
+        asked = Asked(
+            user=role,
+            database=database,
+            address="",
+            tls=False,
+            # Replication is named, and no `all` means it.
+            replication=database == "replication",
+            major=self.major,
+            local=False,
+            known=Known(groups={role: frozenset(self._above(role))}),
+        )
+        for origin in self._outside:
+            for tls in (True, False):
+                here = replace(asked, address=origin, tls=tls)
+                match = matching.first_of(self._read, here)
+                yield from (match, *match.earlier)
+
     @cached_property
-    def _above(self) -> Mapping[str, set[str]]:
-        """The roles that each is a member of, directly."""
+    def _read(self) -> Sequence[Line]:
+        told = [_line(line) for line in self.lines if not line.error]
+        return [line for line in told if line is not None]
+
+    @cached_property
+    def _outside(self) -> Sequence[str]:
+        return [one.address for one in origins_of(self._read) if one.is_outside]
+
+    @cached_property
+    def _direct(self) -> Mapping[str, set[str]]:
         found: dict[str, set[str]] = {}
         for one in self.groups:
             found.setdefault(one.member, set()).add(one.role)
         return found
 
-    def ways(self, role: str, database: str) -> Iterator[HbaLine]:
-        """The lines by which a role gets in from beyond this machine, each once."""
-        told: set[tuple[str, int]] = set()
-        for line in self.lines:
-            if not is_remote(line):
-                continue
-            for tls in ("tls", "plain"):
-                decides = self._first(role, database, line, tls)
-                if decides is None or decides.method == "reject" or not is_remote(decides):
-                    continue
-                if (decides.file, decides.number) not in told:
-                    told.add((decides.file, decides.number))
-                    yield decides
-
-    def _first(self, role: str, database: str, asked: HbaLine, tls: str) -> HbaLine | None:
-        """The line that decides about a connection from the addresses of `asked`."""
-        for line in self.lines:
-            if line.error or tls not in _TAKES.get(line.kind, set()):
-                continue
-            if not self._is_for_role(line, role) or not _is_for_database(line, database, role):
-                continue
-            if line is asked or _address_covers(line, asked):
-                return line
-        return None
-
-    def _is_for_role(self, line: HbaLine, role: str) -> bool:
-        return any(self._word_is_for(word, role) for word in line.users)
-
-    def _word_is_for(self, word: str, role: str) -> bool:
-        if word.startswith("+"):
-            return self._is_member(role, word[1:])
-        if word.startswith("/") and self.major >= 16:
-            return _matches(word[1:], role)
-        return word in ("all", role)
-
-    def _is_member(self, role: str, group: str) -> bool:
+    def _above(self, role: str) -> set[str]:
+        """All roles that it is a member of, itself included."""
         seen, left = {role}, [role]
         while left:
-            one = left.pop()
-            if one == group:
-                return True
-            more = self._above.get(one, set()) - seen
+            more = self._direct.get(left.pop(), set()) - seen
             seen |= more
             left += more
-        return False
+        return seen
 
 
-def _is_for_database(line: HbaLine, database: str, role: str) -> bool:
-    # Replication is named, and no `all` means it.
-    if database == "replication":
-        return "replication" in line.databases
-    return any(_means_database(word, database, role) for word in line.databases)
-
-
-def _means_database(word: str, database: str, role: str) -> bool:
-    if word.startswith("/"):
-        return _matches(word[1:], database)
-    return word in ("all", database) or (word == "sameuser" and role == database)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        # PostgreSQL's expressions know what Python's do not: better one finding too many.
-        return True
+def _line(said: HbaLine) -> Line | None:
+    rule = Rule(
+        file=said.file,
+        number=said.number,
+        kind=said.kind or None,
+        databases=[*said.databases],
+        roles=[*said.users],
+        address=said.address or None,
+        mask=said.netmask or None,
+        method=said.method or None,
+        options=[*said.options],
+        error=said.error or None,
+    )
+    return rule.line()

@@ -40,7 +40,7 @@ def look_at_files(
     database: Database, reader: Reader, settings: Mapping[str, Setting]
 ) -> tuple[File, ...] | Unlooked:
     """The server's files, where they are on this machine and are the server's for certain."""
-    data = _data_folder(database, reader, settings)
+    data = _data_folder(reader, settings)
     if data is None:
         return _ELSEWHERE
     cluster = looked(lambda: reader.row(Statements("disk", ""), "read_cluster", Cluster))
@@ -48,18 +48,14 @@ def look_at_files(
         return cluster
     amiss = why_not_of(data, cluster)
     if amiss is not None:
-        return amiss
+        return _ELSEWHERE if database.is_remote() else amiss
     found = (_file(place) for place in _places(data, settings))
     return tuple(file for file in found if file is not None)
 
 
-def _data_folder(
-    database: Database, reader: Reader, settings: Mapping[str, Setting]
-) -> Path | None:
+def _data_folder(reader: Reader, settings: Mapping[str, Setting]) -> Path | None:
     """Where the process works that answers; or else what the server calls it, which may be a
     name of that process's own."""
-    if not database.is_local():
-        return None
     number = looked(lambda: reader.row(Statements("disk", ""), "read_backend", _Process))
     if isinstance(number, _Process):
         process = Path(f"/proc/{number.pg_backend_pid}")

@@ -162,7 +162,10 @@ def _effect(say: Say, facts: Facts, policy: Policy) -> Said:
 
 
 def _ways(say: Say, role: Role, gate: Gate, facts: Facts) -> Iterator[Finding]:
-    databases = (facts.server.database, *(("replication",) if role.replicates else ()))
+    # With a superuser's rights in one database, one has all of them.
+    named = (word for line in gate.lines for word in line.databases if _is_name(word))
+    databases = dict.fromkeys([facts.server.database, *named])
+    databases |= {"replication": None} if role.replicates else {}
     told: set[str] = set()
     for database in databases:
         for line in gate.ways(role.name, database):
@@ -180,6 +183,11 @@ def _ways(say: Say, role: Role, gate: Gate, facts: Facts) -> Iterator[Finding]:
                 kind="superuser" if role.superuser else "replication",
                 database=database,
             )
+
+
+def _is_name(word: str) -> bool:
+    special = ("all", "sameuser", "samerole", "samegroup", "replication")
+    return word not in special and not word.startswith("/")
 
 
 def _way_level(line: HbaLine, role: Role, facts: Facts) -> Level:

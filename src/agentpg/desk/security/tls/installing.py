@@ -5,6 +5,7 @@ What ALTER SYSTEM had said of each setting before is kept, and put back where th
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Mapping
@@ -19,10 +20,11 @@ from agentpg.desk.doctor.disk.looking import as_monitor
 from agentpg.desk.security.addresses.looking import find_folder
 from agentpg.desk.security.tls.facts import Shown
 from agentpg.desk.security.tls.reading import is_believed, read_certificate, shown_by
-from agentpg.desk.security.tls.store import Store, write_whole
+from agentpg.desk.security.tls.store import Store, read_whole, write_whole
 from agentpg.errors import (
     AgentpgError,
     AuthorityMissing,
+    FileNotRead,
     HbaNotHere,
     NothingToUndo,
     TlsNotProved,
@@ -54,9 +56,8 @@ class _Place:
     undo: Path
 
     def files(self) -> dict[Path, bytes | None]:
-        """What our files have in them now; None where there is none."""
-        paths = [self.folder / name for name in _FILES.values()]
-        return {path: path.read_bytes() if path.exists() else None for path in paths}
+        """What our files have in them now; None where there is none that is the server's own."""
+        return {path: _content(path) for path in (self.folder / name for name in _FILES.values())}
 
 
 def install(database: Database, settings: Settings) -> Shown:
@@ -109,6 +110,17 @@ def take_back(database: Database, settings: Settings) -> None:
     with connect(place.database, "agentpg security") as connection:
         _set(place, connection, before)
     place.undo.unlink()
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return read_whole(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise FileNotRead(error.strerror or str(error), path=path) from None
 
 
 def _store(settings: Settings) -> Store:

@@ -195,5 +195,14 @@ def write_whole(
         raise FileNotWritten(error.strerror or str(error), path=path) from None
 
 
+def read_whole(path: Path) -> bytes:
+    """A file's content; a link is none, since it may lead where its owner does not get by itself.
+
+    Raises OSError.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        return file.read()
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
