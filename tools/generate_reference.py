@@ -220,10 +220,12 @@ class _Topic(NamedTuple):
 
 
 _SOURCES = (
-    "Sources: CIS is the benchmark for PostgreSQL, by the numbers of that for 17 v1.0.0, from "
-    "which those for 15 and 16 differ little; PGDSAT is HexaCluster's assessment tool, where it "
-    "goes beyond that; PostgreSQL is its manual, by the chapters of release 17; pg-diag is the "
-    "report of that name."
+    "Every check is listed with its source. CIS is the benchmark for PostgreSQL, by the numbers "
+    "of that for PostgreSQL 17, v1.0.0; those of 15 and 16 number some items otherwise. The "
+    "numbers are for looking things up: not each was compared with the benchmark's own text, "
+    "and this is no certificate of conformity. PGDSAT is HexaCluster's assessment tool, where "
+    "it goes beyond that; PostgreSQL is its manual, by the chapters of release 17; pg-diag is "
+    "the report of that name."
 )
 
 

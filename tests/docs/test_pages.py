@@ -49,6 +49,7 @@ _FIXTURES = {
     "a model": "with_model",
     "a pooler": "with_pooler",
     "a server with TLS": "with_tls",
+    "a server of its own with TLS": "with_own_tls",
     "a bucket": "with_bucket",
     "the program age": "with_age",
     "a mail server": "with_mail_server",
@@ -130,9 +131,9 @@ def with_other_server(own_server: OwnServers, tmp_path: Path) -> dict[str, str]:
     return {"PGSERVICEFILE": str(services)}
 
 
-def _foreign_server(own_server: OwnServers) -> dict[str, str]:
+def _foreign_server(own_server: OwnServers, pg_bin: str = PG_BIN) -> dict[str, str]:
     """A server without database and role of ours; how its superuser reaches it."""
-    server = own_server()
+    server = own_server(pg_bin=pg_bin)
     server.start()
     dsn = server.dsn("postgres", "postgres")
     with connect(Database(dsn)) as connection:
@@ -166,6 +167,20 @@ def with_tls(reaper: Reaper) -> Iterator[dict[str, str]]:
         EmbeddedServer(home, str(DEBIAN), options=FAST).start()
         yield {"AGENTPG_PG_BIN": str(DEBIAN), "AGENTPG_HOME": str(home)}
         remove_server(home)
+
+
+@pytest.fixture
+def with_own_tls(own_server: OwnServers, tmp_path: Path) -> dict[str, str]:
+    """Debian's server with nothing of agentpg's, on this machine."""
+    if not (DEBIAN / "postgres").is_file():
+        pytest.skip("PostgreSQL 15 is not installed")
+    said = _foreign_server(own_server, str(DEBIAN))
+    known = Path(said["passfile"]).read_text(encoding="utf-8")
+    [password] = set(re.findall(r":postgres:(.+)$", known, re.MULTILINE))
+    passwords = tmp_path / "pgpass"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"localhost:*:*:postgres:{password}\n", encoding="utf-8")
+    return {"PGPORT": said["port"], "PGPASSFILE": str(passwords), "AGENTPG_PG_BIN": str(DEBIAN)}
 
 
 @pytest.fixture
