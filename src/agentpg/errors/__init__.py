@@ -145,6 +145,7 @@ AgentpgError                    exit 1   failed
 │   ├── ChangePending                    an earlier change waits to be confirmed
 │   ├── ChangedSince                     pg_hba.conf is not what was confirmed
 │   ├── TlsNotProved                     the server does not show what it was given
+│   ├── TlsNotBuilt                      its PostgreSQL has no TLS in it
 │   ├── PasswordWeak                     it is too easy to guess
 │   ├── LoginInUse                       it was to get another password
 │   ├── OldPasswordUnknown               there would be no way back to the present login
@@ -291,6 +292,7 @@ from agentpg.errors.addresses import (
     HbaWrong as HbaWrong,
     LockedOut as LockedOut,
     NothingPending as NothingPending,
+    TlsNotBuilt as TlsNotBuilt,
     TlsNotOffered as TlsNotOffered,
     TlsNotProved as TlsNotProved,
 )

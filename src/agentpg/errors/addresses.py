@@ -74,6 +74,16 @@ class TlsNotProved(Refused):
     hint = N_("The former settings are back. The server's log says what it could not use.")
 
 
+class TlsNotBuilt(Refused):
+    """The server's program has no TLS in it, whatever is set."""
+
+    sentence = N_("the PostgreSQL of {target} was built without TLS")
+    hint = N_(
+        "Use the PostgreSQL of your system: for the private server, AGENTPG_PG_BIN names the "
+        "folder of its programs."
+    )
+
+
 class CertificateUnusable(AgentpgError):
     """A file or a server has no certificate that can be used."""
 

@@ -136,6 +136,10 @@ ALTER SYSTEM RESET {setting};
 SELECT name, setting FROM pg_file_settings
 WHERE name = ANY(%(names)s::text[]) AND sourcefile LIKE '%%postgresql.auto.conf' AND error IS NULL;
 
+-- name: is_built_with_tls
+-- Whether the server was built with TLS at all.
+SELECT current_setting('ssl_library') <> '';
+
 -- name: read_tls
 -- The settings of TLS as they hold.
 SELECT name, setting FROM pg_settings WHERE name = ANY(%(names)s::text[]) ORDER BY name;

@@ -17,7 +17,16 @@ from agentpg.desk.security.addresses.applying import apply, confirm, last_change
 from agentpg.desk.security.addresses.effects import effects
 from agentpg.desk.security.addresses.pending import kept_for
 from agentpg.desk.security.addresses.proposing import Wanted, propose
-from agentpg.errors import ChangePending, HbaNotHere, HbaWrong, LockedOut, NothingPending
+from agentpg.desk.security.tls.installing import install
+from agentpg.desk.security.tls.store import Store
+from agentpg.errors import (
+    ChangePending,
+    HbaNotHere,
+    HbaWrong,
+    LockedOut,
+    NothingPending,
+    TlsNotBuilt,
+)
 from agentpg.settings import load_settings
 from tests.desk.addresses.conftest import Guarded, runs
 from tests.waiting import eventually
@@ -128,6 +137,19 @@ def test_a_proposal_is_stronger_and_lets_the_same_people_in(guarded: Guarded) ->
     done = apply(facts, guarded.superuser(), guarded.settings, made.text, _LONG)
     assert done.ways
     kept_for(guarded.home, guarded.hba).take_back()
+
+
+def test_a_server_that_was_built_without_tls_is_said_so(guarded: Guarded) -> None:
+    with connect(guarded.superuser()) as connection:
+        row = connection.execute(b"SHOW ssl_library").fetchone()
+    if row != ("",):
+        pytest.skip("this server was built with TLS")
+    store = Store(guarded.home)
+    store.create_authority("the tests")
+    store.create_server(["localhost"])
+    with pytest.raises(TlsNotBuilt):
+        install(guarded.database, guarded.settings)
+    assert not (guarded.hba.parent / "agentpg-server.key").exists()
 
 
 def _gets_in(guarded: Guarded) -> bool:

@@ -103,6 +103,42 @@ def test_git_is_asked_what_it_has_and_has_had(folder: Path) -> None:
     assert [one.subject for one in after["E03"]] == [".env"]
 
 
+def test_a_folder_may_be_named_in_any_script_and_runs_nothing(folder: Path) -> None:
+    ran = folder.parent / "ran"
+    program = folder.parent / "gpg"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    place = folder / "비밀 창고"
+    place.mkdir()
+    keep(place / ".env", f"AGENTPG_DSN={DSN}\n")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "oops")
+    sign(folder)
+    git("config", "log.showSignature", "true")
+    git("config", "gpg.program", str(program))
+    assert [one.subject for one in look(folder)["E02"]] == ["비밀 창고/.env"]
+    assert not ran.exists()
+    git("log")
+    assert ran.exists(), "git would have run it"
+
+
+def sign(folder: Path) -> None:
+    """Give the last commit a signature, as a stranger's has one."""
+    said = subprocess.run(
+        ["git", "cat-file", "commit", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout
+    head, _, message = said.partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    made = subprocess.run(
+        ["git", "hash-object", "-t", "commit", "-w", "--stdin"],
+        input=f"{head}\n{signature}\n\n{message}",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    git("reset", "--quiet", "--soft", made)
+
+
 def test_old_secrets_are_told_by_their_age(folder: Path) -> None:
     env = keep(folder / ".env", f"OPENAI_API_KEY={SECRET}\n")
     keep(folder / ".gitignore", ".env\n")

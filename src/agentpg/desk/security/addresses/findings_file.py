@@ -122,7 +122,7 @@ def _waits(say: Say, case: Case) -> Said:
     if left > -_LATE_SECONDS:
         text = N_("a change of the file is undone in {left}, unless it is confirmed")
         said = amount(timedelta(seconds=max(left, 0.0)))
-        return (say("info", text, "pg_hba.conf", [_CONFIRM], left=said),)
+        return (say("info", text, "pg_hba.conf", [_CONFIRM], cause="", left=said),)
     text = N_(
         "a change of the file holds that was not confirmed in time: who was to undo it is gone"
     )

@@ -14,8 +14,17 @@ from agentpg.settings import environment_with
 
 _SECONDS = 4
 
-# Nothing that a repository configures is to be run on the way.
-GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+# Nothing that a repository configures is to be run on the way, or fetched; and names are wanted as
+# they are, in whatever script.
+_PLAIN = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "log.showSignature": "false",
+    "submodule.recurse": "false",
+    "core.quotePath": "false",
+}
+GIT = ("git", *(word for name, value in _PLAIN.items() for word in ("-c", f"{name}={value}")))
+_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 _NO_GIT = Unlooked(N_("git is not installed here"))
 _TOO_LONG = Unlooked(N_("the history is too long to be searched in a few seconds"))
@@ -126,4 +135,4 @@ def _git(folder: Path, *arguments: str) -> list[str]:
 
 def git_environment() -> dict[str, str]:
     """The environment for git: it writes nothing, and speaks English."""
-    return {**environment_with(), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return {**environment_with(), **_VARIABLES}

@@ -27,6 +27,7 @@ from agentpg.errors import (
     FileNotRead,
     HbaNotHere,
     NothingToUndo,
+    TlsNotBuilt,
     TlsNotProved,
 )
 from agentpg.language import N_
@@ -63,7 +64,8 @@ class _Place:
 def install(database: Database, settings: Settings) -> Shown:
     """Give the server what `tls create` has made; the certificate that it then shows.
 
-    Raises HbaNotHere, AuthorityMissing, TlsNotProved, PermissionDenied or FileNotWritten.
+    Raises HbaNotHere, AuthorityMissing, TlsNotBuilt, TlsNotProved, PermissionDenied, FileNotRead or
+    FileNotWritten.
     """
     store = _store(settings)
     if not store.server.exists():
@@ -71,6 +73,7 @@ def install(database: Database, settings: Settings) -> Shown:
     place = _place(database, settings)
     wanted = read_certificate(store.server)
     with connect(place.database, "agentpg security") as connection:
+        _refuse_without_tls(place, connection)
         before, files = _written(place, connection), place.files()
         if not place.undo.exists():
             write_whole(place.undo, json.dumps(before).encode(), 0o600)
@@ -133,6 +136,14 @@ def _place(database: Database, settings: Settings) -> _Place:
     if isinstance(folder, Unlooked):
         raise HbaNotHere(folder.reason)
     return _Place(asked, folder, _store(settings).folder / "undo.json")
+
+
+def _refuse_without_tls(place: _Place, connection: Connection[Any]) -> None:
+    sql = Statements("addresses", place.database.schema)["is_built_with_tls"]
+    with driver_errors(place.database.target(), connection):
+        row = connection.execute(sql).fetchone()
+    if row is None or not row[0]:
+        raise TlsNotBuilt(target=place.database.target())
 
 
 def _copy(store: Store, place: _Place) -> None:
