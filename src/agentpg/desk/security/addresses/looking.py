@@ -173,7 +173,8 @@ class _Look:
     def _waits(self) -> float | Unlooked | None:
         hba = self._hba
         if isinstance(hba, Unlooked):
-            return hba
+            # Only where the file is here is it ever changed from here.
+            return None
         kept = kept_for(self._settings.home.expanduser().absolute(), hba)
         change = looked(kept.read)
         return change.left if isinstance(change, Change) else change
