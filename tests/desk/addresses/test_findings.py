@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentpg.db import connect
+from agentpg.desk.security.addresses.effects import REPLICATION, effects
 from tests.desk.addresses.conftest import Guarded
 
 pytestmark = pytest.mark.xdist_group("addresses")
@@ -41,6 +42,14 @@ def test_a_line_is_judged_by_what_it_does(
 def test_a_wide_line_after_a_reject_is_no_finding(guarded: Guarded) -> None:
     guarded.write(f"{_WAY_IN}host all all 10.0.0.0/8 reject\nhost all all 10.1.0.0/16 trust\n")
     assert guarded.found("L03") == []
+
+
+def test_who_may_copy_the_whole_cluster_is_told_apart(guarded: Guarded) -> None:
+    guarded.write(f"{_WAY_IN}host replication postgres 10.1.2.0/24 scram-sha-256\n")
+    found = [one for one in effects(guarded.facts()) if REPLICATION in one.databases]
+    assert {(one.origin.label, one.match.number) for one in found if one.lets_in} == {
+        ("10.1.2.0/24", 2)
+    }
 
 
 def test_groups_and_expressions_are_asked_of_the_server(guarded: Guarded) -> None:

@@ -68,6 +68,18 @@ def why_not_of(folder: Path, cluster: Cluster) -> Unlooked | None:
     return None if said else OF_ANOTHER
 
 
+def folder_of_process(number: int) -> Path | None:
+    """The folder in which a server's process of this machine works, which is the data folder by
+    a name that others can follow; None where it is no such process, or another account's."""
+    process = Path(f"/proc/{number}")
+    try:
+        if (process / "comm").read_text(encoding="utf-8").strip() == "postgres":
+            return (process / "cwd").readlink()
+    except OSError:
+        pass
+    return None
+
+
 def system_of(folder: Path) -> str:
     """The identifier of the cluster whose files these are. Raises OSError."""
     with (folder / "global" / "pg_control").open("rb") as file:

@@ -22,7 +22,13 @@ from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.disk import folders
 from agentpg.desk.doctor.disk.asking import Asking
 from agentpg.desk.doctor.disk.ballast import read_ballasts
-from agentpg.desk.doctor.disk.data_folder import Cluster, system_of, why_not, why_not_of
+from agentpg.desk.doctor.disk.data_folder import (
+    Cluster,
+    folder_of_process,
+    system_of,
+    why_not,
+    why_not_of,
+)
 from agentpg.desk.doctor.disk.facts import (
     Ballast,
     Facts,
@@ -210,13 +216,10 @@ class _Look:
         number = self._ask(lambda asking: asking.backend())
         if isinstance(number, Unlooked):
             return None
-        process = Path(f"/proc/{number}")
-        try:
-            if (process / "comm").read_text(encoding="utf-8").strip() == "postgres":
-                return (process / "cwd").readlink()
-        except OSError:
-            # Another account's process; the server may say where it works.
-            pass
+        found = folder_of_process(number)
+        if found is not None:
+            return found
+        # Another account's process; the server may say where it works.
         said = None if isinstance(self._server, Unlooked) else self._server.data_folder
         return Path(said) if said and looked(Path(said).is_dir) is True else None
 

@@ -93,7 +93,8 @@ def _from_everywhere(
 
 def _may_be_for(line: Line, asked: Asked) -> bool:
     """Whether it is for the role and the database, wherever they come from."""
-    is_for_role = _fits_roles(line.roles, asked) is not False
+    # Of the role alone, also where all is copied: `all` means no replication.
+    is_for_role = _fits_roles(line.roles, replace(asked, replication=False)) is not False
     return is_for_role and _fits_databases(line.databases, asked) is not False
 
 

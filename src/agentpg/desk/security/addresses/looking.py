@@ -22,7 +22,7 @@ from agentpg.db import (
 )
 from agentpg.desk.check import Unlooked, looked
 from agentpg.desk.doctor.disk.asking import Asking
-from agentpg.desk.doctor.disk.data_folder import why_not_of
+from agentpg.desk.doctor.disk.data_folder import folder_of_process, why_not_of
 from agentpg.desk.doctor.disk.looking import as_monitor
 from agentpg.desk.hba.matching import Known
 from agentpg.desk.hba.reading import Line, read_lines
@@ -70,10 +70,13 @@ def _folder_of(
     database: Database, settings: Settings, connection: Connection[Any], said: str | None
 ) -> Path | Unlooked:
     home = settings.home.expanduser().absolute() / "postgresql" / "data"
-    cluster = Asking(database, connection).cluster()
+    asking = Asking(database, connection)
+    cluster, number = asking.cluster(), asking.backend()
     if isinstance(cluster, Unlooked):
         return cluster
-    for folder in (*(Path(one) for one in (said, settings.data_folder) if one), home):
+    works_in = None if isinstance(number, Unlooked) else folder_of_process(number)
+    named = [Path(one) for one in (said, settings.data_folder) if one]
+    for folder in (*([works_in] if works_in else []), *named, home):
         if why_not_of(folder, cluster) is None:
             return folder
     return NOT_HERE

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agentpg.db import Database, Statements
 from agentpg.desk.check import Unlooked, looked
-from agentpg.desk.doctor.disk.data_folder import Cluster, why_not_of
+from agentpg.desk.doctor.disk.data_folder import Cluster, folder_of_process, why_not_of
 from agentpg.desk.monitor.reading import Reader
 from agentpg.desk.security.audit.facts import File, Setting
 from agentpg.language import N_
@@ -58,13 +58,9 @@ def _data_folder(reader: Reader, settings: Mapping[str, Setting]) -> Path | None
     name of that process's own."""
     number = looked(lambda: reader.row(Statements("disk", ""), "read_backend", _Process))
     if isinstance(number, _Process):
-        process = Path(f"/proc/{number.pg_backend_pid}")
-        try:
-            if (process / "comm").read_text(encoding="utf-8").strip() == "postgres":
-                return (process / "cwd").readlink()
-        except OSError:
-            # Another account's process, or one of another machine behind a tunnel.
-            pass
+        found = folder_of_process(number.pg_backend_pid)
+        if found is not None:
+            return found
     named = settings.get("data_directory")
     return None if named is None else Path(named.value)
 
