@@ -427,7 +427,7 @@ CREATE TABLE account_details (
     password_set_at timestamptz,
     password_set_by text,
     is_temporary    boolean NOT NULL DEFAULT false,         -- the password is another's choice: to be changed
-    seen_at         timestamptz,                            -- newest log-in or use of a token, to five minutes
+    seen_at         timestamptz,                            -- the newest log-in
     disabled_reason text
 );
 
