@@ -55,6 +55,8 @@ _SECRETS = (
     ),
     (re.compile(rf"(?i)(?<!\S)(--?{_NAMED_SO}\s+)(?!-){_HIDDEN}"), r"\1***"),
     (re.compile(r"(?<!\S)((?:-u|--user)[\s=]*[^\s:'\"]+):[^\s'\"]+"), r"\1:***"),
+    # Our own tokens, wherever they stand.
+    (re.compile(r"\b(apg_)[0-9A-Za-z]{20,}", re.ASCII), r"\1***"),
     (re.compile(r"\b(sshpass\s+-p)\s*\S+"), r"\1 ***"),
 )
 
