@@ -15,7 +15,15 @@ from psycopg.errors import (
     QueryCanceled,
     ReadOnlySqlTransaction as ReadOnlyTransaction,
 )
-from psycopg.rows import TupleRow, class_row, dict_row, namedtuple_row, scalar_row, tuple_row
+from psycopg.rows import (
+    TupleRow,
+    class_row,
+    dict_row,
+    kwargs_row,
+    namedtuple_row,
+    scalar_row,
+    tuple_row,
+)
 from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
@@ -93,6 +101,7 @@ __all__ = [
     "identifier",
     "is_connection_lost",
     "is_refused_value",
+    "kwargs_row",
     "lasting",
     "listen",
     "literal",

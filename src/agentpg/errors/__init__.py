@@ -65,6 +65,10 @@ AgentpgError                    exit 1   failed
 │   ├── PasswordUnusable                 what was given can be no password
 │   ├── PairUnknown                      no group with two logins has the name
 │   ├── NoRotation                       none waits to be resumed or rolled back
+│   ├── AccountNameWrong                 a name that no account can have
+│   ├── ScopesWrong                      a token can't have them
+│   ├── PasswordTooWeak
+│   ├── AnchorWrong                      no place in the audit log
 │   ├── NoAdministrator                  `setup` has nobody to act as
 │   └── NoDatabase                       no database is configured
 ├── DatabaseUnavailable         exit 3   cannot reach the server, or not now
@@ -152,6 +156,7 @@ AgentpgError                    exit 1   failed
 │   ├── RotationUnderWay                 an earlier one was not ended
 │   ├── RotationBusy                     another process rotates the same pair
 │   ├── RotationNotProved                the new login can't do what the old one can
+│   ├── LastAdmin                        nobody would be left to manage accounts
 │   └── NotForTesting                    a database that tests may not throw away
 ├── CertificateUnusable                  it is none, or has no key
 ├── CertificateNotFound
@@ -194,6 +199,9 @@ AgentpgError                    exit 1   failed
 ├── NotTold                              a message was not taken
 ├── AlertNotFound
 ├── SilenceNotFound
+├── AccountNotFound
+├── AccountExists
+├── TokenNotFound
 ├── CommandFailed                        what was run for something else did not end well
 ├── HandlerStopped                       raised inside a handler that must stop
 ├── DocumentUnusable                     DocumentAgent can't read or take a document
@@ -281,6 +289,16 @@ with its value, in lower case and without a full stop; a hint is a sentence that
 what to do. Both are templates, so that they can be shown in the reader's language.
 """
 
+from agentpg.errors.accounts import (
+    AccountExists as AccountExists,
+    AccountNameWrong as AccountNameWrong,
+    AccountNotFound as AccountNotFound,
+    AnchorWrong as AnchorWrong,
+    LastAdmin as LastAdmin,
+    PasswordTooWeak as PasswordTooWeak,
+    ScopesWrong as ScopesWrong,
+    TokenNotFound as TokenNotFound,
+)
 from agentpg.errors.addresses import (
     AuthorityMissing as AuthorityMissing,
     CertificateNameWrong as CertificateNameWrong,

@@ -526,6 +526,50 @@ class Settings(BaseSettings):
         "weeks before.",
         "duration",
     )
+    login_attempts: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="How many log-ins of an account may fail in a row before it is locked; the "
+        "most that NIST SP 800-63B allows is 100.",
+        json_schema_extra={"unit": "attempts", "secret": False},
+    )
+    login_lock: Duration = option(
+        timedelta(minutes=1),
+        "How long an account is locked then; each failure after that doubles it.",
+        "duration",
+    )
+    login_longest_lock: Duration = option(
+        timedelta(hours=1), "The longest that it is locked at a time.", "duration"
+    )
+    login_window: Duration = option(
+        timedelta(days=1),
+        "How long after the last try failed log-ins are forgotten. Shorter gives who guesses "
+        "slowly more tries.",
+        "duration",
+    )
+    token_lasts: OptionalDuration = option(
+        timedelta(days=90),
+        "How long a new token of an account lasts unless it is said. Empty: for ever.",
+        "duration",
+    )
+    token_warning: Duration = option(
+        timedelta(days=14), "How long before a token in use ends one is told.", "duration"
+    )
+    account_idle: Duration = option(
+        timedelta(days=45),
+        "After how long without use an account is to be disabled, as CIS Controls 5.3 says.",
+        "duration",
+    )
+    account_password_age: Duration = option(
+        timedelta(days=365), "How old the password of an account may be.", "duration"
+    )
+    audit_verify_within: Duration = option(
+        timedelta(days=30),
+        "How long entries of the audit log may stand before `agentpg security log verify` has "
+        "followed them.",
+        "duration",
+    )
     audit_baseline: str = option(
         "",
         "The file of accepted risks that `agentpg security audit` and the doctor leave out until "

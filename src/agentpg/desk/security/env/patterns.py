@@ -16,7 +16,11 @@ _STATEMENT = re.compile(
     r"\bPASSWORD\s+(?:E|U&)?'((?!SCRAM-SHA-256\$|md5[0-9a-f]{32}'|\[\^)[^']+)'", re.IGNORECASE
 )
 
-_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\bAGE-SECRET-KEY-1[0-9A-Z]{20,}")
+_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\bAGE-SECRET-KEY-1[0-9A-Z]{20,}"
+    # A token of an account.
+    r"|\bapg_[0-9A-Za-z]{49}\b"
+)
 
 # What stands in examples, and what another program fills in.
 _NO_SECRET = re.compile(
