@@ -82,6 +82,14 @@ ON CONFLICT (agent_name, task_type, idempotency_key) WHERE idempotency_key IS NO
 DO NOTHING
 RETURNING id;
 
+-- name: sign
+-- Say who asked for tasks that this transaction has submitted; one that an earlier call submitted
+-- under the same key stays the first one's.
+UPDATE {schema}.tasks
+SET submitted_by = %(account)s
+WHERE id = ANY (%(ids)b::uuid[]) AND created_at = now() AND attempt = 0
+  AND submitted_by = session_user;
+
 -- name: find_first
 -- The tasks that used these idempotency keys first, and whether the payload is the same. Of a
 -- sealed one only its holders can say that, so it is given to them.

@@ -20,6 +20,7 @@ WHERE (%(agent_name)s::text IS NULL OR agent_name = %(agent_name)s)
   AND (%(task_type)s::text IS NULL OR task_type = %(task_type)s)
   AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(held)s::boolean IS NULL OR (held_reason IS NOT NULL) = %(held)s)
+  AND (%(submitted_by)s::text IS NULL OR submitted_by = %(submitted_by)s)
 ORDER BY created_at DESC NULLS LAST, id DESC
 LIMIT %(limit)s;
 

@@ -18,6 +18,7 @@ from agentpg.tasks.encoding import plain_text
 T = TypeVar("T")
 
 _MOST_ROWS = 2**63 - 1
+_LONGEST_NAME = 100
 
 
 def task_id_of(value: object) -> UUID:
@@ -44,6 +45,16 @@ def text_of(what: str, value: object) -> str:
 def optional_text(what: str, value: object) -> str | None:
     """The same, or None."""
     return None if value is None else text_of(what, value)
+
+
+def name_of(account: object) -> str:
+    """The name of an account: a text of 1 to 100 characters."""
+    name = text_of("on_behalf_of", account)
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise WrongArgument(
+            N_("a text of 1 to 100 characters"), what="on_behalf_of", value=repr(account)
+        )
+    return name
 
 
 def number_of_rows(what: str, value: object) -> int:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+from agentpg.audit.acting import Action, Actor
 from agentpg.db import (
     Connection,
     Cursor,
@@ -39,8 +40,10 @@ from agentpg.errors import (
 from agentpg.language import N_
 from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.acting import Acting, together
 from agentpg.tasks.arguments import (
     instance_of,
+    name_of,
     number_of_rows,
     optional_seconds,
     optional_text,
@@ -94,7 +97,9 @@ class Client:
             task_id = client.submit("Greeter", "greet", {"name": "Kim"})
             task = client.wait(task_id)
 
-    `client.schedules` adds, steers and reads schedules. Every method raises
+    `client.schedules` adds, steers and reads schedules. With an `actor`, a person for whom it acts,
+    all that steers tasks, agents and schedules is an entry of the audit log, in the same
+    transaction; the work of programs is none. Every method raises
     DatabaseUnavailable or one of its kinds when the server cannot be reached, and
     WrongArgument for a value that it cannot use. What the settings have sealed is sealed and
     opened here; what cannot be opened is a `Sealed`, or the text "(sealed)". Raises
@@ -102,7 +107,11 @@ class Client:
     """
 
     def __init__(
-        self, database: Database | str | None = None, *, settings: Settings | None = None
+        self,
+        database: Database | str | None = None,
+        *,
+        settings: Settings | None = None,
+        actor: Actor | None = None,
     ) -> None:
         self._settings = settings or load_settings()
         self._sealer = sealer_of(self._settings)
@@ -116,8 +125,13 @@ class Client:
         self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
         self._work_channel = work_channel_of(self._database.schema)
+        self._acting = Acting(self._database.schema, actor)
         self.schedules = Schedules(
-            self._pool, self._database.schema, self._settings.payload_limit, self._sealer
+            self._pool,
+            self._database.schema,
+            self._settings.payload_limit,
+            self._sealer,
+            self._acting,
         )
 
     def __enter__(self) -> Self:
@@ -149,9 +163,13 @@ class Client:
         on_crash: str = "retry",
         tenant: str | None = None,
         parent_id: UUID | None = None,
+        on_behalf_of: str | None = None,
         connection: Connection[Any] | None = None,
     ) -> UUID:
         """Submit one task and return its id; NewTask says what the options mean.
+
+        It is submitted by the role that is logged in, or `on_behalf_of` an account, where the role
+        may write the column submitted_by: the owner and web may, and client may not.
 
         With a `connection` of yours the task is part of your transaction, which you commit;
         what psycopg raises there stays psycopg's. Raises InvalidTask or one of its kinds for
@@ -171,17 +189,27 @@ class Client:
             tenant=tenant,
             parent_id=parent_id,
         )
-        if connection is not None or idempotency_key is not None:
-            return (self.submit_many([task], connection=connection))[0]
+        if connection is not None or idempotency_key is not None or on_behalf_of is not None:
+            many = self.submit_many([task], on_behalf_of=on_behalf_of, connection=connection)
+            return many[0]
         return self._gathering.submit(task)
 
     def submit_many(
-        self, tasks: Sequence[NewTask], *, connection: Connection[Any] | None = None
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        on_behalf_of: str | None = None,
+        connection: Connection[Any] | None = None,
     ) -> list[UUID]:
-        """Submit many tasks, all or none, and return their ids in the same order."""
+        """Submit many tasks, all or none, and return their ids in the same order.
+
+        `on_behalf_of` is as in `submit`. Raises PermissionDenied where the role may not say it.
+        """
         for task in tasks:
             instance_of(NewTask, "task", task, N_("a NewTask"))
         try:
+            if on_behalf_of is not None:
+                return self._submit_for(name_of(on_behalf_of), tasks, connection)
             return self._submit_all(tasks, connection)
         except InvalidTask as error:
             clear = self._sealer and field_sealed(self._sealer, tasks, error)
@@ -222,6 +250,7 @@ class Client:
         task_type: str | None = None,
         status: str | None = None,
         held: bool | None = None,
+        submitted_by: str | None = None,
         limit: int = 100,
     ) -> list[Task]:
         """The newest tasks that match, the newest first."""
@@ -230,6 +259,7 @@ class Client:
             "task_type": optional_text("task_type", task_type),
             "status": optional_text("status", status),
             "held": None if held is None else instance_of(bool, "held", held, N_("a bool")),
+            "submitted_by": optional_text("submitted_by", submitted_by),
             "limit": number_of_rows("limit", limit),
         }
         with self._pool.connection() as connection:
@@ -340,9 +370,10 @@ class Client:
         """
         wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
         check_sealed(limit, self._sealer)
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, together(self._acting, connection):
             connection.execute(self._limits["set"], wanted)
             connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            self._note(connection, Action.AGENT_LIMIT, limit.agent_name, **wanted)
 
     def remove_limit(
         self, agent_name: str, *, task_type: str | None = None, key: str | None = None
@@ -356,10 +387,12 @@ class Client:
             optional_text("task_type", task_type),
             optional_text("key", key),
         )
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, together(self._acting, connection):
             cursor = connection.execute(self._limits["remove"], which)
             found = cursor.fetchone()
             connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            if found is not None:
+                self._note(connection, Action.AGENT_LIMIT, agent_name, removed=True, **which)
         if found is None:
             tasks = f"{agent_name}/{task_type}" if task_type else agent_name
             by_key = f" ({key})" if key else ""
@@ -379,16 +412,21 @@ class Client:
         What runs goes on, and new tasks wait. Raises InvalidAgent for what is no name.
         """
         values = pause_values(agent_name, reason)
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, together(self._acting, connection):
             cursor = connection.execute(self._limits["pause"], values)
-            return cursor.fetchone() is not None
+            paused = cursor.fetchone() is not None
+            if paused:
+                self._note(connection, Action.AGENT_PAUSE, agent_name, reason=reason)
+        return paused
 
     def resume(self, agent_name: str) -> None:
         """Have an agent's tasks claimed again. Raises NotPaused, and InvalidAgent."""
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, together(self._acting, connection):
             cursor = connection.execute(self._limits["resume"], pause_values(agent_name))
             found = cursor.fetchone()
             connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            if found is not None:
+                self._note(connection, Action.AGENT_RESUME, agent_name)
         if found is None:
             raise NotPaused(agent_name=agent_name)
 
@@ -398,6 +436,26 @@ class Client:
             cursor = connection.cursor(row_factory=class_row(PausedAgent))
             cursor.execute(self._limits["paused"])
             return cursor.fetchall()
+
+    def _submit_for(
+        self, account: str, tasks: Sequence[NewTask], connection: Connection[Any] | None
+    ) -> list[UUID]:
+        batches = list(submissions(tasks, self._settings.payload_limit, self._sealer))
+        if connection is not None and not connection.autocommit:
+            # The caller's transaction, which begins here where it has not begun.
+            return self._submit_signed(connection, account, batches)
+        if connection is not None:
+            with connection.transaction():
+                return self._submit_signed(connection, account, batches)
+        with self._pool.connection() as own, own.transaction():
+            return self._submit_signed(own, account, batches)
+
+    def _submit_signed(
+        self, connection: Connection[Any], account: str, batches: list[dict[str, Any]]
+    ) -> list[UUID]:
+        ids = self._submit(connection, batches)
+        connection.execute(self._lifecycle["sign"], {"ids": ids, "account": account})
+        return ids
 
     def _submit_plain(self, task: NewTask) -> UUID:
         parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
@@ -450,6 +508,12 @@ class Client:
             compared.append((repeated_id, first_id, same))
         return compared
 
+    def _note(
+        self, connection: Connection[Any], action: Action, about: str, /, **details: object
+    ) -> None:
+        if entry := self._acting.entry(action, about, details):
+            connection.execute(*entry)
+
     def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
         values = {
             "id": task_id_of(task_id),
@@ -457,9 +521,11 @@ class Client:
             "channel": self._channel,
             "work_channel": self._work_channel,
         }
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, together(self._acting, connection):
             cursor = connection.execute(self._lifecycle[statement], values)
             row = cursor.fetchone()
+            if row is not None:
+                self._note(connection, Action(f"task.{statement}"), str(task_id), reason=reason)
         if row is None:
             raise wrong_state(task_id, (self.get(task_id)).status, action)
         return str(row[1])

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+from agentpg.audit.acting import Action, Actor
 from agentpg.db import (
     AsyncConnection,
     AsyncCursor,
@@ -37,8 +38,10 @@ from agentpg.errors import (
 from agentpg.language import N_
 from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
+from agentpg.tasks.acting import Acting, together
 from agentpg.tasks.arguments import (
     instance_of,
+    name_of,
     number_of_rows,
     optional_seconds,
     optional_text,
@@ -92,7 +95,9 @@ class AsyncClient:
             task_id = await client.submit("Greeter", "greet", {"name": "Kim"})
             task = await client.wait(task_id)
 
-    `client.schedules` adds, steers and reads schedules. Every method raises
+    `client.schedules` adds, steers and reads schedules. With an `actor`, a person for whom it acts,
+    all that steers tasks, agents and schedules is an entry of the audit log, in the same
+    transaction; the work of programs is none. Every method raises
     DatabaseUnavailable or one of its kinds when the server cannot be reached, and
     WrongArgument for a value that it cannot use. What the settings have sealed is sealed and
     opened here; what cannot be opened is a `Sealed`, or the text "(sealed)". Raises
@@ -100,7 +105,11 @@ class AsyncClient:
     """
 
     def __init__(
-        self, database: Database | str | None = None, *, settings: Settings | None = None
+        self,
+        database: Database | str | None = None,
+        *,
+        settings: Settings | None = None,
+        actor: Actor | None = None,
     ) -> None:
         self._settings = settings or load_settings()
         self._sealer = sealer_of(self._settings)
@@ -114,8 +123,13 @@ class AsyncClient:
         self._limits = Statements("limits", self._database.schema)
         self._channel = channel_of(self._database.schema)
         self._work_channel = work_channel_of(self._database.schema)
+        self._acting = Acting(self._database.schema, actor)
         self.schedules = AsyncSchedules(
-            self._pool, self._database.schema, self._settings.payload_limit, self._sealer
+            self._pool,
+            self._database.schema,
+            self._settings.payload_limit,
+            self._sealer,
+            self._acting,
         )
 
     async def __aenter__(self) -> Self:
@@ -147,9 +161,13 @@ class AsyncClient:
         on_crash: str = "retry",
         tenant: str | None = None,
         parent_id: UUID | None = None,
+        on_behalf_of: str | None = None,
         connection: AsyncConnection[Any] | None = None,
     ) -> UUID:
         """Submit one task and return its id; NewTask says what the options mean.
+
+        It is submitted by the role that is logged in, or `on_behalf_of` an account, where the role
+        may write the column submitted_by: the owner and web may, and client may not.
 
         With a `connection` of yours the task is part of your transaction, which you commit;
         what psycopg raises there stays psycopg's. Raises InvalidTask or one of its kinds for
@@ -169,17 +187,27 @@ class AsyncClient:
             tenant=tenant,
             parent_id=parent_id,
         )
-        if connection is not None or idempotency_key is not None:
-            return (await self.submit_many([task], connection=connection))[0]
+        if connection is not None or idempotency_key is not None or on_behalf_of is not None:
+            many = await self.submit_many([task], on_behalf_of=on_behalf_of, connection=connection)
+            return many[0]
         return await self._gathering.submit(task)
 
     async def submit_many(
-        self, tasks: Sequence[NewTask], *, connection: AsyncConnection[Any] | None = None
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        on_behalf_of: str | None = None,
+        connection: AsyncConnection[Any] | None = None,
     ) -> list[UUID]:
-        """Submit many tasks, all or none, and return their ids in the same order."""
+        """Submit many tasks, all or none, and return their ids in the same order.
+
+        `on_behalf_of` is as in `submit`. Raises PermissionDenied where the role may not say it.
+        """
         for task in tasks:
             instance_of(NewTask, "task", task, N_("a NewTask"))
         try:
+            if on_behalf_of is not None:
+                return await self._submit_for(name_of(on_behalf_of), tasks, connection)
             return await self._submit_all(tasks, connection)
         except InvalidTask as error:
             clear = self._sealer and field_sealed(self._sealer, tasks, error)
@@ -220,6 +248,7 @@ class AsyncClient:
         task_type: str | None = None,
         status: str | None = None,
         held: bool | None = None,
+        submitted_by: str | None = None,
         limit: int = 100,
     ) -> list[Task]:
         """The newest tasks that match, the newest first."""
@@ -228,6 +257,7 @@ class AsyncClient:
             "task_type": optional_text("task_type", task_type),
             "status": optional_text("status", status),
             "held": None if held is None else instance_of(bool, "held", held, N_("a bool")),
+            "submitted_by": optional_text("submitted_by", submitted_by),
             "limit": number_of_rows("limit", limit),
         }
         async with self._pool.connection() as connection:
@@ -340,9 +370,10 @@ class AsyncClient:
         """
         wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
         check_sealed(limit, self._sealer)
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, together(self._acting, connection):
             await connection.execute(self._limits["set"], wanted)
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            await self._note(connection, Action.AGENT_LIMIT, limit.agent_name, **wanted)
 
     async def remove_limit(
         self, agent_name: str, *, task_type: str | None = None, key: str | None = None
@@ -356,10 +387,12 @@ class AsyncClient:
             optional_text("task_type", task_type),
             optional_text("key", key),
         )
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, together(self._acting, connection):
             cursor = await connection.execute(self._limits["remove"], which)
             found = await cursor.fetchone()
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            if found is not None:
+                await self._note(connection, Action.AGENT_LIMIT, agent_name, removed=True, **which)
         if found is None:
             tasks = f"{agent_name}/{task_type}" if task_type else agent_name
             by_key = f" ({key})" if key else ""
@@ -379,16 +412,21 @@ class AsyncClient:
         What runs goes on, and new tasks wait. Raises InvalidAgent for what is no name.
         """
         values = pause_values(agent_name, reason)
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, together(self._acting, connection):
             cursor = await connection.execute(self._limits["pause"], values)
-            return await cursor.fetchone() is not None
+            paused = await cursor.fetchone() is not None
+            if paused:
+                await self._note(connection, Action.AGENT_PAUSE, agent_name, reason=reason)
+        return paused
 
     async def resume(self, agent_name: str) -> None:
         """Have an agent's tasks claimed again. Raises NotPaused, and InvalidAgent."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, together(self._acting, connection):
             cursor = await connection.execute(self._limits["resume"], pause_values(agent_name))
             found = await cursor.fetchone()
             await connection.execute(self._limits["tell"], {"channel": self._work_channel})
+            if found is not None:
+                await self._note(connection, Action.AGENT_RESUME, agent_name)
         if found is None:
             raise NotPaused(agent_name=agent_name)
 
@@ -398,6 +436,26 @@ class AsyncClient:
             cursor = connection.cursor(row_factory=class_row(PausedAgent))
             await cursor.execute(self._limits["paused"])
             return await cursor.fetchall()
+
+    async def _submit_for(
+        self, account: str, tasks: Sequence[NewTask], connection: AsyncConnection[Any] | None
+    ) -> list[UUID]:
+        batches = list(submissions(tasks, self._settings.payload_limit, self._sealer))
+        if connection is not None and not connection.autocommit:
+            # The caller's transaction, which begins here where it has not begun.
+            return await self._submit_signed(connection, account, batches)
+        if connection is not None:
+            async with connection.transaction():
+                return await self._submit_signed(connection, account, batches)
+        async with self._pool.connection() as own, own.transaction():
+            return await self._submit_signed(own, account, batches)
+
+    async def _submit_signed(
+        self, connection: AsyncConnection[Any], account: str, batches: list[dict[str, Any]]
+    ) -> list[UUID]:
+        ids = await self._submit(connection, batches)
+        await connection.execute(self._lifecycle["sign"], {"ids": ids, "account": account})
+        return ids
 
     async def _submit_plain(self, task: NewTask) -> UUID:
         parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
@@ -452,6 +510,12 @@ class AsyncClient:
             compared.append((repeated_id, first_id, same))
         return compared
 
+    async def _note(
+        self, connection: AsyncConnection[Any], action: Action, about: str, /, **details: object
+    ) -> None:
+        if entry := self._acting.entry(action, about, details):
+            await connection.execute(*entry)
+
     async def _steer(
         self, statement: str, task_id: UUID, action: str, reason: str | None = None
     ) -> str:
@@ -461,9 +525,13 @@ class AsyncClient:
             "channel": self._channel,
             "work_channel": self._work_channel,
         }
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, together(self._acting, connection):
             cursor = await connection.execute(self._lifecycle[statement], values)
             row = await cursor.fetchone()
+            if row is not None:
+                await self._note(
+                    connection, Action(f"task.{statement}"), str(task_id), reason=reason
+                )
         if row is None:
             raise wrong_state(task_id, (await self.get(task_id)).status, action)
         return str(row[1])

@@ -11,25 +11,36 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from agentpg.audit.acting import Action
 from agentpg.db import Pool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
 from agentpg.sealing import Sealer
+from agentpg.tasks.acting import Acting, together
 from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
 from agentpg.tasks.sealed import opened_schedule
+
+# What the audit log says of a schedule.
+_SAID = ("cron", "time_zone", "agent_name", "task_type", "id")
 
 
 class Schedules:
     """The schedules of one installation: `client.schedules` of an AsyncClient."""
 
     def __init__(
-        self, pool: Pool, schema: str, payload_limit: int, sealer: Sealer | None = None
+        self,
+        pool: Pool,
+        schema: str,
+        payload_limit: int,
+        sealer: Sealer | None = None,
+        acting: Acting | None = None,
     ) -> None:
         self._pool = pool
         self._sql = Statements("schedules", schema)
         self._payload_limit = payload_limit
         self._sealer = sealer
+        self._acting = acting or Acting(schema)
 
     def add(
         self,
@@ -69,7 +80,7 @@ class Schedules:
         rows = self._ask("now")
         row = {"next_at": check_schedule(schedule, rows[0][0])}
         row |= row_of(schedule, self._payload_limit, sealer=self._sealer)
-        kept = self._ask("write" if replace else "add", row)
+        kept = self._act("write" if replace else "add", row, Action.SCHEDULE_ADD)
         if not kept and not replace:
             raise ScheduleExists(name=name)
         return self.get(name)
@@ -95,7 +106,9 @@ class Schedules:
 
     def pause(self, name: str) -> Schedule:
         """Let a schedule fire no more until it is resumed. Raises ScheduleNotFound."""
-        return self._steer("pause", name)
+        if not self._act("pause", {"name": text_of("name", name)}, Action.SCHEDULE_PAUSE):
+            raise self._not_found(name)
+        return self.get(name)
 
     def resume(self, name: str) -> Schedule:
         """Let a schedule fire again from now on: what it would have fired while it was
@@ -105,18 +118,20 @@ class Schedules:
         """
         while True:
             schedule = self.get(name)
-            values = {"cron": schedule.cron, "time_zone": schedule.time_zone}
+            values: dict[str, Any] = {"cron": schedule.cron, "time_zone": schedule.time_zone}
             times = schedule.next_times(1)
             moment = times[0] if times else None
             # No row: it was changed meanwhile, or removed, which `get` will say.
-            if self._ask("resume", {"name": name, "next_at": moment, **values}):
+            values |= {"name": name, "next_at": moment}
+            if self._act("resume", values, Action.SCHEDULE_RESUME):
                 return self.get(name)
 
     def run(self, name: str) -> UUID:
         """Submit the task of a schedule now, beside its ticks and also while it is paused;
         the task's id. Raises ScheduleNotFound."""
         task_id = uuid7()
-        if not self._ask("run", {"name": text_of("name", name), "id": task_id}):
+        wanted = {"name": text_of("name", name), "id": task_id}
+        if not self._act("run", wanted, Action.SCHEDULE_RUN):
             raise self._not_found(name)
         return task_id
 
@@ -125,13 +140,21 @@ class Schedules:
 
         One that an App declares comes back with the next worker of that App.
         """
-        if not self._ask("remove", {"name": text_of("name", name)}):
+        wanted = {"name": text_of("name", name)}
+        if not self._act("remove", wanted, Action.SCHEDULE_REMOVE):
             raise self._not_found(name)
 
-    def _steer(self, statement: str, name: str) -> Schedule:
-        if not self._ask(statement, {"name": text_of("name", name)}):
-            raise self._not_found(name)
-        return self.get(name)
+    def _act(
+        self, statement: str, parameters: dict[str, Any], action: Action
+    ) -> list[tuple[Any, ...]]:
+        """Change one, and note it in the audit log where it was done for somebody."""
+        with self._pool.connection() as connection, together(self._acting, connection):
+            cursor = connection.execute(self._sql[statement], parameters)
+            rows = cursor.fetchall()
+            said = {name: parameters[name] for name in _SAID if name in parameters}
+            if rows and (entry := self._acting.entry(action, parameters["name"], said)):
+                connection.execute(*entry)
+        return rows
 
     def _ask(
         self, statement: str, parameters: dict[str, Any] | None = None

@@ -8,25 +8,36 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from agentpg.audit.acting import Action
 from agentpg.db import AsyncPool, Statements, class_row
 from agentpg.errors import ScheduleExists, ScheduleNotFound
 from agentpg.language import N_
 from agentpg.sealing import Sealer
+from agentpg.tasks.acting import Acting, together
 from agentpg.tasks.arguments import text_of
 from agentpg.tasks.schedules import CatchUp, NewSchedule, Schedule, check_schedule, row_of
 from agentpg.tasks.sealed import opened_schedule
+
+# What the audit log says of a schedule.
+_SAID = ("cron", "time_zone", "agent_name", "task_type", "id")
 
 
 class AsyncSchedules:
     """The schedules of one installation: `client.schedules` of an AsyncClient."""
 
     def __init__(
-        self, pool: AsyncPool, schema: str, payload_limit: int, sealer: Sealer | None = None
+        self,
+        pool: AsyncPool,
+        schema: str,
+        payload_limit: int,
+        sealer: Sealer | None = None,
+        acting: Acting | None = None,
     ) -> None:
         self._pool = pool
         self._sql = Statements("schedules", schema)
         self._payload_limit = payload_limit
         self._sealer = sealer
+        self._acting = acting or Acting(schema)
 
     async def add(
         self,
@@ -66,7 +77,7 @@ class AsyncSchedules:
         rows = await self._ask("now")
         row = {"next_at": check_schedule(schedule, rows[0][0])}
         row |= row_of(schedule, self._payload_limit, sealer=self._sealer)
-        kept = await self._ask("write" if replace else "add", row)
+        kept = await self._act("write" if replace else "add", row, Action.SCHEDULE_ADD)
         if not kept and not replace:
             raise ScheduleExists(name=name)
         return await self.get(name)
@@ -92,7 +103,9 @@ class AsyncSchedules:
 
     async def pause(self, name: str) -> Schedule:
         """Let a schedule fire no more until it is resumed. Raises ScheduleNotFound."""
-        return await self._steer("pause", name)
+        if not await self._act("pause", {"name": text_of("name", name)}, Action.SCHEDULE_PAUSE):
+            raise await self._not_found(name)
+        return await self.get(name)
 
     async def resume(self, name: str) -> Schedule:
         """Let a schedule fire again from now on: what it would have fired while it was
@@ -102,18 +115,20 @@ class AsyncSchedules:
         """
         while True:
             schedule = await self.get(name)
-            values = {"cron": schedule.cron, "time_zone": schedule.time_zone}
+            values: dict[str, Any] = {"cron": schedule.cron, "time_zone": schedule.time_zone}
             times = schedule.next_times(1)
             moment = times[0] if times else None
             # No row: it was changed meanwhile, or removed, which `get` will say.
-            if await self._ask("resume", {"name": name, "next_at": moment, **values}):
+            values |= {"name": name, "next_at": moment}
+            if await self._act("resume", values, Action.SCHEDULE_RESUME):
                 return await self.get(name)
 
     async def run(self, name: str) -> UUID:
         """Submit the task of a schedule now, beside its ticks and also while it is paused;
         the task's id. Raises ScheduleNotFound."""
         task_id = uuid7()
-        if not await self._ask("run", {"name": text_of("name", name), "id": task_id}):
+        wanted = {"name": text_of("name", name), "id": task_id}
+        if not await self._act("run", wanted, Action.SCHEDULE_RUN):
             raise await self._not_found(name)
         return task_id
 
@@ -122,13 +137,21 @@ class AsyncSchedules:
 
         One that an App declares comes back with the next worker of that App.
         """
-        if not await self._ask("remove", {"name": text_of("name", name)}):
+        wanted = {"name": text_of("name", name)}
+        if not await self._act("remove", wanted, Action.SCHEDULE_REMOVE):
             raise await self._not_found(name)
 
-    async def _steer(self, statement: str, name: str) -> Schedule:
-        if not await self._ask(statement, {"name": text_of("name", name)}):
-            raise await self._not_found(name)
-        return await self.get(name)
+    async def _act(
+        self, statement: str, parameters: dict[str, Any], action: Action
+    ) -> list[tuple[Any, ...]]:
+        """Change one, and note it in the audit log where it was done for somebody."""
+        async with self._pool.connection() as connection, together(self._acting, connection):
+            cursor = await connection.execute(self._sql[statement], parameters)
+            rows = await cursor.fetchall()
+            said = {name: parameters[name] for name in _SAID if name in parameters}
+            if rows and (entry := self._acting.entry(action, parameters["name"], said)):
+                await connection.execute(*entry)
+        return rows
 
     async def _ask(
         self, statement: str, parameters: dict[str, Any] | None = None
