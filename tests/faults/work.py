@@ -189,7 +189,40 @@ _TASKS: tuple[Fault[Installation], ...] = (
     ), "version + 50"),
 )  # fmt: skip
 
+_KEEP = "ALTER TABLE agentic_ai.{} {} TRIGGER USER"
+
 _WATCHING: tuple[Fault[Installation], ...] = (
+    Fault(
+        ("U02",),
+        "an account that nobody uses",
+        sql(
+            "INSERT INTO agentic_ai.users (username, role, created_at)"
+            " VALUES ('left', 'admin', now() - interval '99 days')",
+            "INSERT INTO agentic_ai.account_details (user_id, password_set_at)"
+            " SELECT id, now() FROM agentic_ai.users",
+            undone=("DELETE FROM agentic_ai.users", "DELETE FROM agentic_ai.account_details"),
+        ),
+        "an account of 99 days",
+    ),
+    Fault(
+        ("U07",),
+        "an entry of the audit log was changed",
+        sql(
+            "INSERT INTO agentic_ai.audit_log (action) VALUES ('task.cancel'), ('task.retry')",
+            _KEEP.format("audit_log", "DISABLE"),
+            "UPDATE agentic_ai.audit_log SET action = 'task.hold' WHERE number = 1",
+            _KEEP.format("audit_log", "ENABLE"),
+            undone=(
+                _KEEP.format("audit_log", "DISABLE"),
+                _KEEP.format("audit_head", "DISABLE"),
+                "DELETE FROM agentic_ai.audit_log",
+                "DELETE FROM agentic_ai.audit_head",
+                _KEEP.format("audit_log", "ENABLE"),
+                _KEEP.format("audit_head", "ENABLE"),
+            ),
+        ),
+        "2 entries, the first with another action",
+    ),
     Fault(
         ("N03",),
         "nobody looks any more, and people count on it",

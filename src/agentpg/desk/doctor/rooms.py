@@ -72,6 +72,10 @@ ROOMS = {
         N_("Find indexes that are missing, useless, broken or worn."),
     ),
     "notify": Room("agentpg.desk.doctor.notify", N_("Find what keeps people from being told.")),
+    "accounts": Room(
+        "agentpg.desk.doctor.accounts",
+        N_("Look at accounts, their tokens, and the audit log."),
+    ),
     "addresses": Room(
         "agentpg.desk.security.addresses",
         N_("Say who gets in from where without a good proof, and what TLS is worth."),
