@@ -118,7 +118,7 @@ def pause(session: Session, agent_name: str, reason: str | None, as_json: bool) 
     from agentpg.cli.agent_limits import note_if_unknown
     from agentpg.tasks.client import Client
 
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         done = client.pause(agent_name, reason=reason)
         paused = [one for one in client.paused() if one.agent_name == agent_name]
     if as_json:
@@ -142,7 +142,7 @@ def resume(session: Session, agent_name: str, as_json: bool) -> None:
     """Start the tasks of a paused agent again."""
     from agentpg.tasks.client import Client
 
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         client.resume(agent_name)
     if as_json:
         session.out.json(_steered(agent_name, None, changed=True))

@@ -34,7 +34,7 @@ def change_limit(
     concurrency, rate = numbers
     if remove and (concurrency is not None or rate is not None):
         raise UsageError(N_("--remove lifts the whole limit; give no numbers with it"))
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         if remove:
             client.remove_limit(agent_name, task_type=task_type, key=key)
             return
@@ -55,7 +55,7 @@ def show_limits(session: Session, agent_name: str | None, *, as_json: bool) -> N
     """The limits of one agent, or all."""
     from agentpg.tasks.client import Client
 
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         found = client.limits(agent_name)
     if as_json:
         session.out.json(found)

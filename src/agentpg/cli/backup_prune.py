@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, json_option
@@ -192,7 +193,11 @@ def _apply(session: Session, plan: Plan) -> None:
     from agentpg.desk.backup.pruning import apply_plan
 
     title = session.translate(N_("Removing"))
-    with session.out.progress(title, len(plan.going)) as progress:
+    going = [backup.name for backup in plan.going]
+    with (
+        session.out.progress(title, len(plan.going)) as progress,
+        session.recorded(Action.BACKUP_PRUNE, first=True, backups=going, wal=plan.wal_going),
+    ):
         apply_plan(session.repository, plan, lambda backup: progress.advance(1, backup.name))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.backup_recovered import (
     document,
     say_how_to_start,
@@ -209,7 +210,10 @@ def _recover(
         unfinished=unfinished,
     )
     title = session.translate(N_("Recovering the cluster"))
-    with session.out.measure(title) as measure:
+    with (
+        session.out.measure(title) as measure,
+        session.recorded(Action.BACKUP_RECOVER, backup.name, home=home, target=str(aim.target)),
+    ):
         return recover_home(work, measure.reach)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.backup_tables import agreed, restore_tables
 from agentpg.cli.backup_words import HELD, UNFINISHED, UNFINISHED_WORDS
@@ -203,8 +204,12 @@ def _restore(
         if not yes and not agreed(session, N_("Go ahead?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
-        with session.out.measure(session.translate(N_("Restoring"))) as measure:
+        with (
+            session.out.measure(session.translate(N_("Restoring"))) as measure,
+            session.recorded(Action.BACKUP_RESTORE, backup.name, into=options.into) as course,
+        ):
             done = one.run(plan, _teller(session, measure))
+            course.details["kept"] = done.kept or None
     _show_done(session, done, unfinished, as_json)
 
 
@@ -239,7 +244,8 @@ def _put_right(
         if kept and not yes and not agreed(session, N_("Drop what was kept for good?")):
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
-        drop_databases(server, kept)
+        with session.recorded(Action.BACKUP_RESTORE, "forget-old", dropped=kept):
+            drop_databases(server, kept)
         document: dict[str, object] = {"database": name, "dropped": kept}
     else:
         if not as_json:
@@ -248,7 +254,8 @@ def _put_right(
             session.out.note(session.translate(N_("Nothing was changed.")))
             return
         ends = Ends(workers=with_workers, others=end_connections)
-        document = {"database": name, **plain(put_back(server, name, ends, unfinished))}
+        with session.recorded(Action.BACKUP_RESTORE, "undo", database=name):
+            document = {"database": name, **plain(put_back(server, name, ends, unfinished))}
     if as_json:
         session.out.json(document)
     else:

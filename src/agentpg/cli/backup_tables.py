@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.output import Column, plain
 from agentpg.cli.reasons import reason_in
 from agentpg.cli.session import Session
@@ -67,9 +68,10 @@ def restore_tables(
         )
         with opened as source:
             measure.pause()
-            differences = bring_back(
-                source, live, find_tables(source, live, tables), options, agree
-            )
+            found = find_tables(source, live, tables)
+            with session.recorded(Action.BACKUP_RESTORE, backup.name, tables=tables) as course:
+                differences = bring_back(source, live, found, options, agree)
+                course.changed, course.details["undo"] = merged, undo
     if as_json:
         document = {"backup": backup.name, **plain(differences), "merged": merged}
         session.out.json({**document, "undo": undo if merged else None})

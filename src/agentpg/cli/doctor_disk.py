@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Command
 from agentpg.cli.doctor_disk_view import document, show, show_outcome, step_text
 from agentpg.cli.doctor_view import exit_code, findings_options
@@ -196,10 +197,12 @@ class _Room:
             return []
         fixer, outcomes = self._fixer(facts), []
         for step in self._agreed(steps, processes, yes=yes):
-            try:
-                outcomes.append(fixer.do(step))
-            except AgentpgError as error:
-                outcomes.append(Outcome(step=step, error=error))
+            with self._session.recorded(Action.DOCTOR_FIX, step.kind, of=step.subject) as course:
+                try:
+                    outcomes.append(fixer.do(step))
+                except AgentpgError as error:
+                    outcomes.append(Outcome(step=step, error=error))
+                course.error = outcomes[-1].error
             if not quiet:
                 show_outcome(self._session.out, outcomes[-1])
         if not outcomes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.output import visible
 from agentpg.cli.wrapping import wrap
 from agentpg.errors import UsageError
@@ -89,8 +90,11 @@ class Fixing:
 
         fixer = Fixer(self._session.looked_at, self._session.settings, run_command)
         for fix in fixes:
-            self._note_line(f"→ {fix.remedy.command or fix.remedy.sql}")
-            yield fix, fixer.do(fix)
+            remedy = fix.remedy.command or fix.remedy.sql
+            self._note_line(f"→ {remedy}")
+            with self._session.recorded(Action.DOCTOR_FIX, fix.codes, remedy=remedy) as course:
+                course.error = fixer.do(fix)
+            yield fix, course.error
 
     def _run(self, arguments: Sequence[str], *, yes: bool) -> int:
         """Run `agentpg …` here, as this call was; it asks for itself unless `yes` was said."""

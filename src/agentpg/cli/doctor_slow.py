@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Command
 from agentpg.cli.doctor_fix import Fixing, documents, fix_options
 from agentpg.cli.doctor_slow_view import document, show, show_ended, show_seen
@@ -150,7 +151,8 @@ class _Room:
             if not (yes or self._ask(way)):
                 self._session.out.note(self._session.translate(N_("Nothing was changed.")))
                 continue
-            ended.append(end(database, seen, way))
+            with self._session.recorded(Action.DOCTOR_END, str(pid), way=way):
+                ended.append(end(database, seen, way))
             if not quiet:
                 show_ended(self._session.out, ended[-1])
                 self._session.out.line()

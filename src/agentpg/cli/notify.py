@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Group
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
@@ -117,7 +118,9 @@ def ack(session: Session, alert: str, owner: str | None, note: str | None) -> No
     """
     with _alerts(session) as alerts:
         found = _named(alerts, alert)
-        alerts.acknowledge([one.id for one in found], owner or _account(), note or "")
+        who = owner or _account()
+        with session.recorded(Action.NOTIFY_ACK, alert.upper(), by=who, note=note):
+            alerts.acknowledge([one.id for one in found], who, note or "")
     _ = session.translate
     for one in found:
         text = _(N_("acknowledged: {code} {message}"))
@@ -167,7 +170,10 @@ def silence(
     if not timedelta() < lasts <= _LONGEST:
         raise UsageError(N_("--for takes up to 92d: what is never to be told has a route"))
     with _alerts(session) as alerts:
-        made = alerts.silence(matched, owner or _account(), reason, lasts)
+        who = owner or _account()
+        said = " ".join(f"{name}={pattern}" for name, pattern in matched.items())
+        with session.recorded(Action.NOTIFY_SILENCE, said, by=who, reason=reason, lasts=lasts):
+            made = alerts.silence(matched, who, reason, lasts)
     if as_json:
         session.out.json(made.document())
     else:
@@ -183,7 +189,8 @@ def unsilence(session: Session, silence_id: str) -> None:
         found = [one.id for one in alerts.silences() if str(one.id).endswith(silence_id.lower())]
         if not found:
             raise SilenceNotFound(silence=silence_id)
-        alerts.end_silences(found)
+        with session.recorded(Action.NOTIFY_UNSILENCE, silence_id):
+            alerts.end_silences(found)
     session.out.line(session.translate(N_("The silence has ended.")))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Group
 from agentpg.cli.interruption import Interruption
@@ -259,7 +260,9 @@ def _remove(
     with session.out.progress(title, total) as progress, Interruption(ending) as interruption:
         told = _Told(progress)
         try:
-            removed = remove_history(session.database, options, check=check, tell=told.batch)
+            with session.recorded(Action.RETENTION_APPLY, archive=archive) as course:
+                removed = remove_history(session.database, options, check=check, tell=told.batch)
+                course.details["tasks"] = told.tasks
         except KeyboardInterrupt:
             text = session.translate(N_("Ended at once. Tasks removed before: {tasks}"))
             session.out.note(text.format(tasks=figures.count(told.tasks)))
@@ -335,10 +338,14 @@ def _restore(session: Session, parts: list[Part]) -> list[Restored]:
 
     restored = []
     title = session.translate(N_("Restoring"))
-    with session.out.progress(title, len(parts)) as progress:
+    with (
+        session.out.progress(title, len(parts)) as progress,
+        session.recorded(Action.RETENTION_RESTORE) as course,
+    ):
         for one in bring_back(session.database, parts):
             restored.append(one)
             progress.advance()
+        course.details["tasks"] = sum(one.tasks for one in restored)
     return restored
 
 

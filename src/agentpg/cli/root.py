@@ -58,6 +58,7 @@ NOUNS = {
     "security": Noun(
         "security", "security", N_("Keep out who has no business here, and see that nothing leaks.")
     ),
+    "user": Noun("user", "user", N_("Keep accounts: who may do what, by password or by token.")),
     "monitor": Noun("monitor", "monitor", N_("Look at the server and the agents while they work.")),
     "notify": Noun(
         "notify", "notify", N_("Tell people what is wrong: contacts, alerts, silences.")

@@ -258,7 +258,7 @@ def remove(session: Session, name: str, as_json: bool) -> None:
 def _client(session: Session) -> Iterator[Client]:
     from agentpg.tasks.client import Client
 
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         yield client
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Group
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
@@ -85,7 +86,9 @@ def migrate(session: Session, as_sql: bool, as_json: bool) -> None:
     if as_sql:
         click.echo(script(session.database), nl=False)
         return
-    applied = run(session.database)
+    with session.recorded(Action.SCHEMA_MIGRATE, session.database.schema) as course:
+        applied = run(session.database)
+        course.changed, course.details["applied"] = bool(applied), [str(one) for one in applied]
     if as_json:
         session.out.json([{"version": m.version, "name": m.name} for m in applied])
         return
@@ -211,7 +214,8 @@ def adopt(
     if not yes and not _agreed(session):
         session.out.note(session.translate(N_("Nothing was changed.")))
         return
-    done = run(session.database, wishes, shown=plan)
+    with session.recorded(Action.SCHEMA_ADOPT, plan.schema, source=plan.source, rows=plan.rows):
+        done = run(session.database, wishes, shown=plan)
     if as_json:
         session.out.json({"source": done.source, "schema": done.schema, "rows": done.rows})
         return

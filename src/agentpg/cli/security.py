@@ -32,6 +32,10 @@ _VERBS = {
         "agentpg.cli.security_key",
         N_("Keys of sealed payloads and results: make, rotate, count, seal anew."),
     ),
+    "log": (
+        "agentpg.cli.security_log",
+        N_("Show what operators did, and prove that it is all there."),
+    ),
     "tls": (
         "agentpg.cli.security_tls",
         N_("Make certificates, give them to the server, watch them."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command, Group
 from agentpg.cli.doctor_view import exit_code, findings_options, level_counts, show_findings
@@ -325,7 +326,9 @@ def apply(
     made = _proposal(
         facts, file, networks, certificates, plain=allow_plain, superusers=allow_remote_superusers
     )
-    done = applied(facts, session.database, session.settings, made.text, confirm_within)
+    with session.recorded(Action.SECURITY_HBA, "apply") as course:
+        done = applied(facts, session.database, session.settings, made.text, confirm_within)
+        course.details |= {"file": done.path, "undone_at": done.until}
     if as_json:
         session.out.json(
             {"file": done.path, "until": done.until, "ways": done.ways, "watcher": done.watcher}
@@ -349,7 +352,8 @@ def confirm(session: Session) -> None:
 
     settle_overdue(session)
     path = _changed(session)
-    confirmed(path, session.database, session.settings)
+    with session.recorded(Action.SECURITY_HBA, "confirm", file=path):
+        confirmed(path, session.database, session.settings)
     session.out.line(session.translate(N_("{path} stays as it is now.")).format(path=path))
 
 
@@ -360,7 +364,8 @@ def undo(session: Session) -> None:
     from agentpg.desk.security.addresses.applying import undo as undone
 
     path = _changed(session)
-    undone(path, session.settings)
+    with session.recorded(Action.SECURITY_HBA, "undo", file=path):
+        undone(path, session.settings)
     session.out.line(session.translate(N_("{path} is as it was before.")).format(path=path))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command, Group
 from agentpg.cli.doctor_view import exit_code, findings_options, level_counts, show_findings
@@ -132,10 +133,12 @@ def install(session: Session, undo: bool, as_json: bool) -> None:
     from agentpg.desk.security.tls.installing import install as installed, take_back
 
     if undo:
-        take_back(session.database, session.settings)
+        with session.recorded(Action.SECURITY_TLS, "undo"):
+            take_back(session.database, session.settings)
         session.out.line(session.translate(N_("The server has its former settings of TLS.")))
         return
-    shown = installed(session.database, session.settings)
+    with session.recorded(Action.SECURITY_TLS, "install"):
+        shown = installed(session.database, session.settings)
     _say_shown(session, shown, as_json=as_json)
 
 
@@ -150,7 +153,8 @@ def renew(session: Session, lasts: timedelta, as_json: bool) -> None:
     """
     from agentpg.desk.security.tls.installing import renew as renewed
 
-    shown = renewed(session.database, session.settings, lasts)
+    with session.recorded(Action.SECURITY_TLS, "renew"):
+        shown = renewed(session.database, session.settings, lasts)
     _say_shown(session, shown, as_json=as_json)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentpg.errors import NoDatabase, ServerNotRunning, SettingError
-from agentpg.language import Translate, choose_language, translation
+from agentpg.language import N_, Translate, choose_language, translation
 
 if TYPE_CHECKING:
+    from agentpg.audit.acting import Action, Actor
+    from agentpg.audit.recording import Course
     from agentpg.cli.output import Output
     from agentpg.db import Database
     from agentpg.desk.backup.model import Source
     from agentpg.desk.backup.storage.repository import Repository
     from agentpg.embedded import EmbeddedServer
+    from agentpg.errors import AgentpgError
     from agentpg.settings import Settings
 
 
@@ -151,6 +155,45 @@ class Session:
         from agentpg.desk.backup.storage.opening import open_repository
 
         return open_repository(self.settings)
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who runs this command, for the audit log: the command without its arguments, too."""
+        import click
+
+        from agentpg.audit.acting import this_operator
+
+        context = click.get_current_context(silent=True)
+        return this_operator(context.command_path if context else "agentpg")
+
+    def recorded(
+        self,
+        action: Action,
+        about: str | None = None,
+        /,
+        *,
+        first: bool = False,
+        **details: object,
+    ) -> AbstractContextManager[Course]:
+        """Around what changes something and no transaction holds: entries of the audit log.
+
+        Where they cannot be written, a note says why, and the work goes on.
+        """
+        from agentpg.audit.recording import recording
+
+        return recording(
+            lambda: self.database,
+            self.actor,
+            action,
+            about,
+            first=first,
+            unrecorded=self._unrecorded,
+            **details,
+        )
+
+    def _unrecorded(self, error: AgentpgError) -> None:
+        text = self.translate(N_("This is not in the audit log: {why}"))
+        self.out.note(text.format(why=error.message(self.translate)))
 
     @cached_property
     def out(self) -> Output:

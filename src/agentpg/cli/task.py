@@ -147,6 +147,9 @@ def submit(
 @click.option("--status", type=click.Choice(_STATUSES), help="Only tasks in this state.")
 @click.option("--held", is_flag=True, help="Only tasks that are held.")
 @click.option(
+    "--by", "submitted_by", metavar="NAME", help="Only what this account or role submitted."
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
     default=20,
@@ -161,6 +164,7 @@ def list_(
     task_type: str | None,
     status: str | None,
     held: bool,
+    submitted_by: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -173,6 +177,7 @@ def list_(
             task_type=task_type,
             status=status,
             held=True if held else None,
+            submitted_by=submitted_by,
             limit=limit + 1,
         )
     if as_json:
@@ -373,7 +378,7 @@ def release(
 def _client(session: Session) -> Iterator[Client]:
     from agentpg.tasks.client import Client
 
-    with Client(session.database, settings=session.settings) as client:
+    with Client(session.database, settings=session.settings, actor=session.actor) as client:
         yield client
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.output import Column
 from agentpg.cli.reasons import optional_reason
@@ -122,9 +123,13 @@ def _release(session: Session, which: HeldFilter, groups: list[HeldGroup]) -> in
     from agentpg.tasks.bulk import release_held
 
     total, released = sum(group.tasks for group in groups), 0
-    with session.out.progress(session.translate(N_("Releasing")), total) as progress:
+    with (
+        session.out.progress(session.translate(N_("Releasing")), total) as progress,
+        session.recorded(Action.TASK_RELEASE, which=str(which)) as course,
+    ):
         for number in release_held(session.database, which, groups[0].counted_at):
             released += number
+            course.details["tasks"] = released
             progress.advance(number)
     return released
 
@@ -134,8 +139,12 @@ def _retry(session: Session, which: FailedFilter, groups: list[FailedGroup]) -> 
 
     total, retried = sum(group.tasks for group in groups), 0
     title = session.translate(N_("Retrying"))
-    with session.out.progress(title, total) as progress:
+    with (
+        session.out.progress(title, total) as progress,
+        session.recorded(Action.TASK_RETRY, which=str(which)) as course,
+    ):
         for number in retry_failed(session.database, which, groups[0].counted_at):
             retried += number
+            course.details["tasks"] = retried
             progress.advance(number)
     return retried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,9 @@ from agentpg.tasks.sealed import Sealed
 
 _MOST_LINES = 12
 _MOST_LETTERS = 1200
+
+# So many columns hold who asked for a task beside all else.
+_ROOM_FOR_WHO = 100
 
 
 def document(story: TaskStory) -> dict[str, object]:
@@ -42,16 +45,20 @@ def pretty(value: Any) -> str:
     return visible(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
-def show_list(out: Output, tasks: Iterable[Task]) -> None:
+def show_list(out: Output, tasks: Sequence[Task]) -> None:
     """Tasks as a table."""
-    columns = (
+    columns = [
         Column(N_("Id")),
         Column(N_("Agent"), yields=2),
         Column(N_("Task type"), yields=1),
         Column(N_("State"), state=True),
         Column(N_("Age"), show=figures.age, right=True),
-    )
-    rows = [(t.id, t.agent_name, t.task_type, state(t), t.created_at) for t in tasks]
+    ]
+    rows = [[t.id, t.agent_name, t.task_type, state(t), t.created_at] for t in tasks]
+    if out.width >= _ROOM_FOR_WHO:
+        columns.insert(4, Column(N_("Submitted by"), yields=3))
+        for row, task in zip(rows, tasks, strict=True):
+            row.insert(4, task.submitted_by)
     out.table(columns, rows, empty=N_("There are no such tasks."))
 
 

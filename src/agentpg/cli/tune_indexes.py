@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action as Act
 from agentpg.cli.command import Command
 from agentpg.cli.doctor_view import exit_code, findings_options
 from agentpg.cli.session import Session
@@ -229,8 +230,10 @@ class _Work:
             lock_timeout=lock_timeout,
             disks=lambda: look_at_disks(owner, settings, policy_of(settings)),
         )
+        statements = [one.sql for one in actions]
         try:
-            apply(owner, actions, options, done.append)
+            with self._session.recorded(Act.TUNE_INDEXES, statements=statements):
+                apply(owner, actions, options, done.append)
         except BaseException:
             if not quiet:
                 show_done(self._session.out, done)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Command
 from agentpg.cli.output import Output, json_option
 from agentpg.cli.session import Session
@@ -205,7 +206,9 @@ def _undo(session: Session, path: Path, *, yes: bool, as_json: bool) -> None:
             session.out.line(f"  {change.sql}")
     if not _agreed(session, yes=yes):
         return
-    applied = Applier(_database(session), session.home).undo(undo, path)
+    statements = [change.sql for change in undo.changes]
+    with session.recorded(Action.TUNE_SETTINGS, "undo", statements=statements):
+        applied = Applier(_database(session), session.home).undo(undo, path)
     if as_json:
         session.out.json(_outcome_document(applied))
         return
@@ -228,7 +231,8 @@ def _agree_and(
             session.out.line(f"  {change.sql}")
     if not _agreed(session, yes=yes):
         return None
-    return Applier(_database(session), session.home).apply(changes)
+    with session.recorded(Action.TUNE_SETTINGS, statements=[change.sql for change in changes]):
+        return Applier(_database(session), session.home).apply(changes)
 
 
 def _agreed(session: Session, *, yes: bool) -> bool:

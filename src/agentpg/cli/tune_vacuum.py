@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command
 from agentpg.cli.output import Column, Output, json_option
@@ -112,7 +113,8 @@ def vacuum(
     if full and not yes and not _agreed(session):
         session.out.note(session.translate(N_("Nothing was changed.")))
         return
-    done = run_vacuum(database, session.settings, table, options)
+    with session.recorded(Action.TUNE_VACUUM, table, full=full):
+        done = run_vacuum(database, session.settings, table, options)
     if as_json:
         session.out.json(_document(plan, done))
     else:
