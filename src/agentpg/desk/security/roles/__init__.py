@@ -1,0 +1,1 @@
+"""Roles by least privilege: who may do what in an installation, wished and present."""
