@@ -6,7 +6,14 @@ from collections import Counter
 from datetime import timedelta
 
 from agentpg.agents.surroundings import language_of, own_database
-from agentpg.desk.alerting.telling import AGENT, LOOK, TELL, deliver, look_around
+from agentpg.desk.alerting.telling import (
+    AGENT,
+    LOOK,
+    TELL,
+    alert_keeper,
+    deliver,
+    look_around,
+)
 from agentpg.notify.policy import policy_of
 from agentpg.tasks.client import Client
 from agentpg.tasks.handlers import App, Permanent
@@ -48,7 +55,7 @@ def look(run: Run) -> dict[str, object]:
     """
     monitor = own_database(run, "AGENTPG_DSN_MONITOR", run.settings.dsn_monitor)
     policy = policy_of(run.settings, language_of(run))
-    told = look_around(monitor, run.database, run.settings, policy)
+    told = look_around(monitor, alert_keeper(monitor, run.database), run.settings, policy)
     if told.is_due:
         with Client(run.database, settings=run.settings) as client:
             client.submit(AGENT, TELL, priority=_PRIORITY)
@@ -67,7 +74,9 @@ def tell(run: Run) -> dict[str, object]:
     Where nothing at all could be handed over, the task fails.
     """
     policy = policy_of(run.settings, language_of(run))
-    delivered = deliver(run.database, run.settings, policy, run.check)
+    monitor = own_database(run, "AGENTPG_DSN_MONITOR", run.settings.dsn_monitor)
+    keeper = alert_keeper(monitor, run.database)
+    delivered = deliver(keeper, run.settings, policy, run.check)
     for error in delivered.errors:
         run.log.warning("%s", error)
     if delivered.errors and not delivered.sent:

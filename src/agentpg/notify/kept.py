@@ -127,12 +127,23 @@ class Alerts:
         return decision
 
     def forget(self, agent: str, task_types: Sequence[str]) -> None:
-        """Remove what is long over: messages, alerts, silences, and the completed tasks of these
-        types that did the looking."""
+        """Remove what is long over: messages, alerts, silences, and, where the role may, the
+        completed tasks of these types that did the looking."""
         with self._connection.transaction():
             self._run("limits")
             self._run("forget")
+            if self._may("removes_tasks"):
+                self._run("forget_looks", agent=agent, task_types=list(task_types))
+
+    def forget_looks(self, agent: str, task_types: Sequence[str]) -> None:
+        """Remove the completed tasks of these types that did the looking, long ago."""
+        with self._connection.transaction():
+            self._run("limits")
             self._run("forget_looks", agent=agent, task_types=list(task_types))
+
+    def may_keep(self) -> bool:
+        """Whether the role may keep alerts and messages. Raises SchemaMissing."""
+        return self._may("keeps")
 
     def merge(self, alerts: Sequence[Alert], unsent: Sequence[Undelivered]) -> None:
         """Take over what was decided while the database was away.
@@ -227,6 +238,10 @@ class Alerts:
     def close(self, posted: Posted, reason: str) -> None:
         """It is not to be tried again, for this reason."""
         self._quickly("closed", id=posted.id, error=reason)
+
+    def _may(self, what: str) -> bool:
+        [row] = self._rows("may", schema=self._database.schema)
+        return bool(row[what])
 
     def _begin(self) -> datetime:
         """Keep others from deciding until the end of the transaction; the moment."""

@@ -107,6 +107,13 @@ WITH old AS MATERIALIZED (
 )
 DELETE FROM {schema}.tasks t USING old WHERE t.id = old.id;
 
+-- name: may
+-- Whether this role keeps alerts and messages, and whether it may remove tasks.
+SELECT
+    has_table_privilege(format('%%I.alerts', %(schema)s::text), 'INSERT')
+    AND has_table_privilege(format('%%I.outbox', %(schema)s::text), 'UPDATE') AS keeps,
+    has_table_privilege(format('%%I.tasks', %(schema)s::text), 'DELETE') AS removes_tasks;
+
 -- name: take
 -- The next message that is due. It comes due again later unless it is said to be sent: a minute
 -- after the first attempt, then twice as long each time, at most an hour: what is due later than

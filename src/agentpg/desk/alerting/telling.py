@@ -40,14 +40,30 @@ class Delivered:
     dropped: int = 0
 
 
-def look_around(monitor: Database, engine: Database, settings: Settings, policy: Policy) -> Told:
-    """Look at the rooms whose turn it is as the monitor's role, and keep as the engine's what
+def alert_keeper(monitor: Database, engine: Database) -> Database:
+    """As whom alerts and messages are kept: the monitor's role where it may, else the engine's."""
+    try:
+        with kept_alerts(monitor, _NAME) as alerts:
+            return monitor if alerts.may_keep() else engine
+    except AgentpgError:
+        return engine
+
+
+def forget_looks(owner: Database) -> None:
+    """Remove tasks of long ago that did the looking and the telling, as a role that may. Raises
+    DatabaseUnavailable and its like."""
+    with kept_alerts(owner, _NAME) as alerts:
+        alerts.forget_looks(AGENT, (LOOK, TELL))
+
+
+def look_around(monitor: Database, keeper: Database, settings: Settings, policy: Policy) -> Told:
+    """Look at the rooms whose turn it is as the monitor's role, and keep as the keeper's what
     that means and the messages that it takes. Raises DatabaseUnavailable and its like."""
-    with kept_alerts(engine, _NAME) as alerts:
+    with kept_alerts(keeper, _NAME) as alerts:
         before = alerts.snapshot(policy)
     rooms = due_rooms(before.looks, before.alerts, before.now)
     looked = look_at(monitor, settings, rooms, policy.least)
-    with kept_alerts(engine, _NAME) as alerts:
+    with kept_alerts(keeper, _NAME) as alerts:
         decision = alerts.decide(looked.look, policy, looked.seconds)
         if _is_a_new_hour(before):
             alerts.forget(AGENT, (LOOK, TELL))
@@ -60,7 +76,7 @@ def _is_a_new_hour(before: Snapshot) -> bool:
 
 
 def deliver(
-    engine: Database, settings: Settings, policy: Policy, check: Callable[[], None] = lambda: None
+    keeper: Database, settings: Settings, policy: Policy, check: Callable[[], None] = lambda: None
 ) -> Delivered:
     """Hand over the messages that are due; `check` is called before each, and may raise.
 
@@ -68,7 +84,7 @@ def deliver(
     dropped.
     """
     sent, dropped, errors, closed = 0, 0, list[str](), set[str]()
-    with kept_alerts(engine, _NAME) as alerts:
+    with kept_alerts(keeper, _NAME) as alerts:
         while True:
             check()
             # Who has just not answered would keep the others waiting once for each message.

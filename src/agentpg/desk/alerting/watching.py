@@ -18,6 +18,7 @@ from agentpg.db import Database, secured
 from agentpg.desk.alerting.aside import Aside, Held, Waiting
 from agentpg.desk.alerting.looking import UNLOOKED_CODE, look_at
 from agentpg.desk.alerting.telling import (
+    alert_keeper,
     deliver,
     look_around,
     reason_not_taken,
@@ -97,15 +98,23 @@ class Watch:
 
     def _by_way_of(self, database: Database) -> None:
         """Hold what the database knows; look around where HealthAgent does not."""
-        snapshot = self._patience.get(lambda: self._held_from(database), f"{_NAME}: asks")
+        keeper = self._patience.get(lambda: self._keeper(database), f"{_NAME}: begins")
+        snapshot = self._patience.get(lambda: self._held_from(keeper), f"{_NAME}: asks")
         self._aside.write(Held(alerts=snapshot.alerts, silences=snapshot.silences))
         self._has_worked = True
         if self._is_silent(snapshot):
             _log.warning("HealthAgent has not looked for long; looking in its place")
             try:
-                self._patience_for_looks.get(lambda: self._look_around(database), f"{_NAME}: looks")
+                self._patience_for_looks.get(lambda: self._look_around(keeper), f"{_NAME}: looks")
             except TimeoutError:
                 _log.warning("looking in the place of HealthAgent takes too long")
+
+    def _keeper(self, database: Database) -> Database:
+        monitor = self._settings.dsn_monitor
+        if not monitor:
+            return database
+        patient = Database(monitor, database.schema).with_patience(_PATIENCE_SECONDS)
+        return alert_keeper(patient, database)
 
     def _held_from(self, database: Database) -> Snapshot:
         with kept_alerts(database, _NAME) as alerts:
