@@ -17,6 +17,9 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from agentpg.db import Database, compose_script, connect
+from agentpg.desk.security.roles.applying import plan_of, run_steps
+from agentpg.desk.security.roles.looking import read_present
+from agentpg.desk.security.roles.names import GROUPS, RoleNames
 from agentpg.embedded import EmbeddedServer
 from agentpg.embedded.account import choose_account
 from agentpg.embedded.binaries import binaries_for, find_binaries
@@ -38,6 +41,9 @@ PG_BIN = os.environ.get("AGENTPG_PG_BIN", "")
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 SCHEMA = "agentic_ai"
+
+# The roles of databases with roles, which share them, whatever each is called.
+ROLES = RoleNames("agentic_ai")
 
 # The number of the shared servers' cluster; those of tests of their own begin with 1.
 _SHARED = 0
@@ -88,6 +94,7 @@ class SharedServer:
         self.server = EmbeddedServer(home, PG_BIN, options=FAST)
         self.server.start()
         self._template = ""
+        self._parted = ""
         # Kept, since a session costs as much as what it would do.
         self._administrator = connect(Database(self.superuser_dsn()), "the tests")
         self._log_in_soon(home)
@@ -101,12 +108,16 @@ class SharedServer:
         self._administrator.close()
 
     @contextlib.contextmanager
-    def database(self, *, empty: bool = False, like: Database | None = None) -> Iterator[Database]:
+    def database(
+        self, *, empty: bool = False, like: Database | None = None, parted: bool = False
+    ) -> Iterator[Database]:
         """A fresh database of the role admin: with the schema, empty, or with all of another.
 
-        The other one must have no sessions.
+        The other one must have no sessions. With `parted` it has the roles of PARTS, whose logins
+        are those of ROLES.
         """
-        name = self._create(_name_of(like) if like else self._template_for(empty=empty))
+        template = self._parted_template() if parted else self._template_for(empty=empty)
+        name = self._create(_name_of(like) if like else template)
         try:
             yield Database(self.server.dsn(database=name), SCHEMA)
         finally:
@@ -128,6 +139,14 @@ class SharedServer:
             self._template = name
         return self._template
 
+    def _parted_template(self) -> str:
+        """One whose tables know the roles, which all its copies share."""
+        if not self._parted:
+            self._parted = self._create(self._template_for(empty=False))
+            database = Database(self.superuser_dsn(self._parted), SCHEMA)
+            give_roles(database, ROLES, Folder(self.server.status().data.parents[1]).passwords)
+        return self._parted
+
     def _create(self, template: str) -> str:
         name = f"test_{secrets.token_hex(6)}"
         # In memory, copying files costs less than writing them through the WAL.
@@ -142,6 +161,25 @@ class SharedServer:
     def _run(self, statement: str, name: str, template: str = "") -> None:
         names = {"name": name, "template": template or name, "schema": SCHEMA}
         self._administrator.execute(compose_script(statement, **names))
+
+
+def give_roles(database: Database, names: RoleNames, passfile: Path) -> None:
+    """Make the groups of these names and a login of each, and give them their rights.
+
+    Their passwords are as quickly proved as the others'.
+    """
+    with connect(database) as connection, connection.transaction():
+        plan = plan_of(read_present(connection, database.schema, names))
+        run_steps(connection, plan, {})
+        known = passfile.read_text(encoding="utf-8")
+        for part in GROUPS:
+            group, login = names.group(part), names.login(part, 1)
+            password = secrets.token_urlsafe(12)
+            verifier = scram_verifier(password, rounds=1)
+            made = f"CREATE ROLE {login} LOGIN PASSWORD '{verifier}' IN ROLE {group}"
+            connection.execute(made.encode())
+            known += f"127.0.0.1:*:*:{login}:{password}\n"
+        write_file(passfile, known, 0o600)
 
 
 def write_times_in(database: Database, style: str) -> None:

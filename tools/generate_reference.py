@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+import roles_page
 from pydantic.fields import FieldInfo
 
 from agentpg import errors
@@ -56,6 +57,8 @@ def generate() -> dict[str, str]:
             for one in _topics()
         },
         "metrics.md": _page("Metrics", _metrics()),
+        "roles.md": _page(roles_page.title("en"), roles_page.parts("en")),
+        "roles.ko.md": _page(roles_page.title("ko"), roles_page.parts("ko")),
     }
 
 

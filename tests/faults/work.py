@@ -238,4 +238,10 @@ _READING: tuple[Fault[Installation], ...] = (
           "the same, asked of tune explain", alone=True, ask=_explained),
 )  # fmt: skip
 
-FAULTS = (*_READING, *_SESSIONS, *_TABLES, *_SETTINGS, *_TASKS, *_WATCHING)
+_ROLES: tuple[Fault[Installation], ...] = (
+    Fault(("R02",), "a worker's role has lost its rights", sql(
+        "CREATE ROLE agentic_ai_agent NOLOGIN", undone=("DROP ROLE agentic_ai_agent",),
+    ), "a role without a grant", words=("agentic_ai_agent",)),
+)  # fmt: skip
+
+FAULTS = (*_READING, *_SESSIONS, *_TABLES, *_SETTINGS, *_TASKS, *_WATCHING, *_ROLES)

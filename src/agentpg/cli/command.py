@@ -73,6 +73,11 @@ class Taught(click.Command):
         """The whole page."""
         formatter.write(help_page(self, ctx, formatter.width))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Click's own; the session knows which command runs."""
+        ctx.ensure_object(Session).command = own_path(ctx)
+        return super().invoke(ctx)
+
     def get_short_help_str(self, limit: int = 45) -> str:
         """The first sentence of the help, as completion shows it."""
         del limit
@@ -106,6 +111,7 @@ def help_page(command: click.Command, ctx: click.Context, width: int) -> str:
     parts = [
         _usage(command, ctx, translate, width),
         _meaning(command, translate, width),
+        _role(ctx, translate, width),
         _commands(command, ctx, translate, width),
         _section(N_("Arguments"), _argument_rows(command, ctx, translate), translate, width),
         _section(N_("Options"), _option_rows(command, ctx, translate), translate, width),
@@ -166,6 +172,18 @@ def _usage(command: click.Command, ctx: click.Context, translate: Translate, wid
 def _meaning(command: click.Command, translate: Translate, width: int) -> str:
     texts = (translate(text) for text in paragraphs(command.help))
     return "\n\n".join("\n".join(wrap(t, width, first="  ", rest="  ")) for t in texts)
+
+
+def own_path(ctx: click.Context) -> str:
+    """The words of a command behind the program's name."""
+    return ctx.command_path.partition(" ")[2]
+
+
+def _role(ctx: click.Context, translate: Translate, width: int) -> str:
+    from agentpg.cli.needed_roles import role_line
+
+    line = role_line(own_path(ctx), translate)
+    return "\n".join(wrap(line, width, first="  ", rest="  ")) if line else ""
 
 
 def _commands(command: click.Command, ctx: click.Context, translate: Translate, width: int) -> str:

@@ -84,7 +84,7 @@ STATE_STYLES = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its title (translated), and how its values are shown.
+    """A column: its title (translated unless it is a `name`), and how its values are shown.
 
     `show` turns a value into text; by default by its type. `right` aligns numbers.
     `state` colours states, outcomes and levels. `yields` above 0 lets it give up width,
@@ -92,6 +92,7 @@ class Column:
     """
 
     title: str
+    name: bool = dataclasses.field(default=False, kw_only=True)
     show: Callable[[Any], str] | None = None
     right: bool = False
     state: bool = False
@@ -222,7 +223,7 @@ class Output:
         if not listed and empty:
             self.line(self.translate(empty))
             return
-        titles = [self.translate(column.title) for column in columns]
+        titles = [one.title if one.name else self.translate(one.title) for one in columns]
         self._print(_layout(columns, titles, listed, self.width), below=("", *below))
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, indent: int = 0) -> None:

@@ -13,7 +13,7 @@ import click
 from agentpg.cli.session import Session
 from agentpg.cli.streams import is_of_output, let_go_of_output
 from agentpg.cli.values import WrongValue
-from agentpg.errors import AgentpgError, OutputNotWritten, TaskFailed
+from agentpg.errors import AgentpgError, OutputNotWritten, PermissionDenied, TaskFailed
 from agentpg.language import N_, Translate
 
 FAILED = 1
@@ -59,7 +59,7 @@ def _explain(error: Exception, session: Session) -> int:
             return error.exit_code
         case AgentpgError():
             translate = session.translate
-            _say(_message(error, translate), error.advice(translate), translate)
+            _say(_message(error, translate), _advice(error, session), translate)
             return error.exit_code
         case click.ClickException():
             complaint = _complaint(error)
@@ -74,6 +74,16 @@ def _message(error: AgentpgError, translate: Translate) -> str:
 
         return error.message(lambda text: reason_in(translate, translate(text)))
     return error.message(translate)
+
+
+def _advice(error: AgentpgError, session: Session) -> str:
+    """What to do; where a role may not, as which role the command works."""
+    # Its kinds say themselves what to grant.
+    if type(error) is PermissionDenied:
+        from agentpg.cli.needed_roles import hint_for
+
+        return hint_for(session.command, session.translate) or error.advice(session.translate)
+    return error.advice(session.translate)
 
 
 def _complain(complaint: Complaint, exit_code: int, translate: Translate) -> int:

@@ -79,8 +79,10 @@ def migrate(session: Session, as_sql: bool, as_json: bool) -> None:
     """Bring the schema to this release, and make it where it is missing.
 
     Each migration is one transaction, waits only shortly for its locks and is tried again,
-    so that workers go on meanwhile.
+    so that workers go on meanwhile. Roles of `agentpg security roles` get their rights on what is
+    new.
     """
+    from agentpg.desk.security.roles.applying import regrant
     from agentpg.schema import migrate as run, script
 
     if as_sql:
@@ -89,6 +91,7 @@ def migrate(session: Session, as_sql: bool, as_json: bool) -> None:
     with session.recorded(Action.SCHEMA_MIGRATE, session.database.schema) as course:
         applied = run(session.database)
         course.changed, course.details["applied"] = bool(applied), [str(one) for one in applied]
+    granted = regrant(session.database)
     if as_json:
         session.out.json([{"version": m.version, "name": m.name} for m in applied])
         return
@@ -97,6 +100,9 @@ def migrate(session: Session, as_sql: bool, as_json: bool) -> None:
         session.out.line(_(N_("Applied {migration}.")).format(migration=migration))
     if not applied:
         session.out.line(_(N_("The schema is that of this release; there is nothing to do.")))
+    if granted:
+        roles = ", ".join(sorted({step.role for step in granted}))
+        session.out.line(_(N_("Granted to {roles} what they lacked.")).format(roles=roles))
     _show_search_path(session)
 
 

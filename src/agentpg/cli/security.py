@@ -36,6 +36,10 @@ _VERBS = {
         "agentpg.cli.security_log",
         N_("Show what operators did, and prove that it is all there."),
     ),
+    "roles": (
+        "agentpg.cli.security_roles",
+        N_("Give each program a role of its own that may do what it must, and nothing else."),
+    ),
     "tls": (
         "agentpg.cli.security_tls",
         N_("Make certificates, give them to the server, watch them."),
@@ -83,6 +87,7 @@ class Verbs(Group):
         agentpg security hba show
         agentpg security password age
         agentpg security key show
+        agentpg security roles diff
         agentpg security tls check
     """,
 )

@@ -29,6 +29,7 @@ class Session:
         self.overrides: dict[str, object] = {}
         self.debug = False
         self.no_color = False
+        self.command = ""
 
     @cached_property
     def settings(self) -> Settings:

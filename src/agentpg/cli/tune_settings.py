@@ -169,7 +169,10 @@ def show_proposals(out: Output, proposals: Sequence[Proposal]) -> None:
     values = [f"{one.now or '–'} → {one.proposed}" for one in proposals]
     widths = [max(cell_width(text) for text in texts) for texts in (named, values)]
     for one, name, value in zip(proposals, named, values, strict=True):
-        out.line(_row((name, value), widths, _holds(out, one), out.width))
+        row = _row((name, value), widths, _holds(out, one), out.width)
+        fits = cell_width(row) <= out.width
+        for line in [row] if fits else wrap(row, out.width, rest="    "):
+            out.line(line)
         why = f"{one.reason(out.translate)} [{out.translate(one.source)}]"
         for text in filter(None, (why, one.pinned and out.translate(one.pinned))):
             for line in wrap(text, min(out.width, _WIDEST), first="    ", rest="    "):

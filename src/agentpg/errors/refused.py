@@ -90,7 +90,9 @@ class PermissionDenied(Refused):
     """The role may not do this."""
 
     sentence = N_("the database role may not do this: {reason}")
-    hint = N_("Use a role that owns the schema, or ask the DBA for the privilege.")
+    hint = N_(
+        "Use a role that may; `agentpg security roles show` says what each may. Or ask the DBA."
+    )
 
 
 class FileNotOurs(Refused):

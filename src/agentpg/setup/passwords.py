@@ -1,4 +1,4 @@
-"""The file with the owning role's password, in libpq's .pgpass format."""
+"""The file with the passwords of roles, in libpq's .pgpass format."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from agentpg.errors import FileNotWritten
 
 @dataclass(frozen=True, slots=True)
 class PasswordFile:
-    """The lines of one server, 0600; other lines stay."""
+    """The lines of one server and role, 0600; other lines stay. The port may be *, for any."""
 
     path: Path
     host: str
-    port: int
+    port: int | str
     role: str
 
     def knows(self) -> bool:
@@ -26,8 +26,13 @@ class PasswordFile:
     def make(self) -> str:
         """Make a password, and write it down before anybody uses it. Raises FileNotWritten."""
         password = secrets.token_urlsafe(24)
-        self._write([*self._others(), f"{self._key()}{password}"])
+        self.keep(password)
         return password
+
+    def keep(self, password: str) -> None:
+        """Write down a password, in place of the former one. Raises FileNotWritten."""
+        escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+        self._write([*self._others(), f"{self._key()}{escaped}"])
 
     def forget(self) -> None:
         """Take the password out again."""

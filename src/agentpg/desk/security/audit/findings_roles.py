@@ -10,6 +10,7 @@ from agentpg.desk.security.audit.findings_addresses import reachable
 from agentpg.desk.security.audit.names import LIKE_SUPERUSERS
 from agentpg.desk.security.audit.policy import Policy
 from agentpg.desk.security.audit.saying import Said, check, rest, role_name
+from agentpg.desk.security.roles.names import RoleNames
 from agentpg.language import N_
 
 
@@ -69,7 +70,15 @@ def _attributes(say: Say, facts: Facts, policy: Policy) -> Said:
 
 def _is_dangerous(role: Role, facts: Facts) -> bool:
     # Before 16, whoever makes roles may make himself a member of any that is no superuser.
-    return role.bypasses_rows or (role.creates_roles and facts.major < 16)
+    if role.creates_roles and facts.major < 16:
+        return True
+    return role.bypasses_rows and not _backs_up(role, facts)
+
+
+def _backs_up(role: Role, facts: Facts) -> bool:
+    """Whether it is a login of ours for backups, which have to hold all rows."""
+    names = RoleNames(facts.server.database, facts.server.owner)
+    return names.part_of(role.name) == "backup"
 
 
 def _powers(say: Say, facts: Facts, policy: Policy) -> Said:
