@@ -30,7 +30,7 @@ SCHEDULED = ("nightly-backup", "weekly-drill", "backup-pruning")
 def settings(engine: Engine, tmp_path: Path) -> dict[str, str]:
     """Those of a worker with BackupAgent that keeps one backup."""
     return {
-        "dsn_backup": engine.database.dsn,
+        "dsn_backup": engine.as_part("backup").dsn,
         "home": str(tmp_path),
         "backup_repository": str(tmp_path / "repository"),
         "backup_keep_last": "1",

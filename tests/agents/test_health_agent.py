@@ -36,7 +36,7 @@ def test_what_is_wrong_comes_as_mail(
     engine.work(
         health_app(),
         concurrency=2,
-        dsn_monitor=engine.database.dsn,
+        dsn_monitor=engine.as_part("monitor").dsn,
         home=str(tmp_path / "home"),
         backup_repository=str(tmp_path / "backups"),
         notify_ops_email="ops@corp.internal",

@@ -14,7 +14,9 @@ from tests.tasks.engine import Engine
 
 def test_the_report_is_files_and_the_result(engine: Engine, tmp_path: Path) -> None:
     write_history(engine.database, days=3)
-    engine.work(report_app(), dsn_monitor=engine.database.dsn, home=str(tmp_path), lang="ko")
+    engine.work(
+        report_app(), dsn_monitor=engine.as_part("monitor").dsn, home=str(tmp_path), lang="ko"
+    )
     task = engine.run("ReportAgent", "weekly_report", {"days": 7})
     assert task.status == "completed", task.error_message
     markdown = Path(task.result["markdown_path"])
@@ -39,7 +41,9 @@ def test_the_report_is_files_and_the_result(engine: Engine, tmp_path: Path) -> N
 def test_a_wrong_payload_fails_at_once(
     engine: Engine, tmp_path: Path, payload: Any, reason: str
 ) -> None:
-    engine.work(report_app(), dsn_monitor=engine.database.dsn, home=str(tmp_path / "home"))
+    engine.work(
+        report_app(), dsn_monitor=engine.as_part("monitor").dsn, home=str(tmp_path / "home")
+    )
     task = engine.run("ReportAgent", "weekly_report", payload)
     assert (task.status, engine.outcomes(task.id)) == ("failed", ["failed"])
     assert reason in (task.error_message or "")

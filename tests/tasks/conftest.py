@@ -9,13 +9,22 @@ import pytest
 
 from agentpg.db import Database
 from tests.invariants import contradictions
+from tests.servers import SharedServer
 from tests.tasks.engine import Engine
+
+
+@pytest.fixture
+def database(shared_server: SharedServer) -> Iterator[Database]:
+    """A fresh database with the schema and its roles: the engine works as these, not as the
+    owner."""
+    with shared_server.database(parted=True) as fresh:
+        yield fresh
 
 
 @pytest.fixture
 def engine(database: Database, tmp_path: Path) -> Iterator[Engine]:
     """A fresh installation; whatever the test did to it, nothing may contradict itself."""
-    made = Engine(database, tmp_path)
+    made = Engine(database, tmp_path, parted=True)
     yield made
     made.close()
     assert contradictions(database) == {}

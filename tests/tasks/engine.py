@@ -18,12 +18,14 @@ from uuid import UUID
 import psycopg
 
 from agentpg.db import Connection, Database, connect
+from agentpg.desk.security.roles.names import Part
 from agentpg.errors import DatabaseUnavailable
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.client import Client
 from agentpg.tasks.handlers import App
 from agentpg.tasks.model import Task
 from agentpg.tasks.worker import Worker
+from tests.servers import ROLES
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
@@ -166,26 +168,34 @@ def session_on(database: Database) -> Connection[Any]:
 
 
 class Engine:
-    """One installation under test."""
+    """One installation under test. The tests look and meddle as the owner. Where it is `parted`,
+    its workers are agents and its client is an operator's; else these are the owner too."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, *, parted: bool = False) -> None:
         self.database = database
-        self.client = Client(database, settings=load_settings(pool_size=4))
+        self._is_parted = parted
+        self.agent = self.as_part("agent")
+        self.operator = self.as_part("web")
+        self.client = Client(self.operator, settings=load_settings(pool_size=4))
         self._reading = Reading(database)
         self._folder = folder
         self._workers: list[ThreadWorker | ProcessWorker] = []
 
+    def as_part(self, part: Part) -> Database:
+        """The database as the role of a part; without these as the owner."""
+        return self.database.as_role(ROLES.login(part, 1)) if self._is_parted else self.database
+
     def work(self, app: App, *, concurrency: int = 10, **settings: str) -> ThreadWorker:
         """Start a worker in this process."""
         loaded = load_settings(**{**_DEFAULTS, **settings})
-        worker = ThreadWorker(app, self.database, loaded, concurrency)
+        worker = ThreadWorker(app, self.agent, loaded, concurrency)
         self._workers.append(worker)
         return worker
 
     def process(self, app: str = "tests.apps.plain", **settings: str) -> ProcessWorker:
         """Start a worker process, and wait until it is registered."""
         log = self._folder / f"worker-{len(self._workers)}.log"
-        worker = ProcessWorker(app, self.database, log, {**_DEFAULTS, "lease": "1s", **settings})
+        worker = ProcessWorker(app, self.agent, log, {**_DEFAULTS, "lease": "1s", **settings})
         self._workers.append(worker)
         eventually(lambda: self.registered(worker), message=f"{log} tells why")
         return worker

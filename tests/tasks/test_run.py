@@ -26,7 +26,7 @@ def test_a_run_tells_what_was_claimed(engine: Engine) -> None:
     assert (run.task.id, run.task.agent_name, run.task.task_type) == (task.id, "A", "t")
     assert (run.task.attempt, run.task.payload) == (1, {"a": 1})
     assert (run.task.tenant, run.task.parent_id) == ("acme", parent.id)
-    assert run.database == engine.database
+    assert run.database == engine.agent
 
 
 def test_log_lines_carry_the_attempt(caplog: pytest.LogCaptureFixture) -> None:
