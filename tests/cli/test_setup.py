@@ -54,6 +54,12 @@ def test_setup_from_nothing_to_a_task(
     )
     assert asked.stdout == "0\n", asked.stderr
 
+    parted = call("setup", *chosen, "--roles")
+    assert "roles of lena_db: done" in parted.out
+    agent = next(x for x in parted.out.splitlines() if "user=lena_db_agent_1" in x).strip()
+    assert rows(Database(agent), "SELECT count(*) FROM agentic_ai.tasks") == [(0,)]
+    assert "roles of lena_db: nothing to do" in call("setup", *chosen, "--roles").out
+
 
 def test_the_units_are_installed(call: Call, cluster: Cluster, tmp_path: Path) -> None:
     chosen = arguments(cluster, "mina")

@@ -58,6 +58,13 @@ def _is_calm(call: Call) -> None:
     } == set()
 
 
+def _works_as_its_role(call: Call) -> None:
+    """A new server has all roles, and its workers are no owners."""
+    found = json.loads(call("doctor", "security", "--json").out)["rooms"]["security"]
+    said = {one["code"]: one["level"] for one in found if one["code"].startswith("R")}
+    assert said == dict.fromkeys(("R01", "R02", "R03", "R04", "R05", "R06"), "ok")
+
+
 def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
@@ -68,6 +75,7 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
     ):
         assert part in " ".join(up.text.split())
     _greeted(call)
+    _works_as_its_role(call)
     for kind in ("dump", "base"):
         made = call(
             "task", "submit", "BackupAgent", "make_backup", f'{{"kind": "{kind}"}}', "--wait"

@@ -42,6 +42,8 @@ _STEPS = {
         sudo agentpg setup --sql
         # Another server, with a role that may create roles and databases.
         agentpg --dsn postgresql://postgres@db.example/postgres setup
+        # With a role for each part, and logins of each.
+        sudo agentpg setup --roles
         # With services of systemd.
         sudo agentpg setup --install-units
     """,
@@ -84,6 +86,12 @@ _STEPS = {
 @click.option(
     "--user", default="", metavar="NAME", help="The account of the units; by default their own."
 )
+@click.option(
+    "--roles",
+    "parted",
+    is_flag=True,
+    help="Make a role for each part too, with logins, as `agentpg security roles apply` does.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def setup(
@@ -97,6 +105,7 @@ def setup(
     print_units: bool,
     install_units: Path | None,
     user: str,
+    parted: bool,
     yes: bool,
 ) -> None:
     """Prepare an existing PostgreSQL: role, database, schema and tables.
@@ -116,6 +125,8 @@ def setup(
         click.echo(setup_script(administrator, target), nl=False)
         return
     _set_up(session, administrator, target)
+    if parted:
+        _make_roles(session, administrator, target)
     if install_units is not None:
         _install(session, _service(session, target, user), install_units, yes)
     _show_next_steps(session, target)
@@ -165,6 +176,28 @@ def _show_step(session: Session, done: Done) -> None:
     what = _(_STEPS[done.step]).format(object=done.object)
     state = N_("done") if done.statements else N_("nothing to do")
     session.out.line(f"{what}: {_(state)}")
+
+
+def _make_roles(session: Session, administrator: Administrator, target: Target) -> None:
+    """A role for each part with two logins, whose passwords are in the same file."""
+    from agentpg.cli.security_roles_view import show_logins, show_missing
+    from agentpg.db import Database, driver_errors
+    from agentpg.desk.security.roles.applying import apply_over, new_logins, plan_of
+    from agentpg.desk.security.roles.keeping import Keeping
+    from agentpg.desk.security.roles.looking import read_present
+    from agentpg.desk.security.roles.names import PARTS
+
+    keeping = Keeping(target.passfile, (target.host,), target.port)
+    with administrator.connect(target.database) as inside, driver_errors(target.host):
+        with inside.transaction():
+            plan = plan_of(read_present(inside, target.schema), PARTS)
+        left = apply_over(inside, plan, keeping.make)
+    what = session.translate(N_("roles of {object}")).format(object=target.database)
+    state = N_("done") if plan.steps else N_("nothing to do")
+    session.out.line(f"{what}: {session.translate(state)}")
+    show_missing(session.out, left)
+    place = Database(target.dsn(), target.schema)
+    show_logins(session.out, {role: keeping.dsn(place, role) for role in new_logins(plan.steps)})
 
 
 def _service(session: Session, target: Target, user: str) -> Service:

@@ -53,9 +53,10 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     """
     from agentpg.agents.health_watch import watching
     from agentpg.cli.logs import start_logging
+    from agentpg.cli.parted import agent_database, worker_database
     from agentpg.cli.security_hba import settle_overdue
     from agentpg.cli.worker import load
-    from agentpg.schema import bring_up_to_date
+    from agentpg.schema import bring_up_to_date, check_version
     from agentpg.tasks.service import Service, run_service
 
     start_logging(session.settings)
@@ -67,11 +68,13 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
     with _server(session):
         app = load(session, apps, built_in=True)
         _say_what_runs(session, app)
+        parted = agent_database(session) is not None
         service = Service(
             app,
-            lambda: session.database,
+            lambda: worker_database(session),
             session.settings,
-            prepare=bring_up_to_date,
+            # A worker's role migrates nothing; that is done by then.
+            prepare=check_version if parted else bring_up_to_date,
             concurrency=concurrency,
         )
         with watching(lambda: session.looked_at, session.settings, session.language):
@@ -91,13 +94,15 @@ def _server(session: Session) -> Iterator[None]:
         _let_built_in_agents_in(session, database.dsn)
         yield
         return
-    was_running = session.server.exists() and session.server.status().running
+    is_new = not session.server.exists()
+    was_running = not is_new and session.server.status().running
     try:
         if not was_running:
             session.out.line(session.translate(N_("Starting the private server …")))
         session.server.start()
         with suppress(AgentpgError):  # a server in need starts all the same
             session.server.let_owner_watch()
+        _see_to_roles(session, is_new=is_new)
         # As on the command line: backups of kind base and marks want the superuser, and so does
         # who looks at the server's own files.
         for name in ("dsn_backup", "dsn_monitor"):
@@ -108,6 +113,18 @@ def _server(session: Session) -> Iterator[None]:
     finally:
         if not was_running:
             session.server.stop()
+
+
+def _see_to_roles(session: Session, *, is_new: bool) -> None:
+    """On a new private server each part has a role of its own; one from before stays as it is
+    until `agentpg security roles apply --logins all`."""
+    from agentpg.cli.parted import agent_database, bring_parted_up_to_date, make_roles
+
+    if is_new:
+        make_roles(session)
+    elif agent_database(session) is not None:
+        with suppress(AgentpgError):  # as above; the worker waits, or says what is wrong
+            bring_parted_up_to_date(session)
 
 
 def _let_built_in_agents_in(session: Session, dsn: str) -> None:

@@ -129,9 +129,12 @@ def _watched(session: Session, *, built_in: bool) -> Iterator[None]:
 
 def _work(session: Session, app: App, concurrency: int | None, lifeline: int | None) -> int:
     """Run a worker in this process until it is told to stop."""
+    from agentpg.cli.parted import worker_database
     from agentpg.tasks.service import Service, run_below_parent, run_service
 
-    service = Service(app, lambda: session.database, session.settings, concurrency=concurrency)
+    service = Service(
+        app, lambda: worker_database(session), session.settings, concurrency=concurrency
+    )
     if lifeline is None:
         run_service(service)
     else:
