@@ -54,6 +54,8 @@ class Action(StrEnum):
     SECURITY_PASSWORD = "security.password"  # noqa: S105 - a name
     SECURITY_HBA = "security.hba"
     SECURITY_TLS = "security.tls"
+    SECURITY_TENANTS = "security.tenants"
+    SECURITY_KEY = "security.key"
     LOG_VERIFY = "log.verify"
     NOTIFY_ACK = "notify.ack"
     NOTIFY_SILENCE = "notify.silence"

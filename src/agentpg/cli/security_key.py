@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command, Group
 from agentpg.cli.interruption import Interruption
@@ -131,7 +132,8 @@ def rotate(session: Session, prepare: bool, wanted: str | None, as_json: bool) -
         key = new_key(datetime.now(UTC).date(), ring.names)
     others = tuple(one for one in ring.keys if one.name != key.name)
     made = Keyring((*others, key) if prepare else (key, *others))
-    replace_key_file(path, made)
+    with session.recorded(Action.SECURITY_KEY, key.name, did="prepare" if prepare else "use"):
+        replace_key_file(path, made)
     if as_json:
         session.out.json({"file": path, "key": key.name, "seals": made.first.name})
         return
@@ -178,7 +180,9 @@ def reseal(session: Session, plain: bool, off: bool, yes: bool, as_json: bool) -
     sealer = _sealer(session)
     if not sealer.keys.keys:
         raise SealingKeysUnusable(_NO_FILE, source="AGENTPG_SEAL_KEY_FILE")
-    done, whole = _reseal(session, sealer, Aim(plain=off, plain_too=plain))
+    with session.recorded(Action.SECURITY_KEY, sealer.keys.first.name, did="reseal", off=off) as it:
+        done, whole = _reseal(session, sealer, Aim(plain=off, plain_too=plain))
+        it.details |= {"values": done.values, "unopened": done.unopened}
     if as_json:
         session.out.json(done)
     else:
@@ -210,7 +214,8 @@ def drop(session: Session, key: str, as_json: bool) -> None:
     if any(one.key == key for one in count_sealed(session.database)):
         raise SealingKeyInUse(_STILL, key=key)
     left = Keyring(tuple(one for one in ring.keys if one.name != key))
-    replace_key_file(path, left)
+    with session.recorded(Action.SECURITY_KEY, key, did="drop"):
+        replace_key_file(path, left)
     if as_json:
         session.out.json({"file": path, "keys": left.names})
         return

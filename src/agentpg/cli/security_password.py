@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli import figures
 from agentpg.cli.command import Command, Group
 from agentpg.cli.doctor_view import exit_code, findings_options, level_counts, show_findings
@@ -167,7 +168,10 @@ def set_(
             _show(session, said, aside=True)
             raise PasswordWeak(score=said.score)
     database = as_administrator(session.database, session.settings)
-    with connect(database, "agentpg security") as connection:
+    with (
+        session.recorded(Action.SECURITY_PASSWORD, role, until=until),
+        connect(database, "agentpg security") as connection,
+    ):
         stored = store_password(connection, role, password, until=until)
     if as_json:
         document = {"role": role, "changed_at": stored.at, "valid_until": until}

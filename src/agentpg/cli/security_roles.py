@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from agentpg.audit.acting import Action
 from agentpg.cli.command import Command, Group
 from agentpg.cli.output import json_option
 from agentpg.cli.security_roles_view import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _AS_IT_SHOULD = N_("The roles and their rights are as they should be.")
 _LEAST = 12
+# An entry of the audit log holds 16 kB.
+_TOLD = 50
 _SHORT = N_("it has fewer than 12 characters")
 
 
@@ -193,11 +196,14 @@ def _apply(
     session: Session, database: Database, plan: Plan, keeping: Keeping, *, ask: bool, as_json: bool
 ) -> int:
     from agentpg.desk.security.roles.applying import apply_roles, new_logins, write_undo
+    from agentpg.desk.security.roles.steps import VERIFIER
 
     undo = write_undo(session.home, plan, datetime.now(UTC))
     made = new_logins(plan.steps)
+    steps = [step.sql for step in plan.steps if VERIFIER not in step.sql]
     try:
-        left = apply_roles(database, plan, _passwords(session, keeping, ask=ask))
+        with session.recorded(Action.SECURITY_ROLES, steps=len(plan.steps), sql=steps[:_TOLD]):
+            left = apply_roles(database, plan, _passwords(session, keeping, ask=ask))
     except BaseException:
         for role in made:
             keeping.forget(role)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentpg.audit.acting import Action as AuditAction
 from agentpg.cli.command import Command
 from agentpg.cli.output import json_option
 from agentpg.cli.session import Session
@@ -141,12 +142,15 @@ class _Asking:
         if not yes and not self._agreed():
             self._note(N_("Nothing was changed."))
             return None
-        return rotator.rotate(wanted)
+        with self._session.recorded(AuditAction.SECURITY_PASSWORD, wanted.name, did="rotate"):
+            return rotator.rotate(wanted)
 
     def go_on(self, pair: str, *, back: bool) -> Turn:
         """Resume or roll back."""
         rotator, prefix = self._rotator(), self._session.database.name()
-        return rotator.roll_back(pair, prefix) if back else rotator.resume(pair, prefix)
+        did = "roll back" if back else "resume"
+        with self._session.recorded(AuditAction.SECURITY_PASSWORD, pair, did=did):
+            return rotator.roll_back(pair, prefix) if back else rotator.resume(pair, prefix)
 
     def _rotator(self) -> Rotator:
         from agentpg.desk.doctor.disk.looking import as_administrator
