@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]
+from zxcvbn import zxcvbn
 
 from agentpg.errors import PasswordTooWeak
 from agentpg.language import N_
