@@ -42,3 +42,4 @@ INSERT INTO account_details (user_id, password_set_at, password_set_by, seen_at)
 INSERT INTO account_tokens (id, user_id, name, hint, token_hash, scopes, created_at, created_by, expires_at) SELECT '01900000-0000-7000-8000-0000000000f4', id, 'build', 'apg_AAAAAA', sha256('a'), '{tasks:read}', '2026-01-01 06:00+00', 'root@alpha', '2026-04-01 06:00+00' FROM users LIMIT 1;
 INSERT INTO login_failures (name_hash, failures, failed_at) VALUES (sha256('kim'), 2, '2026-01-01 08:00+00');
 INSERT INTO audit_log (action, object, os_user, program, details) VALUES ('agent.pause', 'Loader', 'root@alpha', 'agentpg agent pause', '{"reason": "its source is down"}'), ('user.add', 'kim', NULL, NULL, '{}');
+INSERT INTO tenant_logins (login, tenant, bound_at, bound_by) VALUES ('north_app', 'north', '2026-01-01 06:00+00', 'admin');

@@ -40,6 +40,10 @@ _VERBS = {
         "agentpg.cli.security_roles",
         N_("Give each program a role of its own that may do what it must, and nothing else."),
     ),
+    "tenants": (
+        "agentpg.cli.security_tenants",
+        N_("Keep the tasks of tenants apart, by the login that a program comes with."),
+    ),
     "tls": (
         "agentpg.cli.security_tls",
         N_("Make certificates, give them to the server, watch them."),

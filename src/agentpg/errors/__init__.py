@@ -31,6 +31,7 @@ AgentpgError                    exit 1   failed
 │   │   ├── ZoneUnknown
 │   │   └── ScheduleExists
 │   ├── IdempotencyConflict              one key, two payloads
+│   │   └── KeyTaken                      by a task that is not shown
 │   ├── WrongLimit                       a limit has a value that does not fit
 │   ├── NoClusterThere                   a home without a cluster to change places with
 │   ├── NotABaseBackup                   no backup of another kind gets to a later moment
@@ -148,6 +149,8 @@ AgentpgError                    exit 1   failed
 │   ├── LockedOut                        who applies them would get in no more
 │   ├── ChangePending                    an earlier change waits to be confirmed
 │   ├── ChangedSince                     pg_hba.conf is not what was confirmed
+│   ├── RolesNotThere                    the groups of roles were not made
+│   ├── LoginNotForTenants               it would get past its tenant
 │   ├── TlsNotProved                     the server does not show what it was given
 │   ├── TlsNotBuilt                      its PostgreSQL has no TLS in it
 │   ├── PasswordWeak                     it is too easy to guess
@@ -309,7 +312,9 @@ from agentpg.errors.addresses import (
     HbaNotHere as HbaNotHere,
     HbaWrong as HbaWrong,
     LockedOut as LockedOut,
+    LoginNotForTenants as LoginNotForTenants,
     NothingPending as NothingPending,
+    RolesNotThere as RolesNotThere,
     TlsNotBuilt as TlsNotBuilt,
     TlsNotOffered as TlsNotOffered,
     TlsNotProved as TlsNotProved,
@@ -587,6 +592,7 @@ from agentpg.errors.usage import (
     InvalidAgent as InvalidAgent,
     InvalidSchedule as InvalidSchedule,
     InvalidTask as InvalidTask,
+    KeyTaken as KeyTaken,
     LimitNotFound as LimitNotFound,
     ModuleBroken as ModuleBroken,
     ModuleMissing as ModuleMissing,

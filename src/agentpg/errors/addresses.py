@@ -103,3 +103,17 @@ class TlsNotOffered(AgentpgError):
 
     sentence = N_("the server at {target} offers no TLS")
     hint = N_("`agentpg security tls install` turns it on.")
+
+
+class RolesNotThere(Refused):
+    """The groups of roles were not made."""
+
+    sentence = N_("there is no role {roles}")
+    hint = N_("`agentpg security roles apply` makes the roles, and shows the SQL first.")
+
+
+class LoginNotForTenants(Refused):
+    """A login that would get past its tenant, or that submits nothing."""
+
+    sentence = N_("{login} cannot be kept to one tenant: {reason}")
+    hint = N_("Make a login for it that is a member of {client} alone.")

@@ -154,6 +154,16 @@ class IdempotencyConflict(UsageError):
     hint = N_("Use a new key for new work; the same key means the same work.")
 
 
+class KeyTaken(IdempotencyConflict):
+    """The key was used by a task that this login may not see, or that is gone by now."""
+
+    sentence = N_(
+        "the idempotency key {key} of {agent_name}/{task_type} is taken by a task that you "
+        "cannot see"
+    )
+    hint = N_("Keys are the installation's: put the tenant's name into its keys.")
+
+
 class WrongLimit(UsageError):
     """A limit has a value that does not fit."""
 

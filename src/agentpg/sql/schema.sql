@@ -557,6 +557,27 @@ CREATE TRIGGER complete_plain_write BEFORE INSERT OR UPDATE OF status ON tasks
        OR (NEW.worker IS NOT NULL AND NEW.status <> 'running'))
     EXECUTE FUNCTION complete_plain_write();
 
+-- Refuses work that is submitted as done, or as begun, from whoever may not change what a task's
+-- state is.
+CREATE FUNCTION refuse_unasked() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF NOT has_column_privilege(TG_RELID, 'status', 'UPDATE') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('%s may submit pending tasks only, and this one is %s',
+                             current_user, coalesce(NEW.status, 'without a state')),
+            HINT = 'Leave the status out; a worker says what came of a task.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER refuse_unasked BEFORE INSERT ON tasks
+    FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM 'pending')
+    EXECUTE FUNCTION refuse_unasked();
+
 -- Wakes workers, but only when one is idle: a busy one looks for itself, and every
 -- notifying commit takes a lock that is one for the whole server.
 CREATE FUNCTION wake_workers() RETURNS trigger
@@ -862,9 +883,15 @@ BEGIN
     IF submitted IS NOT NULL THEN
         RETURN submitted;
     END IF;
-    SELECT t.id, t.payload INTO STRICT first FROM tasks t
+    SELECT t.id, t.payload INTO first FROM tasks t
      WHERE t.agent_name = submit.agent_name AND t.task_type = submit.task_type
        AND t.idempotency_key = submit.idempotency_key;
+    IF NOT FOUND THEN
+        RAISE unique_violation USING
+            MESSAGE = format('the idempotency key %s of %s/%s is taken by a task that you cannot see',
+                             submit.idempotency_key, submit.agent_name, submit.task_type),
+            HINT = 'Keys are the installation''s: put the tenant''s name into its keys.';
+    END IF;
     IF first.payload IS DISTINCT FROM submit.payload THEN
         RAISE unique_violation USING
             MESSAGE = format('the idempotency key %s of %s/%s was used for another payload, by task %s',
@@ -872,6 +899,47 @@ BEGIN
             HINT = 'Use a new key for new work; the same key means the same work.';
     END IF;
     RETURN first.id;
+END
+$$;
+
+-- Which tenant a login works for. It is bound to the login, which the server has proved, and to
+-- nothing that a program says of itself.
+CREATE TABLE tenant_logins (
+    login     name PRIMARY KEY,                             -- what session_user is
+    tenant    varchar(100) NOT NULL,
+    bound_at  timestamptz NOT NULL DEFAULT now(),
+    bound_by  text NOT NULL DEFAULT session_user,
+
+    CONSTRAINT tenant_logins_tenant_is_given CHECK (tenant <> '')
+);
+
+-- The tenant that this session works for, NULL for none. With its owner's rights: who works for
+-- one tenant need not see which others there are.
+CREATE FUNCTION my_tenant() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+    SELECT tenant FROM tenant_logins WHERE login = session_user
+$$;
+
+-- Whether a task is one of the tenant that this session works for. With its owner's rights: a
+-- policy on tasks may not look at tasks.
+CREATE FUNCTION is_my_tenants(task_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+    SELECT EXISTS (SELECT FROM tasks t WHERE t.id = task_id AND t.tenant = my_tenant())
+$$;
+
+-- Says whose a task is where it does not say itself. Its trigger is there while tenants are on.
+-- With its owner's rights, as my_tenant().
+CREATE FUNCTION fill_in_tenant() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    NEW.tenant := my_tenant();
+    RETURN NEW;
 END
 $$;
 
@@ -942,3 +1010,7 @@ REVOKE ALL ON FUNCTION submit(
 REVOKE ALL ON FUNCTION audit_hash(audit_log) FROM PUBLIC;
 REVOKE ALL ON FUNCTION chain_audit_entry() FROM PUBLIC;
 REVOKE ALL ON FUNCTION keep_audit_log() FROM PUBLIC;
+REVOKE ALL ON FUNCTION my_tenant() FROM PUBLIC;
+REVOKE ALL ON FUNCTION is_my_tenants(uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION fill_in_tenant() FROM PUBLIC;
+REVOKE ALL ON FUNCTION refuse_unasked() FROM PUBLIC;

@@ -112,13 +112,21 @@ FROM here, LATERAL (
             ' ',
             CASE c.relkind WHEN 'p' THEN 'partitioned' END,
             CASE c.relpersistence WHEN 'u' THEN 'unlogged' END,
-            CASE WHEN c.relrowsecurity THEN 'row level security' END,
+            -- What turns tenants on comes with its policy.
+            CASE WHEN c.relrowsecurity AND NOT EXISTS (
+                SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'own_tenant'
+            ) THEN 'row level security' END,
             (SELECT 'WITH (' || string_agg(o, ', ' ORDER BY o) || ')'
              FROM unnest(c.reloptions) AS o),
             CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid, true) END
         ) AS definition
     FROM pg_class c
     WHERE c.relnamespace = here.oid AND c.relkind NOT IN ('i', 'I', 'c', 't')
+    UNION ALL
+    SELECT 'policy', c.relname || '.' || p.polname, coalesce(pg_get_expr(p.polqual, p.polrelid), '')
+    FROM pg_policy p
+    JOIN pg_class c ON c.oid = p.polrelid
+    WHERE c.relnamespace = here.oid
     UNION ALL
     SELECT
         'column',

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from agentpg.errors import FieldSealed, IdempotencyConflict, InvalidTask, WrongState
+from agentpg.errors import (
+    FieldSealed,
+    IdempotencyConflict,
+    InvalidTask,
+    KeyTaken,
+    WrongState,
+)
 from agentpg.sealing import Sealer
 from agentpg.tasks.encoding import encode_payload, plain_text
 from agentpg.tasks.model import NewTask
@@ -190,17 +196,20 @@ def conflict_or_ids(
     """The ids to answer: each task's own, or the first one's for a repeated key.
 
     `first` has (repeated id, first id, same payload). Raises IdempotencyConflict where the
-    payloads differ.
+    payloads differ, and KeyTaken where the first one is not to be seen.
     """
     firsts = {repeated: (task, same) for repeated, task, same in first}
     for position, new in enumerate(ids):
-        if new in firsts and not firsts[new][1]:
-            raise IdempotencyConflict(
-                key=keys["keys"][position],
-                agent_name=keys["agent_names"][position],
-                task_type=keys["task_types"][position],
-                task_id=firsts[new][0],
-            )
+        if new in inserted:
+            continue
+        task, same = firsts.get(new, (None, False))
+        if not same:
+            what = {
+                "key": keys["keys"][position],
+                "agent_name": keys["agent_names"][position],
+                "task_type": keys["task_types"][position],
+            }
+            raise KeyTaken(**what) if task is None else IdempotencyConflict(**what, task_id=task)
     return [new if new in inserted else firsts[new][0] for new in ids]
 
 

@@ -101,6 +101,8 @@ _COUNTED = (
 _LIMITED = "concurrency rate period_seconds declared_by declared_at"
 _NEW_LIMIT = _insert("agent_name task_type key concurrency rate period_seconds declared_by")
 
+_SEEN_OF_USERS = _read("id", "username", "role", "created_at", "disabled_at", "adopted")
+
 _ALERTING = (_READ, Right("INSERT"), Right("UPDATE"), _DELETE)
 
 # Tables and views, in the order of schema.sql.
@@ -116,7 +118,8 @@ RELATIONS: Mapping[str, Of] = {
         "agent": (_READ, _ASKED, _SETTLED),
         "client": (_READ, _ASKED),
         "monitor": (_SEEN_OF_TASKS,),
-        "web": (_READ, _ASKED, _STEERED),
+        # It submits for accounts, by name.
+        "web": (_READ, _ASKED, _STEERED, _update("submitted_by")),
         "readonly": (_READ,),
     },
     "agent_executions": {
@@ -200,10 +203,47 @@ RELATIONS: Mapping[str, Of] = {
         "readonly": (_READ,),
     },
     "users": {
-        # It compares what is typed with the hashes.
-        "web": (_READ,),
-        "readonly": (_read("id", "username", "role", "created_at", "disabled_at", "adopted"),),
+        "monitor": (_SEEN_OF_USERS,),
+        # It compares what is typed with the hashes, and hashes anew what is out of date.
+        "web": (_READ, _update("password_hash")),
+        "readonly": (_SEEN_OF_USERS,),
     },
+    "account_details": {
+        "monitor": (_READ,),
+        "web": (_READ, Right("INSERT"), Right("UPDATE")),
+    },
+    "account_tokens": {
+        # Not their hashes.
+        "monitor": (
+            _read(
+                "id",
+                "user_id",
+                "name",
+                "hint",
+                "scopes",
+                "created_at",
+                "created_by",
+                "expires_at",
+                "last_used_at",
+                "revoked_at",
+            ),
+        ),
+        "web": (_READ, _update("last_used_at")),
+    },
+    "login_failures": {
+        "monitor": (_READ,),
+        "web": (_READ, Right("INSERT"), Right("UPDATE"), _DELETE),
+    },
+    "audit_log": {
+        "monitor": (_READ,),
+        # When it was, who it was for the server, and the hashes are not its to say.
+        "web": (_READ, _insert("action object outcome account os_user program details")),
+        "readonly": (_READ,),
+    },
+    # The trigger moves it, with its owner's rights.
+    "audit_head": {"monitor": (_READ,), "web": (_READ,), "readonly": (_READ,)},
+    # Which tenants there are is nobody's but the owner's.
+    "tenant_logins": {},
     "limits": {
         "agent": (_READ, _NEW_LIMIT, _update(_LIMITED)),
         "monitor": (_READ,),
@@ -239,6 +279,13 @@ FUNCTIONS: Mapping[str, Of] = {
     "sort_tasks": {"agent": _CALL},
     "waits_in_lane": {"agent": _CALL},
     "submit": {"agent": _CALL, "client": _CALL, "web": _CALL},
+    "my_tenant": {"client": _CALL},
+    "is_my_tenants": {"client": _CALL},
+    "fill_in_tenant": {},
+    "refuse_unasked": {},
+    "audit_hash": {},
+    "chain_audit_entry": {},
+    "keep_audit_log": {},
 }
 
 # Functions of PostgreSQL's own that only superusers may call unless it is granted.
@@ -267,6 +314,10 @@ LOGIN_ATTRIBUTES: Mapping[Part, tuple[str, ...]] = {
 DEFINERS: Mapping[str, str] = {
     "place_of": N_("who submits need not read the limits of all agents"),
     "lane_of": N_("who submits need not read the limits of all agents"),
+    "chain_audit_entry": N_("who adds an entry may not touch the end of the chain"),
+    "my_tenant": N_("who works for one tenant need not see which others there are"),
+    "fill_in_tenant": N_("who works for one tenant need not see which others there are"),
+    "is_my_tenants": N_("a policy on tasks may not look at tasks"),
 }
 
 # In a sentence each, for people.
