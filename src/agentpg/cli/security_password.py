@@ -129,7 +129,7 @@ def check(session: Session, role: str | None, as_json: bool) -> int:
         agentpg security password set kim --valid-for 90d < password.txt
     """,
 )
-@click.argument("role", type=GIVEN)
+@click.argument("role", type=GIVEN, help="The login whose password is set.")
 @click.option("--generate", "by_chance", is_flag=True, help="Make a strong one, and print it once.")
 @click.option(
     "--valid-for",

@@ -44,7 +44,11 @@ _WAITING = N_("until nobody is connected as {login} any more, at most {lasts}")
         agentpg security password rotate agent --rollback
     """,
 )
-@click.argument("pair", type=GIVEN)
+@click.argument(
+    "pair",
+    type=GIVEN,
+    help="The group role whose pair of logins takes turns, with or without its prefix.",
+)
 @click.option("--resume", is_flag=True, help="Go on with one that was not ended.")
 @click.option("--rollback", is_flag=True, help="Take back one that was not ended.")
 @click.option(
