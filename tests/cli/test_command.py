@@ -110,6 +110,13 @@ def test_a_global_option_may_stand_anywhere(call: Call) -> None:
     assert call("config", "show", "--schema", "other").out == expected
 
 
+def test_another_option_is_no_value(call: Call) -> None:
+    for option in ("--apply", "--undo"):
+        called = call("tune", "indexes", option, "--yes")
+        assert (called.code, f"the option {option} needs a value" in called.err) == (2, True)
+    assert call("tune", "indexes", "--undo=--yes").err.startswith("agentpg: cannot read --yes")
+
+
 def test_help_is_in_the_language_that_is_asked_for(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

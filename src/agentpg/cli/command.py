@@ -19,6 +19,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise, takewhile
 from typing import Any
 
 import click
@@ -87,6 +88,23 @@ class Taught(click.Command):
 
 class Command(Taught):
     """A verb, or a noun without verbs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's own, which takes whatever follows for the value of an option: here another option
+        of the command is none, unless it stands behind an equals sign."""
+        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        names = {name for one in options for name in one.opts if name.startswith("--")}
+        valued = {name for one in options if _wants_value(one) for name in one.opts}
+        for name, following in pairwise(takewhile(lambda arg: arg != "--", args)):
+            if name in valued and following in names:
+                raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
+        return super().parse_args(ctx, args)
+
+
+def _wants_value(option: click.Option) -> bool:
+    # Click has no other word for an option whose value may be left out.
+    may_lack = option._flag_needs_value  # noqa: SLF001
+    return not (option.is_flag or option.count or may_lack)
 
 
 class Group(Taught, click.Group):

@@ -30,6 +30,10 @@ _RAM = SizeType(64 * 1024**2, N_("it is less than 64MiB; say the unit, as in 16G
 
 _WIDEST = 100
 
+# What a role has where nothing is set for it.
+_UNSET = "–"
+_NO_LONGER = N_("{name} is no longer set.")
+
 _STATES = {
     "holds": N_("{name} is {now}."),
     "after restart": N_("{name} is {now} until the server is restarted."),
@@ -253,7 +257,9 @@ def _agreed(session: Session, *, yes: bool) -> bool:
 
 def _say(out: Output, applied: Applied) -> None:
     for one in applied.outcomes:
-        out.line(out.translate(_STATES[one.state]).format(name=one.label, now=one.now or "–"))
+        unset = one.state == "holds" and one.now == _UNSET
+        text = _NO_LONGER if unset else _STATES[one.state]
+        out.line(out.translate(text).format(name=one.label, now=one.now or _UNSET))
     text = out.translate(N_("To take it back: agentpg tune settings --undo {path}"))
     out.line(text.format(path=applied.undo))
 
