@@ -19,6 +19,7 @@ import agentpg
 from agentpg import errors
 from agentpg.cli.command import Taught, paragraphs
 from agentpg.cli.root import NOUNS, root
+from agentpg.desk.doctor.rooms import ROOMS, checks_of
 from agentpg.language import choose_language, translation
 from agentpg.settings import Settings
 
@@ -56,6 +57,13 @@ def test_every_setting_has_a_translated_meaning(korean: GNUTranslations) -> None
 def test_every_help_text_has_a_translation(korean: GNUTranslations) -> None:
     texts = [text for _, command in commands() for text in _help_texts(command)]
     _all_translated(korean, texts)
+
+
+def test_every_threshold_in_words_has_a_translation(korean: GNUTranslations) -> None:
+    """Two words beside each other are more than the names of settings and commands."""
+    said = [check.threshold for room in ROOMS for check in checks_of(room)]
+    words = [one for one in said if re.search(r"(?<![-\w])[a-z]{2,} [a-z]{2,}", one)]
+    _all_translated(korean, [one for one in words if not one.startswith("git ")])
 
 
 def test_every_translation_keeps_names_and_commands() -> None:

@@ -47,4 +47,4 @@ def test_what_is_set_is_shown() -> None:
         shown[check.code] = Say(check, policy.thresholds)("critical", "it is so").threshold
     assert shown["D01"].startswith("> 60 % / > 90 %")
     assert shown["B01"].startswith("> 26 h / > 9 d")
-    assert shown["S01"].startswith("> 2 min, or more than 5 wait / > 12 min")
+    assert shown["S01"].startswith("> 2 min, blocked > 5 / > 12 min")

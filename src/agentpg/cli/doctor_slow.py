@@ -126,10 +126,11 @@ class _Room:
         from agentpg.desk.doctor.slow.findings import find
         from agentpg.desk.doctor.slow.looking import look_at_work
         from agentpg.desk.doctor.slow.policy import policy_of
+        from agentpg.desk.doctor.telling import told_once
 
         settings = self._session.settings
         facts = look_at_work(self._seeing(), settings, self._engine)
-        return facts, find(facts, policy_of(settings))
+        return facts, told_once({"slow": find(facts, policy_of(settings))})["slow"]
 
     def fix(self, findings: Sequence[Finding], *, yes: bool, as_json: bool) -> list[Outcome]:
         """Do those remedies that are safe, after they were shown and agreed to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from agentpg.db.border import driver_errors
 from agentpg.db.pooler import spare_pooler, spare_pooler_async
 from agentpg.db.query import Statements
-from agentpg.errors import SettingError
+from agentpg.errors import DatabaseUnavailable, SettingError
 from agentpg.language import N_
 from agentpg.settings import Settings, environment_with, libpq_variables
 
@@ -47,11 +47,13 @@ _SQL = Statements("session", "")
 class Database:
     """Where one installation is: a libpq connection string and the name of the schema.
 
-    An empty `dsn` means libpq's own defaults and variables.
+    An empty `dsn` means libpq's own defaults and variables. `silence` is why nobody answers,
+    where that was found out just now: a connection then fails by it at once.
     """
 
     dsn: str
     schema: str = "agentic_ai"
+    silence: DatabaseUnavailable | None = field(default=None, repr=False, compare=False)
 
     def conninfo(self, application_name: str) -> str:
         """The whole connection string; what the user said wins over our manners."""
@@ -68,24 +70,39 @@ class Database:
 
     def renamed(self, name: str) -> Database:
         """Another database of the same server."""
-        return Database(make_conninfo(self.dsn, dbname=name), self.schema)
+        return replace(self, dsn=make_conninfo(self.dsn, dbname=name))
 
     def as_role(self, name: str) -> Database:
         """The same as another role, which needs no password."""
-        return Database(make_conninfo(self.dsn, user=name), self.schema)
+        return replace(self, dsn=make_conninfo(self.dsn, user=name))
 
     def with_settings(self, **settings: str) -> Database:
         """The same with these settings for the session, whatever role and database prefer."""
         said = str(_parse(completed(self.dsn)).get("options") or "")
         given = [f"-c {name}={value}" for name, value in settings.items()]
         options = " ".join(filter(None, (said, *given)))
-        return Database(make_conninfo(self.dsn, options=options), self.schema)
+        return replace(self, dsn=make_conninfo(self.dsn, options=options))
 
     def with_patience(self, seconds: int) -> Database:
         """The same, waiting so long for a connection unless something says how long."""
         if "connect_timeout" in {**_environment_defaults(), **_parse(self.dsn)}:
             return self
-        return Database(make_conninfo(self.dsn, connect_timeout=seconds), self.schema)
+        return replace(self, dsn=make_conninfo(self.dsn, connect_timeout=seconds))
+
+    def by_way_of(self, dsn: str) -> Database:
+        """Where another connection string leads, with the same schema; an empty one leads here.
+        Where it names the same server, that is as silent."""
+        if not dsn or self.silence is None:
+            return replace(self, dsn=dsn or self.dsn)
+        other = Database(dsn, self.schema)
+        return replace(other, silence=self.silence) if self._is_beside(other) else other
+
+    def _is_beside(self, other: Database) -> bool:
+        try:
+            return other.address() == self.address() and other.hostaddr() == self.hostaddr()
+        except SettingError:
+            # Nobody can read it, as who uses it says.
+            return False
 
     def name(self) -> str:
         """What the database is called; empty where a service says it."""
@@ -224,6 +241,8 @@ def connect(
     database: Database, application_name: str = "agentpg", *, autocommit: bool = True
 ) -> Connection[TupleRow]:
     """A synchronous connection. Raises DatabaseUnavailable or one of its kinds."""
+    if database.silence is not None:
+        raise database.silence.with_traceback(None)
     with driver_errors(database.target()):
         connection = psycopg.connect(database.conninfo(application_name), autocommit=True)
         try:

@@ -293,7 +293,8 @@ ORDER BY 3 DESC
 LIMIT 100;
 
 -- name: present
--- The parts that the schema has, with a trigger's table, and whether a crash empties a table.
+-- The parts that the schema has, with a trigger's table and whether the trigger is switched off, and
+-- whether a crash empties a table.
 WITH here AS MATERIALIZED (
     SELECT oid FROM pg_namespace WHERE nspname = %(schema)s
 )
@@ -301,16 +302,17 @@ SELECT
     CASE relkind WHEN 'i' THEN 'index' WHEN 'v' THEN 'view' ELSE 'table' END AS kind,
     relname::text AS name,
     '' AS "table",
+    false AS off,
     relpersistence = 'u' AS unlogged
 FROM pg_class
 WHERE relnamespace = (SELECT oid FROM here) AND relkind IN ('r', 'p', 'i', 'v')
 UNION ALL
-SELECT 'trigger', tgname::text, relname::text, false
+SELECT 'trigger', tgname::text, relname::text, tgenabled IN ('D', 'R'), false
 FROM pg_trigger AS t
 JOIN pg_class AS c ON c.oid = t.tgrelid
 WHERE c.relnamespace = (SELECT oid FROM here) AND NOT t.tgisinternal
 UNION ALL
-SELECT 'function', proname::text, '', false
+SELECT 'function', proname::text, '', false, false
 FROM pg_proc
 WHERE pronamespace = (SELECT oid FROM here)
 ORDER BY 1, 2;

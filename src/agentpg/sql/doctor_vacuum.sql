@@ -24,8 +24,8 @@ SELECT
     now() AS asked_at;
 
 -- name: read_tables
--- The tables that have passed one of the points where autovacuum acts, have autovacuum off, or were
--- never seen to; the most rows first. The points are reckoned as autovacuum does it, with the
+-- The tables that have passed one of the points where autovacuum acts, have autovacuum off, were
+-- never seen to, or have rows and no statistics, which who may read them sees; the most rows first. The points are reckoned as autovacuum does it, with the
 -- table's own settings, where TOAST has those of its table unless it has some. From 18 on the
 -- point for inserts counts unfrozen pages only: it is reckoned too high here, never too low.
 -- What somebody has locked for himself is left out, since its size can't be asked.
@@ -80,6 +80,9 @@ counted AS (
             AS vacuumed_at,
         greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
             AS analyzed_at,
+        c.relname,
+        c.relnamespace,
+        c.reltuples,
         c.relpages
     FROM pg_class AS c
     CROSS JOIN rules
@@ -123,7 +126,31 @@ passed AS (
         CASE
             WHEN never THEN pg_relation_size(oid)
             ELSE relpages::bigint * current_setting('block_size')::int
-        END AS size_bytes
+        END AS size_bytes,
+        CASE
+            WHEN
+                toast
+                OR analyze_trigger IS NULL
+                OR reltuples <= 0
+                OR relpages::bigint * current_setting('block_size')::int < %(never_bytes)s::bigint
+                THEN false
+            ELSE
+                has_table_privilege(oid, 'SELECT')
+                AND NOT row_security_active(oid)
+                AND EXISTS (
+                    SELECT FROM pg_attribute AS a
+                    WHERE
+                        a.attrelid = counted.oid
+                        AND a.attnum > 0
+                        AND NOT a.attisdropped
+                        AND coalesce(a.attstattarget, -1) <> 0
+                )
+                AND NOT EXISTS (
+                    SELECT FROM pg_stats AS s
+                    JOIN pg_namespace AS n ON n.nspname = s.schemaname
+                    WHERE n.oid = counted.relnamespace AND s.tablename = counted.relname
+                )
+        END AS bare
     FROM counted
 )
 
@@ -132,6 +159,7 @@ SELECT
     named::regclass::text AS name,
     toast,
     never,
+    bare,
     enabled,
     size_bytes,
     live_rows,
@@ -151,6 +179,7 @@ WHERE
     OR (inserted_rows > insert_trigger AND inserted_rows >= %(least)s::bigint)
     OR (changed_rows > analyze_trigger AND changed_rows >= %(least)s::bigint)
     OR (never AND NOT toast AND size_bytes >= %(never_bytes)s::bigint)
+    OR bare
     OR (NOT enabled AND NOT toast)
 ORDER BY greatest(dead_rows, inserted_rows, changed_rows) DESC, oid
 LIMIT %(most)s::int;

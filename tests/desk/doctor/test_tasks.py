@@ -119,8 +119,17 @@ FAULTS = [
         "T16",
         "info",
         "forwards",
-        ("CREATE TRIGGER forwards AFTER INSERT ON tasks EXECUTE FUNCTION wake_workers()",),
-        ("DROP TRIGGER forwards ON tasks",),
+        ("CREATE TRIGGER forwards AFTER INSERT ON users EXECUTE FUNCTION wake_workers()",),
+        ("DROP TRIGGER forwards ON users",),
+    ),
+    Fault(
+        "T16",
+        "warning",
+        "wake_workers",
+        ("CREATE TRIGGER wake_workers BEFORE UPDATE ON agent_executions"
+         " EXECUTE FUNCTION wake_workers()",),
+        ("ALTER TABLE agent_executions DISABLE TRIGGER wake_workers",
+         "DROP TRIGGER wake_workers ON agent_executions"),
     ),
     Fault("T01", "critical", "Billing/invoice", (task(),), (worker(),)),
     Fault("T01", "warning", "Billing/invoice", (task(age="2 min"),), (_FORGET,)),
@@ -307,3 +316,19 @@ def test_a_trigger_that_is_missing_is_made_again_by_what_the_finding_says(
         assert (missing.level, missing.subject) == ("warning", "complete_plain_write")
         connection.execute(missing.remedies[0].sql.encode())
     assert looked(database)["T16"] == []
+
+
+def test_a_trigger_of_others_on_the_queue_is_shown_and_switched_off(database: Database) -> None:
+    with connect(database) as connection:
+        connection.execute(
+            b'CREATE TRIGGER "It\'s slow" AFTER INSERT ON tasks EXECUTE FUNCTION wake_workers()'
+        )
+        [strange] = looked(database)["T16"]
+        assert (strange.level, strange.subject) == ("warning", "It's slow")
+        see, stop = strange.remedies
+        [(trigger, function)] = connection.execute(see.sql.encode()).fetchall()
+        assert "AFTER INSERT ON" in trigger
+        assert "pg_notify" in function
+        connection.execute(stop.sql.encode())
+        assert looked(database)["T16"] == []
+        connection.execute(b'DROP TRIGGER "It\'s slow" ON tasks')

@@ -72,3 +72,21 @@ def test_what_is_about_another_thing_stays() -> None:
 def test_what_could_not_be_looked_at_is_never_left_out() -> None:
     assert len(told(one("D13", "unknown"), one("V08", "ok"))) == 2
     assert len(told(one("D13", "ok"), one("V08", "unknown"))) == 2
+
+
+def test_our_own_connections_and_damage_are_told_once() -> None:
+    lax = (one("L15", "warning", "AGENTPG_DSN_ADMIN"), one("A42", "warning", "dsn_admin"))
+    assert told(*lax) == [("L15", "AGENTPG_DSN_ADMIN")]
+    assert len(told(lax[0], one("A42", "warning", "dsn_backup"))) == 2
+    pages, logged = one("B10", "critical", "agentic_ai"), one("S17", "warning", "damage")
+    assert told(pages, logged) == [("B10", "agentic_ai")]
+    assert told(one("B10", "ok"), logged) == [("S17", "damage")]
+    assert len(told(pages, one("S17", "warning", "no room"))) == 2
+    assert len(told(one("B10", "ok"), one("S17", "warning", "no room"))) == 2
+
+
+def test_a_log_that_cannot_be_read_is_told_once() -> None:
+    unread = (one("S15", "unknown", why="denied"), one("S17", "unknown", why="denied"))
+    assert told(*unread) == [("S15", "")]
+    assert len(told(unread[0], one("S17", "unknown", why="another language"))) == 2
+    assert len(told(one("S15", "info"), unread[1])) == 2

@@ -22,6 +22,6 @@ def examine(database: Database, settings: Settings) -> Sequence[Finding]:
 
 def look(database: Database, settings: Settings) -> tuple[Facts, Sequence[Finding]]:
     """The same, with the facts that it was judged by."""
-    database = Database(secured(settings.dsn_backup, settings) or database.dsn, database.schema)
+    database = database.by_way_of(secured(settings.dsn_backup, settings))
     facts = look_at_backups(database, settings)
     return facts, find(facts, policy_of(settings))

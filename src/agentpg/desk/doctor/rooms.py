@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from agentpg.db import connect
 from agentpg.desk.check import Say, Unlooked, looked
 from agentpg.desk.doctor.telling import told_once
 from agentpg.desk.finding import Reason, Remedy
-from agentpg.errors import DatabaseUnavailable, ServerReadOnly, SettingError
+from agentpg.errors import AgentpgError, DatabaseUnavailable, ServerReadOnly, SettingError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ class Room:
     summary: str
 
 
-# A room after the other waits for a server that does not answer.
+# So long a server that does not answer is waited for. A refusal comes at once.
 _PATIENCE_SECONDS = 3
+_AT_ONCE_SECONDS = 1
+
+# The room that goes to the server itself.
+_WAY = "connection"
 
 _CONNECT = Remedy(
     sentence=N_("See what is wrong with the connection."), command="agentpg doctor connection"
@@ -104,7 +110,12 @@ def examine(
     What several rooms have found is told by one of them.
     """
     patient = _patient(database)
-    return told_once({name: _said_in(name, patient, settings) for name in names or ROOMS})
+    asked = names or tuple(ROOMS)
+    # Of several rooms one waits for a server that does not answer, and that for connections tries.
+    known = _with_silence(patient) if len(asked) > 1 else patient
+    return told_once(
+        {name: _said_in(name, patient if name == _WAY else known, settings) for name in asked}
+    )
 
 
 def _patient(database: Database) -> Database:
@@ -113,6 +124,22 @@ def _patient(database: Database) -> Database:
     except SettingError:
         # Nobody can read its connection string, as each room says for itself.
         return database
+
+
+def _with_silence(database: Database) -> Database:
+    """The same; where it takes long to find out that nobody answers, it knows from now on."""
+    begun = time.monotonic()
+    try:
+        connect(database, "agentpg doctor").close()
+    except DatabaseUnavailable as error:
+        waited = time.monotonic() - begun
+        # Its kinds are what a server says, which may say another thing to another role.
+        if type(error) is DatabaseUnavailable and waited >= _AT_ONCE_SECONDS:
+            return replace(database, silence=error)
+    except AgentpgError:
+        # Each room says it for itself.
+        pass
+    return database
 
 
 def _said_in(name: str, database: Database, settings: Settings) -> list[Finding]:

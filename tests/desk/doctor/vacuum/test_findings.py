@@ -57,6 +57,7 @@ def a_table(**other: Any) -> Table:
         "name": "tasks",
         "toast": False,
         "never": False,
+        "bare": False,
         "enabled": True,
         "size_bytes": 1024**3,
         "live_rows": 1_000_000,

@@ -100,6 +100,31 @@ def test_many_rows_added_and_never_counted(superuser: Database) -> None:
     assert amiss(look(superuser)) == [("V04", "warning", "agentic_ai.loaded")]
 
 
+def test_statistics_that_are_gone_or_were_never_made(superuser: Database) -> None:
+    run(
+        superuser,
+        "CREATE TABLE bare AS SELECT n FROM generate_series(1, 30000) AS n",
+        # What is counted late would look like changes since, for which autovacuum comes.
+        "SELECT pg_stat_force_next_flush()",
+        "ANALYZE bare",
+        "DELETE FROM pg_statistic WHERE starelid = 'bare'::regclass",
+        # Its rows were counted by the index alone; of the other nobody wants any.
+        "CREATE TABLE vacuumed (n int) WITH (autovacuum_enabled = off)",
+        "INSERT INTO vacuumed SELECT generate_series(1, 30000)",
+        "VACUUM vacuumed",
+        "CREATE TABLE unwanted (n int)",
+        "ALTER TABLE unwanted ALTER n SET STATISTICS 0",
+        "INSERT INTO unwanted SELECT generate_series(1, 30000)",
+        "ANALYZE unwanted",
+    )
+    found = [one for one in look(superuser) if one.code == "V03"]
+    assert {one.subject for one in found} == {"agentic_ai.bare", "agentic_ai.vacuumed"}
+    [bare] = [one for one in found if one.subject == "agentic_ai.bare"]
+    assert bare.message().startswith("agentic_ai.bare has rows and no statistics")
+    run(superuser, bare.remedies[0].sql, "DROP TABLE vacuumed, unwanted")
+    assert amiss(look(superuser)) == []
+
+
 def test_a_snapshot_that_is_held_makes_vacuum_vain(superuser: Database, database: Database) -> None:
     task = uuid4()
     run(

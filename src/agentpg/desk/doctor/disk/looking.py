@@ -71,7 +71,7 @@ def as_monitor(database: Database, settings: Settings) -> Database:
     """The same database as the role that may see most: by the setting `dsn_monitor`, or else as
     the one that may act."""
     if settings.dsn_monitor:
-        return Database(secured(settings.dsn_monitor, settings), database.schema)
+        return database.by_way_of(secured(settings.dsn_monitor, settings))
     return as_administrator(database, settings)
 
 
@@ -81,7 +81,7 @@ def as_administrator(database: Database, settings: Settings) -> Database:
     server = EmbeddedServer(settings.home.expanduser().absolute(), settings.pg_bin)
     if not is_private(database, server) or not server.status().running:
         return database
-    return Database(server.dsn("postgres", database.name()), database.schema)
+    return database.by_way_of(server.dsn("postgres", database.name()))
 
 
 def is_private(database: Database, server: EmbeddedServer) -> bool:
@@ -94,7 +94,7 @@ def is_private(database: Database, server: EmbeddedServer) -> bool:
 
 def as_backed_up(database: Database, settings: Settings) -> Database:
     """The same database as the role that makes backups, by the setting `dsn_backup`."""
-    return Database(secured(settings.dsn_backup, settings) or database.dsn, database.schema)
+    return database.by_way_of(secured(settings.dsn_backup, settings))
 
 
 def look_at_disks(

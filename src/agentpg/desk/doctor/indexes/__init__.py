@@ -16,7 +16,6 @@ __all__ = ["CHECKS", "examine"]
 
 def examine(database: Database, settings: Settings) -> Sequence[Finding]:
     """Look at the indexes as the role that sees most, and judge."""
-    if settings.dsn_monitor:
-        database = Database(secured(settings.dsn_monitor, settings), database.schema)
+    database = database.by_way_of(secured(settings.dsn_monitor, settings))
     policy = Policy()
     return find(look_at_indexes(database, policy), policy)

@@ -43,7 +43,7 @@ class Facts:
 
 def look_at_notices(database: Database, settings: Settings) -> Facts:
     """Look, as the role that monitors."""
-    monitor = Database(secured(settings.dsn_monitor, settings) or database.dsn, database.schema)
+    monitor = database.by_way_of(secured(settings.dsn_monitor, settings))
 
     contacts = policy_of(settings).contacts
     ways = {name: contact.ways for name, contact in contacts.items()}

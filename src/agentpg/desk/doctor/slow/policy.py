@@ -105,7 +105,7 @@ class Policy:
     def thresholds(self) -> dict[str, str]:
         """Those that settings say, as findings show them, by code."""
         return {
-            "S01": f"> {exactly(self.wait)}, or more than {self.blocked} wait / "
+            "S01": f"> {exactly(self.wait)}, blocked > {self.blocked} / "
             f"> {exactly(self.wait_critical)} (slow_wait)",
             "S02": f"> {exactly(self.query_warning)} / – (slow_query); info > "
             f"{exactly(self.query)}",

@@ -170,12 +170,13 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """A part that the schema has: its kind and name, a trigger's table; an unlogged table is
-    empty after a crash."""
+    """A part that the schema has: its kind and name, a trigger's table, and whether the trigger is
+    switched off; an unlogged table is empty after a crash."""
 
     kind: str
     name: str
     table: str
+    off: bool
     unlogged: bool
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agentpg.db import identifier
+from agentpg.db import identifier, literal
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.doctor.tasks.facts import Facts, Present, Schema
 from agentpg.desk.doctor.tasks.parts import Part, expected_parts
@@ -12,6 +12,9 @@ from agentpg.desk.doctor.tasks.policy import Policy
 from agentpg.desk.doctor.tasks.saying import MOST, Said, TaskCheck
 from agentpg.desk.finding import Finding, Level, Remedy
 from agentpg.language import N_
+
+# A trigger of these runs for every task, in the transactions of the workers and of who adds tasks.
+_HOT = ("tasks", "agent_executions", "workers")
 
 _VERIFY = Remedy(
     sentence=N_("See what else of the schema is not as this release makes it."),
@@ -30,7 +33,7 @@ def _parts(say: Say, facts: Facts, policy: Policy) -> Said:
         return (say("ok", N_("the schema is of another version; T12 tells of that")),)
     expected = expected_parts(schema.name)
     found = [*_missing(say, schema, expected, present), *_unlogged(say, schema, present)]
-    found += _of_others(say, expected, present)
+    found += _of_others(say, schema, expected, present)
     text = N_("the schema {subject} has all its parts: {parts}")
     return tuple(found[:MOST]) or (say("ok", text, schema.name, parts=len(expected)),)
 
@@ -87,22 +90,38 @@ def _unlogged(say: Say, schema: Schema, present: Sequence[Present]) -> Iterator[
             )
 
 
-def _of_others(say: Say, expected: Sequence[Part], present: Sequence[Present]) -> Iterator[Finding]:
-    ours = {part.name for part in expected if part.kind == "trigger"}
+def _of_others(
+    say: Say, schema: Schema, expected: Sequence[Part], present: Sequence[Present]
+) -> Iterator[Finding]:
+    ours = {(part.table, part.name) for part in expected if part.kind == "trigger"}
     for one in present:
-        if one.kind == "trigger" and one.name not in ours:
-            see = Remedy(
-                sentence=N_("See what it does, and how long that takes."),
-                sql="SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
-            )
+        # One that is switched off runs for nobody; V12 tells of it.
+        if one.kind == "trigger" and (one.table, one.name) not in ours and not one.off:
             yield say(
-                "info",
+                "warning" if one.table in _HOT else "info",
                 N_("each change of {table} runs {subject}, a trigger that others have added"),
                 one.name,
-                (see,),
+                _of_stranger(schema, one),
                 cause=N_("somebody records or forwards what changes"),
                 table=one.table,
             )
+
+
+def _of_stranger(schema: Schema, one: Present) -> tuple[Remedy, ...]:
+    table = identifier(schema.name, one.table)
+    name = identifier(one.name)
+    see = Remedy(
+        sentence=N_("See what it does, and how long that takes."),
+        sql="SELECT pg_get_triggerdef(oid), pg_get_functiondef(tgfoid) FROM pg_trigger "  # noqa: S608
+        f"WHERE tgrelid = {literal(table)}::regclass AND tgname = {literal(one.name)}",
+    )
+    stop = Remedy(
+        sentence=N_("If nobody needs it, or it is slow, switch it off."),
+        sql=f"ALTER TABLE {table} DISABLE TRIGGER {name}",
+        risk="careful",
+        undo=f"ALTER TABLE {table} ENABLE TRIGGER {name}",
+    )
+    return see, stop
 
 
 SCHEMA_CHECKS = (
@@ -111,8 +130,8 @@ SCHEMA_CHECKS = (
         title=N_("Parts of the schema"),
         levels=("info", "warning", "critical"),
         threshold=N_(
-            "info a trigger of others, a part is missing / a table, function or unique index is "
-            "missing, a table is unlogged"
+            "info a trigger of others, on tasks, agent_executions or workers a warning, a part is "
+            "missing / a table, function or unique index is missing, a table is unlogged"
         ),
         contact="dba",
         cause=N_("it was dropped by hand, or left out when the database was made anew"),

@@ -21,11 +21,12 @@ _TRIGGER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the schema; `unique` for an index that lets nothing be there twice, `again` is
-    the SQL that makes it, empty where only the release has that."""
+    """A part of the schema; `table` is a trigger's, `unique` an index that lets nothing be there
+    twice, `again` the SQL that makes it, empty where only the release has that."""
 
     kind: str
     name: str
+    table: str
     unique: bool
     again: str
 
@@ -35,10 +36,12 @@ def expected_parts(schema: str) -> tuple[Part, ...]:
     told = {name for required in REQUIRED for name in required.indexes}
     # A trigger's function may have its name, and is made by the release alone.
     again = {"index": definitions(schema), "trigger": _triggers(schema)}
+    tables = {name: table for _, name, table, _, _ in _TRIGGER.findall(present_schema())}
     found = (
         Part(
             kind=one["kind"].lower(),
             name=one["name"],
+            table=tables.get(one["name"], "") if one["kind"] == "TRIGGER" else "",
             unique=bool(one["unique"]),
             again=again.get(one["kind"].lower(), {}).get(one["name"], ""),
         )

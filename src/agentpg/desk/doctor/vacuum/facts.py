@@ -40,7 +40,8 @@ class Table:
     """A table that has passed a point where autovacuum acts, or that it does not see to.
 
     Each `…_trigger` is such a point, None where there is none. `toast` is what a table keeps
-    beside itself, under the name of the table. `never` was neither vacuumed nor analysed;
+    beside itself, under the name of the table. `never` was neither vacuumed nor analysed,
+    `bare` has rows and no statistics;
     `at_work` is vacuumed now; `found` is how many there are, of which some may be left out.
     """
 
@@ -48,6 +49,7 @@ class Table:
     name: str
     toast: bool
     never: bool
+    bare: bool
     enabled: bool
     size_bytes: int
     live_rows: int

@@ -30,6 +30,7 @@ _CAUSES = {
     "held": N_("it was vacuumed in vain: {holder} keeps the rows, see V08"),
 }
 
+_NO_STATISTICS = N_("they were removed, or a restore or an upgrade has left them out")
 _ALL_WORKERS = N_("all workers of autovacuum are busy elsewhere")
 
 
@@ -50,7 +51,7 @@ def _inserts(say: Say, facts: Facts, policy: Policy) -> Said:
 
 def _statistics(say: Say, facts: Facts, policy: Policy) -> Said:
     well = N_("the statistics of all tables are fresh")
-    return _of_kinds(say, facts, policy, ("changes", "never"), well)
+    return _of_kinds(say, facts, policy, ("changes", "never", "bare"), well)
 
 
 def _of_kinds(say: Say, facts: Facts, policy: Policy, kinds: tuple[Kind, ...], well: str) -> Said:
@@ -83,6 +84,7 @@ def _said(say: Say, need: Need, table: Table, facts: Facts, policy: Policy) -> F
             "where it is"
         ),
         "never": N_("{subject} was never analysed, so its plans are guesses"),
+        "bare": N_("{subject} has rows and no statistics, so its plans are guesses"),
     }
     return say(
         _level(need, table, facts, policy),
@@ -112,6 +114,8 @@ def _level(need: Need, table: Table, facts: Facts, policy: Policy) -> Level:
 def _cause(need: Need, facts: Facts) -> str:
     if need.state in _CAUSES:
         return _CAUSES[need.state]
+    if need.kind == "bare":
+        return _NO_STATISTICS
     return _ALL_WORKERS if _saturated(facts) else ""
 
 
@@ -356,12 +360,13 @@ TABLE_CHECKS = (
         levels=("warning",),
         threshold=N_(
             "> 2 x the table's own analyze point, from 10,000 rows on, not analysed for "
-            "10 min; never analysed, from 1 MB on / –"
+            "10 min; never analysed or without statistics, from 1 MB on / –"
         ),
         contact="dba",
         cause=N_("rows were loaded or changed in masses, or the database was restored"),
         proof=N_("the table was analysed, and its plans fit its rows."),
-        meaning="The planner chooses by what it was told of a table last.",
+        meaning="The planner chooses by what it was told of a table last. Whether it was told "
+        "anything is seen by a role that may read the table.",
         idea="`ANALYZE`; after a restore or an upgrade, of the whole database.",
         decide=_statistics,
     ),

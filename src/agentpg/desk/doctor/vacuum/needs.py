@@ -15,7 +15,7 @@ from agentpg.desk.doctor.vacuum.facts import AgedTable, Facts, Holder, Server, T
 from agentpg.desk.doctor.vacuum.policy import Policy
 from agentpg.language import N_, Translate, untranslated
 
-Kind = Literal["age", "dead", "inserts", "changes", "never"]
+Kind = Literal["age", "dead", "inserts", "changes", "never", "bare"]
 
 # What hinders: autovacuum is off in the server or for the table, somebody keeps the rows, or it
 # is only late.
@@ -32,6 +32,7 @@ _SENTENCES: Mapping[Kind, str] = {
     "inserts": N_("{inserted} rows added since it was vacuumed, {times} times that point"),
     "changes": N_("{changed} rows changed since it was analysed, {times} times that point"),
     "never": N_("it was never analysed"),
+    "bare": N_("it has rows and no statistics"),
 }
 
 
@@ -144,6 +145,9 @@ def _statistics(table: Table, off: State | None, now: datetime, policy: Policy) 
     elif changed >= policy.behind_times and table.changed_rows >= policy.least_rows and unseen:
         values = {"changed": f"{table.changed_rows:,}", "times": f"{changed:.1f}"}
         yield _need(table, "changes", off or "late", changed, values)
+    elif table.bare and (off is not None or changed < 1):
+        # Past that point autovacuum comes by itself.
+        yield _need(table, "bare", off or "late", max(changed, 1.0), {})
 
 
 def _need(

@@ -322,7 +322,7 @@ ADDRESS_CHECKS = (
         N_("many who have no business with it can try passwords"),
         "CIS 5.4; PGDSAT 5.6",
         ("info", "warning"),
-        "wider than /16 (IPv4), /64 (IPv6)",
+        N_("wider than /16 (IPv4), /64 (IPv6)"),
         _lines(_wide, N_("no line is for a very large network")),
     ),
     check(
@@ -340,7 +340,7 @@ ADDRESS_CHECKS = (
         N_("a superuser can read and write all data, and run programs on the server's machine"),
         "CIS 5.4, 7.1; PGDSAT 5.8",
         ("info", "warning", "critical"),
-        "the first line that fits decides",
+        N_("the first line that fits decides"),
         _effect,
     ),
     check(
@@ -349,7 +349,7 @@ ADDRESS_CHECKS = (
         N_("what was meant to be refused is let in, or what was meant to be asked is not"),
         "PostgreSQL 20.1",
         ("info", "warning"),
-        "an earlier line fits all of it",
+        N_("an earlier line fits all of it"),
         _shadowed,
     ),
     check(
@@ -367,7 +367,7 @@ ADDRESS_CHECKS = (
         N_("what was closed in the file may still be open, until a reload"),
         "PostgreSQL 20.1",
         ("warning",),
-        "written after pg_conf_load_time()",
+        N_("written after pg_conf_load_time()"),
         _edited,
     ),
 )

@@ -339,7 +339,7 @@ LOGIN_CHECKS = (
         N_("who reaches the port is in after a few tries"),
         "CIS 5.6; OWASP ASVS 2.1.7",
         ("warning", "critical"),
-        "12 tries for each role, within 1 s",
+        N_("12 tries for each role, within 1 s"),
         _guessed,
     ),
     check(
