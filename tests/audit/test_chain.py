@@ -16,13 +16,13 @@ from agentpg.audit.chain import Anchor, Break
 from agentpg.audit.reading import Wanted, entries, export
 from agentpg.audit.recording import record
 from agentpg.audit.verifying import (
-    last_verified,
     note_verdict,
     verify,
     verify_end,
     verify_file,
 )
 from agentpg.db import Connection, Database, connect, driver_errors
+from agentpg.desk.doctor.accounts.facts import last_verified
 from agentpg.errors import AgentpgError, FileNotRead, PermissionDenied
 from tests.schema.old import rows
 

@@ -15,7 +15,6 @@ from agentpg.db import (
     Database,
     Statements,
     connect,
-    dict_row,
     driver_errors,
     snapshot,
 )
@@ -105,17 +104,6 @@ def note_verdict(database: Database, actor: Actor, verdict: Verdict) -> None:
             entries=verdict.entries,
             **said,
         )
-
-
-def last_verified(database: Database) -> Verified:
-    """What the log says of its own verification."""
-    with (
-        connect(database, "agentpg doctor") as connection,
-        driver_errors(database.target(), connection),
-    ):
-        cursor = connection.cursor(row_factory=dict_row)
-        row = cursor.execute(Statements("audit", database.schema)["verified"]).fetchone()
-    return Verified(**row) if row else Verified(None, None, None)
 
 
 def _followed(

@@ -31,6 +31,13 @@ def test_a_new_installation_is_well(database: Database) -> None:
     assert {one.level for one in said.values()} == {"ok"}
 
 
+def test_who_has_a_table_for_himself_is_not_waited_for(database: Database) -> None:
+    with connect(database, autocommit=False) as connection:
+        connection.execute(b"LOCK TABLE agentic_ai.users, agentic_ai.audit_log")
+        said = found(database)
+    assert {one.level for one in said.values()} == {"unknown"}
+
+
 def test_each_fault_is_found(database: Database) -> None:
     with kept_users(database, ROOT) as users:
         for name in ("idle", "old", "kim"):

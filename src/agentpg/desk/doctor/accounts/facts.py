@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agentpg.audit.verifying import Verdict, Verified, last_verified, verify_end
-from agentpg.db import Database, Statements, connect, dict_row, driver_errors
+from agentpg.audit.verifying import Verdict, Verified, verify_end
+from agentpg.db import Database, Statements, secured
 from agentpg.desk.check import Unlooked, looked
+from agentpg.desk.monitor.reading import reading
 from agentpg.settings import Settings
 
 # So many entries at the end of the log are followed each time: a few milliseconds. All of it takes
@@ -55,12 +56,10 @@ class Facts:
 
 def look_at_accounts(database: Database, settings: Settings) -> Facts:
     """Look, as the role that monitors; nothing is written."""
-    monitor = Database(settings.dsn_monitor or database.dsn, database.schema).with_patience(3)
+    monitor = database.by_way_of(secured(settings.dsn_monitor, settings)).with_patience(3)
     return Facts(
         accounts=looked(lambda: _accounts(monitor, settings)),
-        log=looked(
-            lambda: Log(recent=verify_end(monitor, RECENT), verified=last_verified(monitor))
-        ),
+        log=looked(lambda: _log(monitor)),
         now=datetime.now(UTC),
         schema=database.schema,
         idle=settings.account_idle,
@@ -76,11 +75,17 @@ def _accounts(database: Database, settings: Settings) -> Accounts:
         "password_age": settings.account_password_age,
         "token_warning": settings.token_warning,
     }
-    with (
-        connect(database, "agentpg doctor") as connection,
-        driver_errors(database.target(), connection),
-    ):
-        cursor = connection.cursor(row_factory=dict_row)
-        row = cursor.execute(Statements("users", database.schema)["state"], limits).fetchone()
-    assert row is not None  # noqa: S101 - it has one row
-    return Accounts(**row)
+    with reading(database, "agentpg doctor") as reader:
+        return reader.row(Statements("users", database.schema), "state", Accounts, **limits)
+
+
+def last_verified(database: Database) -> Verified:
+    """What the log says of its own verification; who has locked it is not waited for."""
+    with reading(database, "agentpg doctor") as reader:
+        return reader.row(Statements("audit", database.schema), "verified", Verified)
+
+
+def _log(database: Database) -> Log:
+    # Where the log is locked, that is known before all of its end is followed.
+    verified = last_verified(database)
+    return Log(recent=verify_end(database, RECENT), verified=verified)
