@@ -19,10 +19,10 @@ from agentpg.sealing import new_key
 from agentpg.settings import load_settings
 from agentpg.tasks.handlers import App
 from agentpg.tasks.run import Run
-from tests.tasks.conftest import engine
+from tests.tasks.conftest import database, engine
 from tests.tasks.engine import Engine
 
-__all__ = ["engine"]
+__all__ = ["database", "engine"]
 
 # Each with the part of it that must be nowhere.
 SECRETS = {

@@ -15,10 +15,10 @@ from agentpg.settings import load_settings
 from agentpg.tasks.client import Client
 from agentpg.tasks.limits import Limit
 from tests.hostile.inputs import HUNDRED, JSON, TEXT
-from tests.tasks.conftest import engine
+from tests.tasks.conftest import database, engine
 from tests.tasks.engine import Engine
 
-__all__ = ["engine"]
+__all__ = ["database", "engine"]
 
 pytestmark = pytest.mark.one_server
 

@@ -993,15 +993,15 @@ INSERT INTO agentic_ai.alerts (id, fingerprint, code, level, state, condition, s
 -- Data for Name: audit_head; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
-INSERT INTO agentic_ai.audit_head (only_one, number, hash) VALUES (true, 2, '\xf0dbdbcddd31504f09084ec0e9de89f5ed2c7f7bb1c4f4ef491b679e92a11713');
+INSERT INTO agentic_ai.audit_head (only_one, number, hash) VALUES (true, 2, '\x9b982c9368221a8fef43b112aead11c24fcd78314acee9621e14ca7c3ee3e38e');
 
 
 --
 -- Data for Name: audit_log; Type: TABLE DATA; Schema: agentic_ai; Owner: -
 --
 
-INSERT INTO agentic_ai.audit_log (number, at, action, object, outcome, account, database_role, address, os_user, program, details, form, previous_hash, hash) VALUES (1, '2026-11-29 14:35:46.346111+00', 'agent.pause', 'Loader', 'done', NULL, 'admin', '127.0.0.1', 'root@alpha', 'agentpg agent pause', '{"reason": "its source is down"}', 1, '\x0000000000000000000000000000000000000000000000000000000000000000', '\x36719e047129f41514ec3d9e1416d063b632d306323c9548f3cfcca4feac7bff');
-INSERT INTO agentic_ai.audit_log (number, at, action, object, outcome, account, database_role, address, os_user, program, details, form, previous_hash, hash) VALUES (2, '2026-11-29 14:35:46.347084+00', 'user.add', 'kim', 'done', NULL, 'admin', '127.0.0.1', NULL, NULL, '{}', 1, '\x36719e047129f41514ec3d9e1416d063b632d306323c9548f3cfcca4feac7bff', '\xf0dbdbcddd31504f09084ec0e9de89f5ed2c7f7bb1c4f4ef491b679e92a11713');
+INSERT INTO agentic_ai.audit_log (number, at, action, object, outcome, account, database_role, address, os_user, program, details, form, previous_hash, hash) VALUES (1, '2026-11-29 14:47:31.01206+00', 'agent.pause', 'Loader', 'done', NULL, 'admin', '127.0.0.1', 'root@alpha', 'agentpg agent pause', '{"reason": "its source is down"}', 1, '\x0000000000000000000000000000000000000000000000000000000000000000', '\x6a001557735945fa12f94d3a93c938a47e8696166a21e7c5d69e52f48b77b31f');
+INSERT INTO agentic_ai.audit_log (number, at, action, object, outcome, account, database_role, address, os_user, program, details, form, previous_hash, hash) VALUES (2, '2026-11-29 14:47:31.018879+00', 'user.add', 'kim', 'done', NULL, 'admin', '127.0.0.1', NULL, NULL, '{}', 1, '\x6a001557735945fa12f94d3a93c938a47e8696166a21e7c5d69e52f48b77b31f', '\x9b982c9368221a8fef43b112aead11c24fcd78314acee9621e14ca7c3ee3e38e');
 
 
 --
@@ -1081,7 +1081,7 @@ INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, a
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (6, 'samples', '3e65ad8e020cab57b21134a9c8db3ae1732e809f08b892e892e8c604c28cee9c', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (7, 'alerts', 'a8e9e19ebc9735dbf53891e3b5874e891a73a31dd8fda2330d7d86f2649eb679', 1, '2026-01-01 06:00:00+00');
 INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (8, 'accounts', 'bc7ff007fe186e079be6b89de3d2c65274765e5a94286b6c1c5162bd2cf82792', 1, '2026-01-01 06:00:00+00');
-INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (9, 'tenants', 'e1e5d9b83d854b21c332dfeb8736f2668f8d212b9dcad6184949083f23ade3ce', 1, '2026-01-01 06:00:00+00');
+INSERT INTO agentic_ai.schema_migrations (version, name, checksum, works_with, applied_at) VALUES (9, 'tenants', 'ad1af27f1d9ba3f3bc20ee2846e41fbad50b1e4596c1ea2d40c3ea5560388fb1', 1, '2026-01-01 06:00:00+00');
 
 
 --
@@ -1549,6 +1549,20 @@ REVOKE ALL ON FUNCTION agentic_ai.complete_plain_write() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION fill_in_tenant(); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.fill_in_tenant() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_my_tenants(task_id uuid); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.is_my_tenants(task_id uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION keep_audit_log(); Type: ACL; Schema: agentic_ai; Owner: -
 --
 
@@ -1563,10 +1577,24 @@ REVOKE ALL ON FUNCTION agentic_ai.lane_of(agent_name text, task_type text, tenan
 
 
 --
+-- Name: FUNCTION my_tenant(); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.my_tenant() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text); Type: ACL; Schema: agentic_ai; Owner: -
 --
 
 REVOKE ALL ON FUNCTION agentic_ai.place_of(agent_name text, task_type text, tenant text, payload jsonb, OUT lane text, OUT gap text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_unasked(); Type: ACL; Schema: agentic_ai; Owner: -
+--
+
+REVOKE ALL ON FUNCTION agentic_ai.refuse_unasked() FROM PUBLIC;
 
 
 --
