@@ -239,12 +239,13 @@ def _asked(session: Session, role: str) -> str:
 
 def _administrating(session: Session) -> Database:
     """The private server as its superuser; else the owner where one is configured."""
-    from agentpg.db import Database
+    from agentpg.db import Database, secured
     from agentpg.desk.doctor.disk.looking import as_administrator
 
     found = session.database
     if session.settings.dsn_admin and "dsn" not in session.overrides:
-        found = Database(session.settings.dsn_admin, session.settings.schema_name)
+        dsn = secured(session.settings.dsn_admin, session.settings)
+        found = Database(dsn, session.settings.schema_name)
     return as_administrator(found, session.settings)
 
 

@@ -186,10 +186,11 @@ def unbind(session: Session, login: str) -> int:
 
 def _owning(session: Session) -> Database:
     """The owner's own connection where one is configured."""
-    from agentpg.db import Database
+    from agentpg.db import Database, secured
 
     if session.settings.dsn_admin and "dsn" not in session.overrides:
-        return Database(session.settings.dsn_admin, session.settings.schema_name)
+        dsn = secured(session.settings.dsn_admin, session.settings)
+        return Database(dsn, session.settings.schema_name)
     return session.database
 
 
