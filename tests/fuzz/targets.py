@@ -38,7 +38,7 @@ from agentpg.desk.tune.plans.tree import plan_of
 from agentpg.desk.tune.settings_undo import read_undo
 from agentpg.errors import AgentpgError
 from agentpg.quantities import format_duration, format_size, parse_duration, parse_size
-from agentpg.redaction import redaction_of
+from agentpg.redaction import Redaction, redaction_of
 from agentpg.sealing import Keyring, Place, new_key, open_token, read_keys, read_rules, seal_text
 from agentpg.settings import Settings, hide_secrets, load_settings
 from agentpg.settings.addresses import (
@@ -154,10 +154,14 @@ def _log(data: bytes) -> None:
     without_values(text)
 
 
+@cache
+def _redactor() -> Redaction:
+    return redaction_of(load_settings(redact="email phone card iban rrn ip", redact_keys="acct"))
+
+
 def _redaction(data: bytes) -> None:
     text = _text(data)
-    settings = load_settings(redact="email phone card iban rrn ip", redact_keys="acct")
-    hidden = redaction_of(settings).hide(f"password=hunter2 {text}")
+    hidden = _redactor().hide(f"password=hunter2 {text}")
     assert "hunter2" not in hidden.partition(text[:1] or " ")[0]
     without_secrets(text, "hunter2")
     redact(text)
