@@ -22,7 +22,8 @@ LONGEST = 256
 _SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP = 5, 5
 
-_HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+_COST = RFC_9106_LOW_MEMORY
+_HASHER = PasswordHasher.from_parameters(_COST)
 
 
 def hash_password(password: str) -> str:
@@ -41,7 +42,7 @@ def is_password(kept: str, password: str) -> bool:
 def nobodys_hash() -> str:
     """One of no password, with the parameters of new ones: who names an account that is not there
     waits as long as for a wrong password."""
-    said = RFC_9106_LOW_MEMORY
+    said = _COST
     parts = (secrets.token_bytes(number) for number in (said.salt_len, said.hash_len))
     salt, tag = (base64.b64encode(part).decode().rstrip("=") for part in parts)
     cost = f"m={said.memory_cost},t={said.time_cost},p={said.parallelism}"
