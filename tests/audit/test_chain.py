@@ -232,6 +232,22 @@ def test_secrets_and_long_texts_stay_out(database: Database) -> None:
     assert verify(database).broken is None
 
 
+def test_an_act_does_not_fail_for_all_that_is_said_of_it(database: Database) -> None:
+    with connect(database) as connection:
+        record(
+            connection,
+            database.schema,
+            KIM,
+            Action.SECURITY_ROLES,
+            sql=["GRANT 권한" * 100] * 60,
+            numbers=[1e299] * 60,
+            nested=[["가" * 500] * 60] * 3,
+        )
+    [entry] = entries(database, Wanted(who="kim"))
+    assert entry.details["sql"][0].startswith("GRANT 권한")
+    assert verify(database).broken is None
+
+
 def test_its_verification_is_an_entry(database: Database) -> None:
     assert last_verified(database).unverified_since is None
     add(database, 1)

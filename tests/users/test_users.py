@@ -264,8 +264,12 @@ def test_each_change_is_in_the_log_without_its_secrets(users: Users, database: D
     users.add("kim", Role.ADMIN, password)
     token, _ = users.add_token("kim", "ci", ["tasks:read"], None)
     users.set_password("kim", GOOD)
+    assert users.revoke_tokens("kim", None) == ["ci"]
+    assert users.revoke_tokens("kim", None) == [], "which changes nothing, and is no entry"
     found = entries(database, Wanted(who="root"))
-    assert [one.action for one in found] == ["user.password", "user.token", "user.add"]
+    assert [one.action for one in found] == [
+        "user.revoke", "user.password", "user.token", "user.add",
+    ]  # fmt: skip
     text = str(found)
     assert password not in text
     assert GOOD not in text

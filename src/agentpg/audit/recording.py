@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ Outcome = Literal["begun", "done", "failed", "refused"]
 _LONGEST_TEXT = 500
 _MOST_ITEMS = 50
 _LEVELS = 4
+# Below what audit_log_details_are_few allows, in bytes.
+_MOST_BYTES = 16_000
+# jsonb writes all digits of a number.
+_LARGEST_NUMBER = 2**63
 
 _SECRET_NAME = re.compile(r"(?i)pass(word|wd|phrase)|secret|token$|_key$|verifier|credential")
 
@@ -58,7 +63,7 @@ def entry_parameters(
         "account": actor.account,
         "os_user": actor.os_user,
         "program": actor.program,
-        "details": Jsonb(_fit(said, _LEVELS)),
+        "details": Jsonb(_small(said)),
     }
 
 
@@ -133,32 +138,52 @@ def _add_alone(database: Database, values: Mapping[str, object]) -> None:
         connection.execute(Statements("audit", database.schema)["add"], values)
 
 
-def _fit(value: object, levels: int) -> object:
-    """The value as the log keeps it."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if abs(value) < 1e300 else str(value)
-        case Mapping() if levels:
-            pairs = list(value.items())[:_MOST_ITEMS]
-            return {_text(name)[:100]: _fit_named(str(name), one, levels) for name, one in pairs}
-        case list() | tuple() | set() | frozenset() if levels:
-            items = list(value)
-            kept = [_fit(one, levels - 1) for one in items[:_MOST_ITEMS]]
-            more = len(items) - len(kept)
-            return [*kept, f"… {more} more"] if more else kept
-    return _text(value)
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How long a text may be, and how many items are kept of several."""
+
+    text: int = _LONGEST_TEXT
+    items: int = _MOST_ITEMS
+
+    def fit(self, value: object, levels: int = _LEVELS) -> object:
+        """The value as the log keeps it."""
+        match value:
+            case None | bool():
+                return value
+            case int() | float() if abs(value) < _LARGEST_NUMBER:
+                return value
+            case Mapping() if levels:
+                pairs = list(value.items())[: self.items]
+                named = ((str(name), one) for name, one in pairs)
+                return {_text(name)[:100]: self._named(name, one, levels) for name, one in named}
+            case list() | tuple() | set() | frozenset() if levels:
+                items = list(value)
+                kept = [self.fit(one, levels - 1) for one in items[: self.items]]
+                more = len(items) - len(kept)
+                return [*kept, f"… {more} more"] if more else kept
+        return _text(value, self.text)
+
+    def _named(self, name: str, value: object, levels: int) -> object:
+        if _SECRET_NAME.search(name) and isinstance(value, str | bytes | Mapping | list | tuple):
+            return "***"
+        return self.fit(value, levels - 1)
+
+    def halved(self) -> _Measure:
+        return _Measure(max(self.text // 2, 1), max(self.items // 2, 1))
 
 
-def _fit_named(name: str, value: object, levels: int) -> object:
-    if _SECRET_NAME.search(name) and isinstance(value, str | bytes | Mapping | list | tuple):
-        return "***"
-    return _fit(value, levels - 1)
+def _small(details: Mapping[str, object]) -> object:
+    """Details that the table takes: an act does not fail for want of room to tell it."""
+    measure = _Measure()
+    while True:
+        kept = measure.fit(details)
+        if measure.text == 1 or len(json.dumps(kept, ensure_ascii=False).encode()) <= _MOST_BYTES:
+            return kept
+        measure = measure.halved()
 
 
-def _text(value: object) -> str:
-    """A text without secrets, and without what the server cannot keep, in up to 500 signs."""
+def _text(value: object, longest: int = _LONGEST_TEXT) -> str:
+    """A text without secrets, and without what the server cannot keep, of up to so many signs."""
     whole = hide_secrets(str(value)[: 4 * _LONGEST_TEXT]).replace("\x00", "")
     whole = whole.encode("utf-8", "replace").decode("utf-8")
-    return whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…"
+    return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"

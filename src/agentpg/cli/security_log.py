@@ -211,8 +211,10 @@ def _followed(session: Session, expected: tuple[Anchor, ...], *, begin_anew: boo
     with session.out.progress(session.translate(N_("Verifying"))) as progress:
         verdict = verified(database, places, progress.advance)
     if verdict.broken is None:
-        _quietly(session, lambda: anchors.keep(key, verdict.end))
-    _quietly(session, lambda: _note(session, verdict))
+        kept = N_("this place is not kept for the next time: {reason}")
+        _quietly(session, kept, lambda: anchors.keep(key, verdict.end))
+    noted = N_("the log does not say that it was verified: {reason}")
+    _quietly(session, noted, lambda: _note(session, verdict))
     return verdict
 
 
@@ -222,12 +224,13 @@ def _note(session: Session, verdict: Verdict) -> None:
     note_verdict(session.database, session.actor, verdict)
 
 
-def _quietly(session: Session, work: Any) -> None:
-    """What cannot be kept does not change what was found."""
+def _quietly(session: Session, sentence: str, work: Any) -> None:
+    """What cannot be kept does not change what was found; the sentence says what that is."""
     try:
         work()
     except AgentpgError as error:
-        session.out.note(f"agentpg: {error.message(session.translate)}")
+        text = session.translate(sentence).format(reason=error.message(session.translate))
+        session.out.note(f"agentpg: {text}")
 
 
 def _document(entry: Entry) -> dict[str, Any]:

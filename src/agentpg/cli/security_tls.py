@@ -223,7 +223,7 @@ def _show_certificates(out: Output, served: Shown | None, issued: tuple[Shown, .
         return
     columns = (
         Column(N_("Certificate"), yields=2),
-        Column(N_("For"), yields=3),
+        Column(N_("Names"), yields=3),
         Column(N_("Signed by"), yields=1),
         Column(N_("Until")),
         Column(N_("Served")),

@@ -97,7 +97,7 @@ def show_tokens(out: Output, tokens: Sequence[Token]) -> None:
     """A line for each, with its scopes below."""
     columns = (
         Column(N_("Token")),
-        Column(N_("For"), yields=1),
+        Column(N_("Purpose"), yields=1),
         Column(N_("State"), state=True),
         Column(N_("Until")),
         Column(N_("Used")),

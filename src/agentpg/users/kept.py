@@ -179,7 +179,8 @@ class Users:
             ended = [row["name"] for row in self._rows("revoke_tokens", id=user["id"], token=token)]
             if token is not None and not ended:
                 raise TokenNotFound(name=name, token=token)
-            self._record(Action.USER_REVOKE, name, tokens=ended)
+            if ended:
+                self._record(Action.USER_REVOKE, name, tokens=ended)
         return ended
 
     def _lock(self, name: str, *, keeps_admin: bool = True) -> dict[str, Any]:
