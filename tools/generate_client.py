@@ -10,17 +10,21 @@ from pathlib import Path
 import unasync  # type: ignore[import-untyped]
 
 FOLDER = Path("src/agentpg/tasks")
-CLIENTS = ("client", "schedules_client")
+CLIENTS = ("agents_client", "schedules_client", "submissions", "client")
 NOTE = "Generated from {source}_async.py by tools/generate_client.py; change that one."
 WORDS = {"async with AsyncClient": "with Client", "await client.": "client."}
 NAMES = {
+    "AsyncAgents": "Agents",
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
     "AsyncCursor": "Cursor",
     "AsyncGathering": "Gathering",
     "AsyncPool": "Pool",
     "AsyncSchedules": "Schedules",
+    "AsyncSubmissions": "Submissions",
+    "agents_client_async": "agents_client",
     "schedules_client_async": "schedules_client",
+    "submissions_async": "submissions",
     "asyncio": "time",
 }
 

@@ -215,6 +215,8 @@ def test_no_limit_counts_by_a_sealed_field(engine: Engine, client: Client, keys:
     engine.client.limit(by_field)  # where it is not known that payloads are sealed
     with pytest.raises(FieldSealed, match="by customer"):
         client.submit("Billing", "anything", {"customer": "kim"}, tenant="t")
+    with pytest.raises(FieldSealed, match="by customer"):
+        client.submit("Billing", "anything", {"customer": "kim"}, tenant="t", on_behalf_of="lee")
     app = make_app()
     app.limit("Billing", key="customer", concurrency=1)
     with pytest.raises(FieldSealed):
@@ -273,3 +275,12 @@ def test_without_sealing_what_looks_sealed_is_no_crash(engine: Engine) -> None:
         task = engine.client.submit("Billing", "anything", payload)
         value = engine.client.get(task).payload
         assert isinstance(value, Unreadable) or value == payload
+
+
+def test_what_is_submitted_for_somebody_is_sealed_too(engine: Engine, client: Client) -> None:
+    tasks = [NewTask("Billing", "invoice", {"card": SECRET}, idempotency_key=key) for key in "ab"]
+    first = client.submit_many(tasks, on_behalf_of="lee")
+    assert client.submit_many(tasks, on_behalf_of="lee") == first
+    assert SECRET not in stored(engine)
+    assert [client.get(one).submitted_by for one in first] == ["lee", "lee"]
+    assert client.get(first[1]).payload == {"card": SECRET}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -16,23 +16,18 @@ from uuid import UUID
 from agentpg.audit.acting import Action, Actor
 from agentpg.db import (
     Connection,
-    Cursor,
     Database,
     Pool,
     Statements,
-    TupleRow,
     channel_of,
     class_row,
     configured,
     database_of,
-    tuple_row,
     work_channel_of,
 )
 from agentpg.errors import (
     InvalidTask,
-    LimitNotFound,
     NoDatabase,
-    NotPaused,
     TaskFailed,
     TaskNotFound,
     WaitTimedOut,
@@ -41,6 +36,7 @@ from agentpg.language import N_
 from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.acting import Acting, together
+from agentpg.tasks.agents_client import Agents
 from agentpg.tasks.arguments import (
     instance_of,
     name_of,
@@ -53,24 +49,8 @@ from agentpg.tasks.arguments import (
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import Gathering
 from agentpg.tasks.lifecycle import (
-    conflict_or_ids,
     field_sealed,
-    is_one_statement,
-    is_plain,
-    plain_submission,
-    repeated,
-    single,
-    submissions,
-    without_keys,
     wrong_state,
-)
-from agentpg.tasks.limits import (
-    DeclaredLimit,
-    Limit,
-    PausedAgent,
-    check_sealed,
-    limit_key,
-    pause_values,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client import Schedules
@@ -79,15 +59,15 @@ from agentpg.tasks.sealed import (
     opened_event,
     opened_log_text,
     opened_task,
-    same_payload,
 )
+from agentpg.tasks.submissions import Submissions
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 1.0
 
 
-class Client:
+class Client(Agents, Submissions):
     """Submits, steers and reads the tasks of one installation.
 
     `database` is a Database or a libpq connection string; by default the one that the
@@ -216,21 +196,6 @@ class Client:
             if not clear:
                 raise
             raise clear from None
-
-    def _submit_all(
-        self, tasks: Sequence[NewTask], connection: Connection[Any] | None
-    ) -> list[UUID]:
-        if connection is None and is_plain(tasks):
-            return [self._submit_plain(tasks[0])]
-        batches = submissions(tasks, self._settings.payload_limit, self._sealer)
-        if connection is not None:
-            return self._submit(connection, batches)
-        if is_one_statement(tasks):
-            made = list(batches)  # before a connection is borrowed
-            with self._pool.connection() as own:
-                return self._submit(own, made)
-        with self._pool.connection() as own, own.transaction(), own.pipeline():
-            return self._submit(own, batches)
 
     def get(self, task_id: UUID) -> Task:
         """The task as it is now. Raises TaskNotFound."""
@@ -361,158 +326,6 @@ class Client:
     def release(self, task_id: UUID) -> str:
         """Let a held task be claimed. Raises TaskNotFound, and WrongState if it is not held."""
         return self._steer("release", task_id, "released")
-
-    def limit(self, limit: Limit) -> None:
-        """Set a limit for all workers, or change the one for the same tasks and key.
-
-        It holds from the next claim of each worker on. What runs goes on. Raises FieldSealed for
-        one that counts by a field of a payload that is sealed.
-        """
-        wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
-        check_sealed(limit, self._sealer)
-        with self._pool.connection() as connection, together(self._acting, connection):
-            connection.execute(self._limits["set"], wanted)
-            connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            self._note(connection, Action.AGENT_LIMIT, limit.agent_name, **wanted)
-
-    def remove_limit(
-        self, agent_name: str, *, task_type: str | None = None, key: str | None = None
-    ) -> None:
-        """Lift a limit. One that code declares comes back when a worker with it starts.
-
-        Raises LimitNotFound.
-        """
-        which = limit_key(
-            text_of("agent_name", agent_name),
-            optional_text("task_type", task_type),
-            optional_text("key", key),
-        )
-        with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = connection.execute(self._limits["remove"], which)
-            found = cursor.fetchone()
-            connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            if found is not None:
-                self._note(connection, Action.AGENT_LIMIT, agent_name, removed=True, **which)
-        if found is None:
-            tasks = f"{agent_name}/{task_type}" if task_type else agent_name
-            by_key = f" ({key})" if key else ""
-            raise LimitNotFound(tasks=tasks, key=by_key, agent_name=agent_name)
-
-    def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
-        """All limits, or those of one agent."""
-        wanted = {"agent_name": optional_text("agent_name", agent_name)}
-        with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(DeclaredLimit))
-            cursor.execute(self._limits["list"], wanted)
-            return cursor.fetchall()
-
-    def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
-        """Have nobody claim an agent's tasks; False if it is paused already.
-
-        What runs goes on, and new tasks wait. Raises InvalidAgent for what is no name.
-        """
-        values = pause_values(agent_name, reason)
-        with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = connection.execute(self._limits["pause"], values)
-            paused = cursor.fetchone() is not None
-            if paused:
-                self._note(connection, Action.AGENT_PAUSE, agent_name, reason=reason)
-        return paused
-
-    def resume(self, agent_name: str) -> None:
-        """Have an agent's tasks claimed again. Raises NotPaused, and InvalidAgent."""
-        with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = connection.execute(self._limits["resume"], pause_values(agent_name))
-            found = cursor.fetchone()
-            connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            if found is not None:
-                self._note(connection, Action.AGENT_RESUME, agent_name)
-        if found is None:
-            raise NotPaused(agent_name=agent_name)
-
-    def paused(self) -> list[PausedAgent]:
-        """The agents that are paused."""
-        with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(PausedAgent))
-            cursor.execute(self._limits["paused"])
-            return cursor.fetchall()
-
-    def _submit_for(
-        self, account: str, tasks: Sequence[NewTask], connection: Connection[Any] | None
-    ) -> list[UUID]:
-        batches = list(submissions(tasks, self._settings.payload_limit, self._sealer))
-        if connection is not None and not connection.autocommit:
-            # The caller's transaction, which begins here where it has not begun.
-            return self._submit_signed(connection, account, batches)
-        if connection is not None:
-            with connection.transaction():
-                return self._submit_signed(connection, account, batches)
-        with self._pool.connection() as own, own.transaction():
-            return self._submit_signed(own, account, batches)
-
-    def _submit_signed(
-        self, connection: Connection[Any], account: str, batches: list[dict[str, Any]]
-    ) -> list[UUID]:
-        ids = self._submit(connection, batches)
-        connection.execute(self._lifecycle["sign"], {"ids": ids, "account": account})
-        return ids
-
-    def _submit_plain(self, task: NewTask) -> UUID:
-        parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
-        with self._pool.connection() as connection:
-            connection.execute(self._lifecycle["submit_plain"], parameters)
-        task_id: UUID = parameters["id"]
-        return task_id
-
-    def _submit(self, connection: Connection[Any], batches: Iterable[dict[str, Any]]) -> list[UUID]:
-        # The caller's connection may be set to other rows than tuples.
-        cursor = connection.cursor(row_factory=tuple_row)
-        ids: list[UUID] = []
-        for parameters in batches:
-            if quick := without_keys(parameters):
-                statement, values = quick
-                cursor.execute(self._lifecycle[statement], values)
-                ids += parameters["ids"]
-            else:
-                ids += self._submit_some(cursor, parameters)
-        return ids
-
-    def _submit_some(
-        self, cursor: Cursor[TupleRow], parameters: dict[str, list[Any]]
-    ) -> list[UUID]:
-        """Submit what may have been submitted before, under the same keys."""
-        if len(parameters["ids"]) == 1:
-            cursor.execute(self._lifecycle["submit_one"], single(parameters))
-        else:
-            cursor.execute(self._lifecycle["submit"], parameters)
-        inserted = {row[0] for row in cursor.fetchall()}
-        first: list[tuple[UUID, UUID, bool]] = []  # repeated, first, whether the same
-        if len(inserted) < len(parameters["ids"]):
-            again = repeated(parameters, inserted)
-            cursor.execute(self._lifecycle["find_first"], again)
-            first = self._compared(again, cursor.fetchall())
-        return conflict_or_ids(parameters["ids"], inserted, first, parameters)
-
-    def _compared(
-        self, again: dict[str, list[Any]], found: list[TupleRow]
-    ) -> list[tuple[UUID, UUID, bool]]:
-        """What was found of keys that were used; sealed payloads are compared opened."""
-        news = {new: place for place, new in enumerate(again["ids"])}
-        compared = []
-        for repeated_id, first_id, same, stored in found:
-            if stored is not None and self._sealer is not None:
-                place = news[repeated_id]
-                names = (again["agent_names"][place], again["task_types"][place])
-                new = (repeated_id, again["payloads"][place] or "null")
-                same = same_payload(self._sealer, *names, (first_id, stored), new)  # noqa: PLW2901
-            compared.append((repeated_id, first_id, same))
-        return compared
-
-    def _note(
-        self, connection: Connection[Any], action: Action, about: str, /, **details: object
-    ) -> None:
-        if entry := self._acting.entry(action, about, details):
-            connection.execute(*entry)
 
     def _steer(self, statement: str, task_id: UUID, action: str, reason: str | None = None) -> str:
         values = {

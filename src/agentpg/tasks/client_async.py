@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -14,23 +14,18 @@ from uuid import UUID
 from agentpg.audit.acting import Action, Actor
 from agentpg.db import (
     AsyncConnection,
-    AsyncCursor,
     AsyncPool,
     Database,
     Statements,
-    TupleRow,
     channel_of,
     class_row,
     configured,
     database_of,
-    tuple_row,
     work_channel_of,
 )
 from agentpg.errors import (
     InvalidTask,
-    LimitNotFound,
     NoDatabase,
-    NotPaused,
     TaskFailed,
     TaskNotFound,
     WaitTimedOut,
@@ -39,6 +34,7 @@ from agentpg.language import N_
 from agentpg.sealing import sealer_of
 from agentpg.settings import Settings, load_settings
 from agentpg.tasks.acting import Acting, together
+from agentpg.tasks.agents_client_async import AsyncAgents
 from agentpg.tasks.arguments import (
     instance_of,
     name_of,
@@ -51,24 +47,8 @@ from agentpg.tasks.arguments import (
 from agentpg.tasks.encoding import decode_payload
 from agentpg.tasks.gathering import AsyncGathering
 from agentpg.tasks.lifecycle import (
-    conflict_or_ids,
     field_sealed,
-    is_one_statement,
-    is_plain,
-    plain_submission,
-    repeated,
-    single,
-    submissions,
-    without_keys,
     wrong_state,
-)
-from agentpg.tasks.limits import (
-    DeclaredLimit,
-    Limit,
-    PausedAgent,
-    check_sealed,
-    limit_key,
-    pause_values,
 )
 from agentpg.tasks.model import Execution, LlmRequest, NewTask, Progress, Task, TaskEvent
 from agentpg.tasks.schedules_client_async import AsyncSchedules
@@ -77,15 +57,15 @@ from agentpg.tasks.sealed import (
     opened_event,
     opened_log_text,
     opened_task,
-    same_payload,
 )
+from agentpg.tasks.submissions_async import AsyncSubmissions
 
 # `wait` looks often at first, for short tasks, and then once a second.
 _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 1.0
 
 
-class AsyncClient:
+class AsyncClient(AsyncAgents, AsyncSubmissions):
     """Submits, steers and reads the tasks of one installation.
 
     `database` is a Database or a libpq connection string; by default the one that the
@@ -214,21 +194,6 @@ class AsyncClient:
             if not clear:
                 raise
             raise clear from None
-
-    async def _submit_all(
-        self, tasks: Sequence[NewTask], connection: AsyncConnection[Any] | None
-    ) -> list[UUID]:
-        if connection is None and is_plain(tasks):
-            return [await self._submit_plain(tasks[0])]
-        batches = submissions(tasks, self._settings.payload_limit, self._sealer)
-        if connection is not None:
-            return await self._submit(connection, batches)
-        if is_one_statement(tasks):
-            made = list(batches)  # before a connection is borrowed
-            async with self._pool.connection() as own:
-                return await self._submit(own, made)
-        async with self._pool.connection() as own, own.transaction(), own.pipeline():
-            return await self._submit(own, batches)
 
     async def get(self, task_id: UUID) -> Task:
         """The task as it is now. Raises TaskNotFound."""
@@ -361,160 +326,6 @@ class AsyncClient:
     async def release(self, task_id: UUID) -> str:
         """Let a held task be claimed. Raises TaskNotFound, and WrongState if it is not held."""
         return await self._steer("release", task_id, "released")
-
-    async def limit(self, limit: Limit) -> None:
-        """Set a limit for all workers, or change the one for the same tasks and key.
-
-        It holds from the next claim of each worker on. What runs goes on. Raises FieldSealed for
-        one that counts by a field of a payload that is sealed.
-        """
-        wanted = instance_of(Limit, "limit", limit, N_("a Limit")).parameters()
-        check_sealed(limit, self._sealer)
-        async with self._pool.connection() as connection, together(self._acting, connection):
-            await connection.execute(self._limits["set"], wanted)
-            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            await self._note(connection, Action.AGENT_LIMIT, limit.agent_name, **wanted)
-
-    async def remove_limit(
-        self, agent_name: str, *, task_type: str | None = None, key: str | None = None
-    ) -> None:
-        """Lift a limit. One that code declares comes back when a worker with it starts.
-
-        Raises LimitNotFound.
-        """
-        which = limit_key(
-            text_of("agent_name", agent_name),
-            optional_text("task_type", task_type),
-            optional_text("key", key),
-        )
-        async with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = await connection.execute(self._limits["remove"], which)
-            found = await cursor.fetchone()
-            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            if found is not None:
-                await self._note(connection, Action.AGENT_LIMIT, agent_name, removed=True, **which)
-        if found is None:
-            tasks = f"{agent_name}/{task_type}" if task_type else agent_name
-            by_key = f" ({key})" if key else ""
-            raise LimitNotFound(tasks=tasks, key=by_key, agent_name=agent_name)
-
-    async def limits(self, agent_name: str | None = None) -> list[DeclaredLimit]:
-        """All limits, or those of one agent."""
-        wanted = {"agent_name": optional_text("agent_name", agent_name)}
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(DeclaredLimit))
-            await cursor.execute(self._limits["list"], wanted)
-            return await cursor.fetchall()
-
-    async def pause(self, agent_name: str, *, reason: str | None = None) -> bool:
-        """Have nobody claim an agent's tasks; False if it is paused already.
-
-        What runs goes on, and new tasks wait. Raises InvalidAgent for what is no name.
-        """
-        values = pause_values(agent_name, reason)
-        async with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = await connection.execute(self._limits["pause"], values)
-            paused = await cursor.fetchone() is not None
-            if paused:
-                await self._note(connection, Action.AGENT_PAUSE, agent_name, reason=reason)
-        return paused
-
-    async def resume(self, agent_name: str) -> None:
-        """Have an agent's tasks claimed again. Raises NotPaused, and InvalidAgent."""
-        async with self._pool.connection() as connection, together(self._acting, connection):
-            cursor = await connection.execute(self._limits["resume"], pause_values(agent_name))
-            found = await cursor.fetchone()
-            await connection.execute(self._limits["tell"], {"channel": self._work_channel})
-            if found is not None:
-                await self._note(connection, Action.AGENT_RESUME, agent_name)
-        if found is None:
-            raise NotPaused(agent_name=agent_name)
-
-    async def paused(self) -> list[PausedAgent]:
-        """The agents that are paused."""
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(PausedAgent))
-            await cursor.execute(self._limits["paused"])
-            return await cursor.fetchall()
-
-    async def _submit_for(
-        self, account: str, tasks: Sequence[NewTask], connection: AsyncConnection[Any] | None
-    ) -> list[UUID]:
-        batches = list(submissions(tasks, self._settings.payload_limit, self._sealer))
-        if connection is not None and not connection.autocommit:
-            # The caller's transaction, which begins here where it has not begun.
-            return await self._submit_signed(connection, account, batches)
-        if connection is not None:
-            async with connection.transaction():
-                return await self._submit_signed(connection, account, batches)
-        async with self._pool.connection() as own, own.transaction():
-            return await self._submit_signed(own, account, batches)
-
-    async def _submit_signed(
-        self, connection: AsyncConnection[Any], account: str, batches: list[dict[str, Any]]
-    ) -> list[UUID]:
-        ids = await self._submit(connection, batches)
-        await connection.execute(self._lifecycle["sign"], {"ids": ids, "account": account})
-        return ids
-
-    async def _submit_plain(self, task: NewTask) -> UUID:
-        parameters = plain_submission(task, self._settings.payload_limit, self._sealer)
-        async with self._pool.connection() as connection:
-            await connection.execute(self._lifecycle["submit_plain"], parameters)
-        task_id: UUID = parameters["id"]
-        return task_id
-
-    async def _submit(
-        self, connection: AsyncConnection[Any], batches: Iterable[dict[str, Any]]
-    ) -> list[UUID]:
-        # The caller's connection may be set to other rows than tuples.
-        cursor = connection.cursor(row_factory=tuple_row)
-        ids: list[UUID] = []
-        for parameters in batches:
-            if quick := without_keys(parameters):
-                statement, values = quick
-                await cursor.execute(self._lifecycle[statement], values)
-                ids += parameters["ids"]
-            else:
-                ids += await self._submit_some(cursor, parameters)
-        return ids
-
-    async def _submit_some(
-        self, cursor: AsyncCursor[TupleRow], parameters: dict[str, list[Any]]
-    ) -> list[UUID]:
-        """Submit what may have been submitted before, under the same keys."""
-        if len(parameters["ids"]) == 1:
-            await cursor.execute(self._lifecycle["submit_one"], single(parameters))
-        else:
-            await cursor.execute(self._lifecycle["submit"], parameters)
-        inserted = {row[0] for row in await cursor.fetchall()}
-        first: list[tuple[UUID, UUID, bool]] = []  # repeated, first, whether the same
-        if len(inserted) < len(parameters["ids"]):
-            again = repeated(parameters, inserted)
-            await cursor.execute(self._lifecycle["find_first"], again)
-            first = self._compared(again, await cursor.fetchall())
-        return conflict_or_ids(parameters["ids"], inserted, first, parameters)
-
-    def _compared(
-        self, again: dict[str, list[Any]], found: list[TupleRow]
-    ) -> list[tuple[UUID, UUID, bool]]:
-        """What was found of keys that were used; sealed payloads are compared opened."""
-        news = {new: place for place, new in enumerate(again["ids"])}
-        compared = []
-        for repeated_id, first_id, same, stored in found:
-            if stored is not None and self._sealer is not None:
-                place = news[repeated_id]
-                names = (again["agent_names"][place], again["task_types"][place])
-                new = (repeated_id, again["payloads"][place] or "null")
-                same = same_payload(self._sealer, *names, (first_id, stored), new)  # noqa: PLW2901
-            compared.append((repeated_id, first_id, same))
-        return compared
-
-    async def _note(
-        self, connection: AsyncConnection[Any], action: Action, about: str, /, **details: object
-    ) -> None:
-        if entry := self._acting.entry(action, about, details):
-            await connection.execute(*entry)
 
     async def _steer(
         self, statement: str, task_id: UUID, action: str, reason: str | None = None
