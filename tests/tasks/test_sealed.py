@@ -14,7 +14,15 @@ import pytest
 
 from agentpg.desk.resealing import Aim, count_sealed, reseal
 from agentpg.errors import FieldSealed, IdempotencyConflict
-from agentpg.sealing import Keyring, SealingKey, create_key_file, new_key, sealer_of
+from agentpg.sealing import (
+    Keyring,
+    Place,
+    Sealer,
+    SealingKey,
+    create_key_file,
+    new_key,
+    sealer_of,
+)
 from agentpg.settings import load_settings
 from agentpg.tasks.client import Client
 from agentpg.tasks.encoding import Unreadable
@@ -284,3 +292,25 @@ def test_what_is_submitted_for_somebody_is_sealed_too(engine: Engine, client: Cl
     assert SECRET not in stored(engine)
     assert [client.get(one).submitted_by for one in first] == ["lee", "lee"]
     assert client.get(first[1]).payload == {"card": SECRET}
+
+
+def test_another_task_s_row_in_the_same_place_is_not_sealed_for_the_former(
+    engine: Engine, client: Client, keys: Path
+) -> None:
+    """A row is read, removed, and another task with the same payload lies where it lay."""
+    payload = {"colour": "green"}
+    engine.client.submit("Billing", "invoice", payload)
+
+    class Overtaken(Sealer):
+        def json(self, place: Place, text: str) -> str:
+            engine.ask("DELETE FROM tasks")
+            engine.ask("VACUUM tasks")
+            later.append(engine.client.submit("Billing", "invoice", payload))
+            return super().json(place, text)
+
+    later: list[UUID] = []
+    sealer = sealer_of(_settings(keys))
+    assert sealer is not None
+    overtaken = Overtaken(sealer.rules, sealer.keys)
+    assert reseal(engine.database, overtaken, Aim(plain_too=True)).values == 0
+    assert client.get(later[-1]).payload == payload

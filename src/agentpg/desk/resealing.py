@@ -219,7 +219,7 @@ class _Resealing:
         return missed, unopened
 
     def _batch(self, column: Column, after: str, before: str) -> _Batch:
-        names = {"table": column.table, "column": column.column}
+        names = {"table": column.table, "column": column.column, "task": column.task}
         wanted = {
             "after": after,
             "before": before,
@@ -227,9 +227,9 @@ class _Resealing:
             "key": "" if self._aim.plain else self._sealer.keys.first.name,
             "plain": self._aim.plain_too and column.name != "error",
         }
-        next_ones = self._sql.compose(f"next_{column.kind}", task=column.task, **names)
+        next_ones = self._sql.compose(f"next_{column.kind}", **names)
         rows = self._connection.execute(next_ones, wanted).fetchall()
-        changed: list[tuple[str, str, str]] = []
+        changed: list[tuple[str, UUID, str, str]] = []
         unopened = 0
         for place, task, agent_name, task_type, old in rows:
             try:
@@ -238,13 +238,13 @@ class _Resealing:
                 unopened += 1
                 continue
             if new is not None:
-                changed.append((place, old, new))
+                changed.append((place, task, old, new))
         last = rows[-1][0] if len(rows) == _MOST_ROWS else None
         if not changed:
             return _Batch(0, unopened, last)
-        places, olds, news = (list(values) for values in zip(*changed, strict=True))
+        places, tasks, olds, news = (list(values) for values in zip(*changed, strict=True))
         put = self._sql.compose(f"put_{column.kind}", **names)
-        values = {"places": places, "olds": olds, "news": news}
+        values = {"places": places, "tasks": tasks, "olds": olds, "news": news}
         written = len(self._connection.execute(put, values).fetchall())
         self._wrote(written)
         return _Batch(len(changed) - written, unopened, last)

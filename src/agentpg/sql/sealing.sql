@@ -58,19 +58,22 @@ ORDER BY t.ctid
 LIMIT %(rows)s;
 
 -- name: put_json
--- Write values of a JSON column, of those rows that still have the former ones.
+-- Write values of a JSON column, of those rows that still have the former ones. Another task's
+-- row may lie there by now, with the same value.
 UPDATE {schema}.{table} t
 SET {column} = n.new::jsonb
-FROM unnest(%(places)s::text[], %(olds)s::text[], %(news)s::text[]) AS n (place, old, new)
-WHERE t.ctid = n.place::tid AND t.{column} = n.old::jsonb
+FROM unnest(%(places)s::text[], %(tasks)s::uuid[], %(olds)s::text[], %(news)s::text[])
+    AS n (place, task, old, new)
+WHERE t.ctid = n.place::tid AND t.{task} = n.task AND t.{column} = n.old::jsonb
 RETURNING 1;
 
 -- name: put_text
 -- The same of a text column.
 UPDATE {schema}.{table} t
 SET {column} = n.new
-FROM unnest(%(places)s::text[], %(olds)s::text[], %(news)s::text[]) AS n (place, old, new)
-WHERE t.ctid = n.place::tid AND t.{column} = n.old
+FROM unnest(%(places)s::text[], %(tasks)s::uuid[], %(olds)s::text[], %(news)s::text[])
+    AS n (place, task, old, new)
+WHERE t.ctid = n.place::tid AND t.{task} = n.task AND t.{column} = n.old
 RETURNING 1;
 
 -- name: schedules
