@@ -202,7 +202,7 @@ def test_a_file_is_verified_without_a_server(database: Database, tmp_path: Path)
     assert verify_file(path).broken is None, "the end of a file is not told by itself"
     assert verify_file(path, [end]).broken == Break("cut", 2, 2)
     path.write_text("[1]\n", encoding="utf-8")
-    with pytest.raises(FileNotRead):
+    with pytest.raises(FileNotRead, match="no export"):
         verify_file(path)
 
 

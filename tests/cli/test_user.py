@@ -104,6 +104,7 @@ def test_the_log_is_shown_verified_and_kept_elsewhere(
     assert (verdict["ok"], verdict["entries"]) == (True, 2)
     path = tmp_path / "log.jsonl"
     assert call("security", "log", "export", "--to", str(path)).code == 0
+    assert path.stat().st_mode & 0o777 == 0o600
     anchor = verdict["anchor"]
     assert call("security", "log", "verify", "--file", str(path), "--expect", anchor).code == 0
     # Cut off with its head, as a superuser could: what was seen from here tells.

@@ -19,6 +19,7 @@ from agentpg.db import (
     snapshot,
 )
 from agentpg.errors import FileNotRead
+from agentpg.language import N_
 
 # How often it is said how far one is.
 _STEP = 1000
@@ -81,8 +82,10 @@ def verify_file(path: Path, seen: Sequence[Anchor] = ()) -> Verdict:
     try:
         with path.open(encoding="utf-8") as file:
             broken = _followed(chain, (read_line(line) for line in file), lambda _: None)
-    except (OSError, ValueError) as error:
-        raise FileNotRead(str(error), path=path) from error
+    except OSError as error:
+        raise FileNotRead(error.strerror or str(error), path=path) from error
+    except ValueError as error:
+        raise FileNotRead(N_("it is no export of the audit log"), path=path) from error
     return _verdict(chain, broken or chain.finish(chain.end))
 
 

@@ -182,16 +182,17 @@ def reseal(session: Session, plain: bool, off: bool, yes: bool, as_json: bool) -
         raise SealingKeysUnusable(_NO_FILE, source="AGENTPG_SEAL_KEY_FILE")
     with session.recorded(Action.SECURITY_KEY, sealer.keys.first.name, did="reseal", off=off) as it:
         done, whole = _reseal(session, sealer, Aim(plain=off, plain_too=plain))
-        it.details |= {"values": done.values, "unopened": done.unopened}
+        it.details |= {"values": done.values, "unopened": done.unopened, "missed": done.missed}
     if as_json:
         session.out.json(done)
     else:
-        session.out.facts(
-            [(N_("written anew"), done.values), (N_("could not be opened"), done.unopened)]
-        )
+        facts = [(N_("written anew"), done.values), (N_("could not be opened"), done.unopened)]
+        if done.missed:
+            facts.append((N_("changed meanwhile; run it again"), done.missed))
+        session.out.facts(facts)
     if not whole:
         return INTERRUPTED
-    return 1 if done.unopened else 0
+    return 1 if done.unopened or done.missed else 0
 
 
 @verb.command("drop", cls=Command, examples="agentpg security key drop 2026-05-04")

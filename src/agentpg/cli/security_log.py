@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -182,12 +183,17 @@ def export(session: Session, path: Path | None, after: int) -> None:
         exported(session.database, sys.stdout.write, after)
         return
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8", opener=_private) as file:
             number = exported(session.database, file.write, after)
     except OSError as error:
         raise FileNotWritten(error.strerror or str(error), path=path) from error
     text = session.translate(N_("{number} entries are in {path}."))
     session.out.note(text.format(number=session.out.text(number), path=path))
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read: it says who did what."""
+    return os.open(path, flags, 0o600)
 
 
 def _anchor_of(text: str) -> Anchor:

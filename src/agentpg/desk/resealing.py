@@ -84,11 +84,12 @@ class SealedCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resealed:
-    """What was written anew, and what could not be opened: its key is not here, or it was
-    changed."""
+    """What was written anew, what could not be opened, since its key is not here or it was
+    changed, and what others wrote at the same time in each round."""
 
     values: int = 0
     unopened: int = 0
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,19 +180,20 @@ class _Resealing:
 
     def run(self) -> Resealed:
         """All columns, and the schedules."""
-        unopened = self._schedules()
+        missed, unopened = 0, self._schedules()
         for column in COLUMNS:
-            unopened += self._rounds(column)
-        return Resealed(values=self._values, unopened=unopened)
+            still_missed, still_unopened = self._rounds(column)
+            missed, unopened = missed + still_missed, unopened + still_unopened
+        return Resealed(values=self._values, unopened=unopened, missed=missed)
 
-    def _rounds(self, column: Column) -> int:
-        """Go through a column until nothing was missed; how many values could not be opened."""
-        unopened = 0
+    def _rounds(self, column: Column) -> tuple[int, int]:
+        """Go through a column until nothing was missed; what the last round says."""
+        missed, unopened = 0, 0
         for _ in range(_ROUNDS):
             missed, unopened = self._column(column)
             if not missed:
                 break
-        return unopened
+        return missed, unopened
 
     def _column(self, column: Column) -> tuple[int, int]:
         """One round through a column: how many values had changed meanwhile, and how many could
@@ -308,5 +310,4 @@ class _Resealing:
 
 
 def _token(column: Column, text: str) -> str:
-
     return str(json.loads(text)[MARK]) if column.json else text[len(MARK) + 1 :]
