@@ -14,10 +14,10 @@ import pytest
 
 from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database, connect
-from agentpg.desk.security.passwords.judging import judge
 from agentpg.desk.security.rotation.draining import Patience
 from agentpg.desk.security.rotation.rotating import Rotator, Wanted
 from agentpg.desk.security.rotation.turn import Logins
+from agentpg.users.judging import judge
 from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
 from tests.servers import SharedServer

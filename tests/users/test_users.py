@@ -28,7 +28,7 @@ from agentpg.errors import (
 )
 from agentpg.users import passwords
 from agentpg.users.account import Account, Denied
-from agentpg.users.judging import judge
+from agentpg.users.judging import require_strong
 from agentpg.users.kept import Users, kept_users
 from agentpg.users.login import LoginPolicy, authenticate, authenticate_token
 from agentpg.users.passwords import make_password
@@ -284,13 +284,13 @@ def test_each_change_is_in_the_log_without_its_secrets(users: Users, database: D
 )
 def test_weak_passwords_are_refused(weak: str) -> None:
     with pytest.raises(PasswordTooWeak):
-        judge(weak, "kim")
+        require_strong(weak, "kim")
 
 
 @pytest.mark.without_server
 def test_made_ones_are_good_and_found_by_scanners() -> None:
-    judge(make_password(), "kim")
-    judge(GOOD, "kim")
+    require_strong(make_password(), "kim")
+    require_strong(GOOD, "kim")
     tokens = {make_token() for _ in range(200)}
     assert len(tokens) == 200
     assert all(is_well_formed(one) and len(one) == 53 for one in tokens)

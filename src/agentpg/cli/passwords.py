@@ -36,7 +36,7 @@ def asked_password(
     session: Session, name: str, generate: bool, from_stdin: bool
 ) -> tuple[str, bool]:
     """The password, and whether it is to be changed by its owner. Raises PasswordTooWeak."""
-    from agentpg.users.judging import judge
+    from agentpg.users.judging import require_strong
     from agentpg.users.passwords import make_password
 
     if generate and from_stdin:
@@ -44,7 +44,7 @@ def asked_password(
     if generate:
         return make_password(), True
     chosen = _first_line() if from_stdin else _prompted(session)
-    judge(chosen, name)
+    require_strong(chosen, name)
     return chosen, False
 
 

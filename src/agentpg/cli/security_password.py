@@ -22,7 +22,7 @@ from agentpg.language import N_
 if TYPE_CHECKING:
     from agentpg.desk.finding import Level
     from agentpg.desk.security.passwords.facts import Age
-    from agentpg.desk.security.passwords.judging import Judgement
+    from agentpg.users.judging import Judgement
 
 _EMPTY = N_("it is empty")
 _BREAK = N_("it has a line break or a zero byte, which no password file can hold")
@@ -265,8 +265,8 @@ def _asked(session: Session, *, twice: bool) -> str:
 
 
 def _judged(session: Session, password: str, role: str) -> Judgement:
-    from agentpg.desk.security.passwords.judging import judge
     from agentpg.errors import NoDatabase, ServerNotRunning
+    from agentpg.users.judging import judge
 
     try:
         names = [session.database.name(), session.database.user()]
@@ -289,7 +289,7 @@ def _show(session: Session, said: Judgement, *, aside: bool = False) -> None:
 
 
 def _least() -> int:
-    from agentpg.desk.security.passwords.judging import SHORTEST
+    from agentpg.users.judging import SHORTEST
 
     return SHORTEST
 
