@@ -13,7 +13,9 @@ from agentpg.cli.command import Taught
 from agentpg.cli.needed_roles import NEEDED
 from agentpg.cli.root import root
 from agentpg.db import Database, connect
+from agentpg.desk.backup.proof.holding import exact_moment, holder_of
 from agentpg.desk.security.roles.names import GROUPS, Part
+from agentpg.errors import HoldRefused
 from tests.cli.conftest import Call
 from tests.desk.security.roles.conftest import all_names, remove_roles
 from tests.servers import ROLES, SharedServer
@@ -131,6 +133,27 @@ def test_a_backup_is_made_and_proved_as_the_backup_role(parted: Database, call: 
     assert call("--dsn", dsn, "backup", "list").code == 0
     drilled = call("--dsn", dsn, "backup", "drill", "--json")
     assert (drilled.code, json.loads(drilled.out)["outcome"]) == (0, "passed"), drilled.err
+
+
+def test_who_copies_the_cluster_leaves_the_locks_to_the_owner(
+    parted: Database, superuser_dsn: Callable[..., str]
+) -> None:
+    backup = parted.as_role(ROLES.login("backup", 1))
+    with connect(Database(superuser_dsn(parted.name()))) as connection:
+        mark = "GRANT EXECUTE ON FUNCTION pg_create_restore_point(text) TO agentic_ai_backup"
+        connection.execute(mark.encode())
+    with pytest.raises(HoldRefused):
+        holder_of(backup, None)
+    with exact_moment(backup, "by-the-owner", holder=holder_of(backup, parted)) as named:
+        assert named.lsn
+        seen = named.connection.execute("SELECT current_user::text").fetchall()
+    assert seen == [(ROLES.login("backup", 1),)]
+    # What another server's owner locks holds nobody back here.
+    with (
+        pytest.raises(HoldRefused),
+        exact_moment(backup, "elsewhere", holder=parted.renamed("template1")),
+    ):
+        pass
 
 
 def test_roles_are_shown_compared_and_made(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agentpg.agents.surroundings import own_database
+from agentpg.db import database_of
 from agentpg.desk.backup.creating import CreateOptions, Step, create_backup, source_of
 from agentpg.desk.backup.drilling import DrillOptions, Stage, run_drill
 from agentpg.desk.backup.model import KINDS, Backup, Drill
@@ -79,6 +80,7 @@ def make_backup(run: Run, kind: str = "dump", scope: str | None = None) -> dict[
             pg_bin=settings.pg_bin,
             stages=settings.home.expanduser().absolute() / "stages",
             seal=seal_of(settings, repository),
+            holder=database_of(settings.dsn_admin, settings) if settings.dsn_admin else None,
             more={} if scope is None else {"type": scope},
         )
         made = create_backup(database, repository, options, tell)

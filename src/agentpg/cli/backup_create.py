@@ -108,6 +108,7 @@ def create(
         pg_bin=settings.pg_bin,
         stages=session.home / "stages",
         seal=_seal(session, encrypt),
+        holder=session.holding_database,
         more={} if scope is None else {"type": scope},
     )
     database = session.cluster_database if kind in OF_CLUSTERS else session.backup_database

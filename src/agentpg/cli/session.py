@@ -134,6 +134,15 @@ class Session:
 
         return not self.settings.dsn_backup and configured(self.settings) is None
 
+    @property
+    def holding_database(self) -> Database | None:
+        """The database as its owner, who locks its tables where the role of backups may not."""
+        from agentpg.db import configured, database_of
+
+        if self.settings.dsn_admin:
+            return database_of(self.settings.dsn_admin, self.settings)
+        return configured(self.settings)
+
     @cached_property
     def cluster_database(self) -> Database:
         """The database as a role for the whole cluster; on the private server a superuser."""

@@ -139,6 +139,7 @@ AgentpgError                    exit 1   failed
 │   ├── ServerStillRuns                  its data folder is to change places
 │   ├── ClusterInUse                     others are connected to what is to be replaced
 │   ├── MarkExists                       recovery would stop at the first of the name
+│   ├── HoldRefused                      nobody may keep writes back for a backup
 │   ├── ReplicationRefused               the role may not make a base backup
 │   ├── ArchivingNotOurs                 the server archives elsewhere
 │   ├── ArchiveOutOfReach                its account can't write there
@@ -457,6 +458,7 @@ from agentpg.errors.recovery import (
     ClusterInUse as ClusterInUse,
     CopyDamaged as CopyDamaged,
     FolderInTheWay as FolderInTheWay,
+    HoldRefused as HoldRefused,
     HomesApart as HomesApart,
     MarkDamaged as MarkDamaged,
     MarkExists as MarkExists,

@@ -236,6 +236,16 @@ class ReplicationRefused(Refused):
     )
 
 
+class HoldRefused(Refused):
+    """Neither who makes backups nor the owner may keep writes back for an exact moment."""
+
+    sentence = N_("{role} may not lock the tables of the database that {backup} backs up")
+    hint = N_(
+        "A base backup ends at a moment at which nobody writes. Give AGENTPG_DSN_ADMIN the owner "
+        "of all its tables, who locks them for that moment, or AGENTPG_DSN_BACKUP a superuser."
+    )
+
+
 class ArchivingNotOurs(Refused):
     """The server archives its WAL elsewhere, or by another tool."""
 

@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     )
     dsn_admin: str = option(
         "",
-        "The database as its owner, for the built-in SchemaAgent and MaintenanceAgent.",
+        "The database as its owner, for the built-in SchemaAgent and MaintenanceAgent, and to lock "
+        "its tables where a base backup ends.",
         secret=True,
     )
     dsn_monitor: str = option(

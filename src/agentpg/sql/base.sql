@@ -48,6 +48,27 @@ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY c.oid;
 
+-- name: may_hold
+-- Whether this role may lock all of them so that nobody writes.
+SELECT coalesce(bool_and(has_table_privilege(
+    c.oid,
+    CASE
+        WHEN current_setting('server_version_num')::int < 170000 THEN 'UPDATE, DELETE, TRUNCATE'
+        ELSE 'UPDATE, DELETE, TRUNCATE, MAINTAIN'
+    END
+)), true)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+AND n.nspname NOT IN ('pg_catalog', 'information_schema');
+
+-- name: is_held_here
+-- Whether another session has such locks in this very database; by its process.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE pid = %(pid)s AND locktype = 'relation' AND mode = 'ShareLock' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+);
+
 -- name: hold_writes
 -- Let nobody write until this transaction ends, and wait for those who are at it.
 LOCK TABLE {tables} IN SHARE MODE;

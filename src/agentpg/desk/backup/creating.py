@@ -62,6 +62,7 @@ class CreateOptions:
     `lock_wait` is how long a table that somebody else has for himself is waited for; 0: not at
     all.
     `stages` is a local folder for what can't be made in its place in the repository.
+    `holder` is who locks the tables for an exact moment where the role of the backup may not.
     `more` is what only one kind understands.
     """
 
@@ -73,6 +74,7 @@ class CreateOptions:
     pg_bin: str = ""
     stages: Path
     seal: Sealing | None = None
+    holder: Database | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -35,7 +35,7 @@ from agentpg.desk.backup.making.dumping import (
     tool_environment,
     write_globals,
 )
-from agentpg.desk.backup.proof.holding import Named, exact_moment
+from agentpg.desk.backup.proof.holding import Named, exact_moment, holder_of
 from agentpg.desk.backup.proof.manifest import Manifest, Position
 from agentpg.desk.backup.proof.taking import take_manifest, take_outline
 from agentpg.desk.backup.recovery.targets import Copy
@@ -110,16 +110,17 @@ def read_cluster(database: Database) -> Cluster:
 def make(job: Job, stage: Stage) -> Made:
     """Make the files of a base backup in the stage, and let pg_verifybackup look at them.
 
-    Raises ReplicationRefused, WritesNotHeld, ToolFailed, RepositoryFull, and the errors of the
-    database.
+    Raises ReplicationRefused, HoldRefused, WritesNotHeld, ToolFailed, RepositoryFull, and the
+    errors of the database.
     """
     cluster = read_cluster(job.database)
+    holder = holder_of(job.database, job.options.holder)
     data = stage.folder / DATA
     data.mkdir(mode=0o700)
     copied = _copy(job, stage, data / COPY)
     _verify(job, data / COPY)
     sequences = read_sequences(job.database)
-    with exact_moment(job.database, stage.name) as named:
+    with exact_moment(job.database, stage.name, holder=holder) as named:
         _bring_wal(job, stage, cluster, copied, named.lsn, data / WAL)
         manifest = take_manifest_at(job, named, sequences)
     keep_manifest(job, stage, manifest)

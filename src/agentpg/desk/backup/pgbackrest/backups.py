@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC
 
+from agentpg.db import Database
 from agentpg.desk.backup.creating import Job, Made, Step
 from agentpg.desk.backup.making.base import read_sequences, take_manifest_at
 from agentpg.desk.backup.making.dumping import keep_manifest, write_globals
@@ -32,7 +33,7 @@ from agentpg.desk.backup.pgbackrest.stanza import (
     make_stanza,
 )
 from agentpg.desk.backup.proof.blame import pgbackrest_without_room
-from agentpg.desk.backup.proof.holding import exact_moment
+from agentpg.desk.backup.proof.holding import exact_moment, holder_of
 from agentpg.desk.backup.recovery.wal import Segment, segment_named
 from agentpg.desk.backup.storage.records import find_backups
 from agentpg.desk.backup.storage.repository import Repository
@@ -66,6 +67,7 @@ def make(job: Job, stage: Stage) -> Made:
     if stage.seal is not None or job.options.seal is not None:
         raise PgbackrestNotSealed
     wanted = _type_of(job.options.more)
+    holder = holder_of(job.database, job.options.holder)
     stanza, server = make_stanza(
         job.connection, stage.repository, job.source.system_identifier, job.source.target
     )
@@ -76,7 +78,7 @@ def make(job: Job, stage: Stage) -> Made:
         kept = _copy(job, stage, stanza, wanted)
     try:
         with _refusing_no_room(stage):
-            made = _prove(job, stage, stanza, kept, server)
+            made = _prove(job, stage, stanza, kept, server, holder)
     except BaseException:
         # Where that fails too, the next run removes it.
         with suppress(ToolFailed):
@@ -197,11 +199,13 @@ def _copy(job: Job, stage: Stage, stanza: Stanza, wanted: str) -> Kept:
     return next(one for one in reversed(stanza.kept()) if one.name == stage.name)
 
 
-def _prove(job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server) -> Made:
+def _prove(
+    job: Job, stage: Stage, stanza: Stanza, kept: Kept, server: Server, holder: Database
+) -> Made:
     """Name the moment, take the counts, and see that the WAL up to it has arrived."""
     mark = f"agentpg {stage.name}"
     sequences = read_sequences(job.database)
-    with exact_moment(job.database, mark) as named:
+    with exact_moment(job.database, mark, holder=holder) as named:
         # It ends the file of WAL and waits until the archive has it, and all before it.
         stanza.run("check")
         manifest = take_manifest_at(job, named, sequences)

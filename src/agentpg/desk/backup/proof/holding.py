@@ -3,7 +3,9 @@
 A recovery that stops at the point must give what the snapshot shows. So between the two nothing
 may commit, and nothing may have reached the WAL that the snapshot does not show yet. Locking every
 table in SHARE mode gives both: the lock is had only when every transaction that wrote has ended
-altogether, its commit in the WAL and visible to all; and nobody writes until it is let go.
+altogether, its commit in the WAL and visible to all; and nobody writes until it is let go. No
+right to read is enough for that lock in any release, so who makes backups may leave it to another
+role, such as the owner of the tables.
 
 The tables are locked by one connection, and the snapshot is another's: so the locks are let go
 as soon as the point is named, and the snapshot stays for as long as the counting takes. Prepared
@@ -32,7 +34,7 @@ from agentpg.db import (
     snapshot,
 )
 from agentpg.desk.backup.sessions import be_undisturbed
-from agentpg.errors import ServerBusy, WritesNotHeld
+from agentpg.errors import HoldRefused, ServerBusy, WritesNotHeld
 
 _SQL = Statements("base", "")
 
@@ -79,14 +81,35 @@ class Named:
     attempts: int
 
 
+def holder_of(database: Database, other: Database | None) -> Database:
+    """Who locks the tables: the role that makes the backup where it may, else the other one.
+
+    Raises HoldRefused where neither may.
+    """
+    for one in (database, other):
+        if one is not None and _may_hold(one):
+            return one
+    raise HoldRefused(role=(other or database).user(), backup=database.user())
+
+
+def _may_hold(database: Database) -> bool:
+    with connect(database) as connection, driver_errors(database.target(), connection):
+        be_undisturbed(connection)
+        return bool(connection.execute(_SQL["may_hold"]).fetchall()[0][0])
+
+
 @contextmanager
 def exact_moment(
-    database: Database, name: str, patience: Patience | None = None
+    database: Database,
+    name: str,
+    patience: Patience | None = None,
+    holder: Database | None = None,
 ) -> Iterator[Named]:
     """Name a moment of the cluster, and give the database's snapshot of it.
 
-    The role must be allowed to lock the tables and to create the mark. Raises WritesNotHeld, which
-    tells who is in the way, where some transaction goes on writing for too long.
+    The role must be allowed to create the mark; `holder`, by default the same, to lock the tables.
+    Raises WritesNotHeld, which tells who is in the way, where some transaction goes on writing for
+    too long.
     """
     patience = patience or Patience()
     spent, pause, writers = timedelta(), patience.pause, ""
@@ -96,7 +119,7 @@ def exact_moment(
             pause = min(pause * 1.5, patience.longest_pause)
         with snapshot(database, "agentpg backup", be_undisturbed) as reader:
             hold = _Hold()
-            named = _named(database, reader, name, patience, hold)
+            named = _named(holder or database, reader, name, patience, hold)
             spent += hold.lasted
             if named is not None:
                 yield Named(reader, name, *named, held=hold.lasted, held_up=spent, attempts=attempt)
@@ -133,7 +156,8 @@ def _named(
             with hold:
                 _hold(holder, tables, patience)
                 [(exported,)] = reader.execute(_SQL["export_snapshot"]).fetchall()
-                [(lsn, at)] = holder.execute(_SQL["create_mark"], {"name": name}).fetchall()
+                _require_held(reader, holder)
+                [(lsn, at)] = reader.execute(_SQL["create_mark"], {"name": name}).fetchall()
                 holder.commit()
             # The point reaches the disk, and whoever receives WAL, with what comes after it.
             holder.execute(_SQL["write_on"])
@@ -157,6 +181,14 @@ def _hold(holder: Connection[Any], tables: list[tuple[str, str]], patience: Pati
     if tables:
         names = ", ".join(f"ONLY {identifier(*table)}" for table in tables)
         holder.execute(_SQL.compose("hold_writes", tables=Fragment(names)), {})
+
+
+def _require_held(reader: Connection[Any], holder: Connection[Any]) -> None:
+    """Another role's connection string may lead to another server."""
+    pid = {"pid": holder.info.backend_pid}
+    [(held,)] = reader.execute(_SQL["is_held_here"], pid).fetchall()
+    if not held and _tables(reader):
+        raise HoldRefused(role=holder.info.user, backup=reader.info.user)
 
 
 def _tables(connection: Connection[Any]) -> list[tuple[str, str]]:
