@@ -13,7 +13,6 @@ from agentpg.db import Database, password_for, read_conninfo
 from agentpg.desk.check import Unlooked
 from agentpg.desk.security.passwords.facts import Facts, Login
 from agentpg.desk.security.passwords.findings import Policy, find
-from agentpg.desk.security.passwords.judging import judge
 from agentpg.desk.security.passwords.making import make_password
 from agentpg.desk.security.passwords.pgpass import (
     Entry,
@@ -25,10 +24,12 @@ from agentpg.desk.security.passwords.pgpass import (
 )
 from agentpg.desk.security.passwords.records import Record, read_record, with_record
 from agentpg.desk.security.passwords.services import read_service, with_service, without_service
+from agentpg.desk.security.roles.names import RoleNames
 from agentpg.desk.security.rotation.places import shared_values
-from agentpg.desk.security.rotation.planning import Role, lacking, plan_of
+from agentpg.desk.security.rotation.planning import Role, lacking, logins_of, names_of, plan_of
 from agentpg.desk.security.rotation.turn import Turn, write_text
 from agentpg.errors import PairUnknown
+from agentpg.users.judging import judge
 
 pytestmark = pytest.mark.without_server
 
@@ -222,3 +223,16 @@ def test_a_database_says_what_a_rotation_shares() -> None:
         Database("host=db.example dbname=app user=boss password=x sslmode=require")
     )
     assert values == {"host": "db.example", "port": "5432", "dbname": "app", "sslmode": "require"}
+
+
+def test_a_long_name_is_cut_as_the_roles_are() -> None:
+    names = RoleNames("d" * 60)
+    assert names_of("agent", "d" * 60)[-1] == names.group("agent")
+    assert logins_of(names.group("readonly")) == names.logins("readonly")
+    assert logins_of("o" * 63) == RoleNames("d", "o" * 63).logins("admin")
+
+
+def test_all_open_pairs_are_one_finding() -> None:
+    facts = Facts(now=NOW, logins=(), marks={}, kept_at={}, pairs=("a", "b"), turns=())
+    said = [one for one in find(facts, Policy(timedelta(days=90))) if one.code == "W04"]
+    assert [(one.level, one.evidence["pairs"]) for one in said] == [("info", "a, b")]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from agentpg.db import identifier
 from agentpg.desk.check import Say, Unlooked
 from agentpg.desk.finding import Level, Remedy
-from agentpg.desk.security.audit.facts import Facts, Role
+from agentpg.desk.security.audit.facts import Facts, Power, Role
 from agentpg.desk.security.audit.findings_addresses import reachable
 from agentpg.desk.security.audit.names import LIKE_SUPERUSERS
 from agentpg.desk.security.audit.policy import Policy
 from agentpg.desk.security.audit.saying import Said, check, rest, role_name
 from agentpg.desk.security.roles.names import RoleNames
+from agentpg.desk.security.roles.rights import LOGIN_ATTRIBUTES, MEMBERSHIPS
 from agentpg.language import N_
 
 
@@ -52,15 +53,15 @@ def _no_login(role: Role) -> Remedy:
 def _attributes(say: Say, facts: Facts, policy: Policy) -> Said:
     if isinstance(facts.roles, Unlooked):
         return (say.unknown(facts.roles),)
-    held = [role for role in facts.roles if role.powers and not role.superuser]
+    held = [role for role in facts.roles if _beyond_part(role, facts) and not role.superuser]
     held.sort(key=lambda role: not _is_dangerous(role, facts))
     found = [
         say(
             "warning" if _is_dangerous(role, facts) else "info",
             N_("{subject} has {powers}"),
             role.name,
-            (_less(role, " ".join(f"NO{power}" for power in role.powers)),),
-            powers=", ".join(role.powers),
+            (_less(role, " ".join(f"NO{power}" for power in _beyond_part(role, facts))),),
+            powers=", ".join(_beyond_part(role, facts)),
         )
         for role in held
     ]
@@ -72,13 +73,25 @@ def _is_dangerous(role: Role, facts: Facts) -> bool:
     # Before 16, whoever makes roles may make himself a member of any that is no superuser.
     if role.creates_roles and facts.major < 16:
         return True
-    return role.bypasses_rows and not _backs_up(role, facts)
+    return "BYPASSRLS" in _beyond_part(role, facts)
 
 
-def _backs_up(role: Role, facts: Facts) -> bool:
-    """Whether it is a login of ours for backups, which have to hold all rows."""
-    names = RoleNames(facts.server.database, facts.server.owner)
-    return names.part_of(role.name) == "backup"
+def _beyond_part(role: Role, facts: Facts) -> tuple[str, ...]:
+    """Its attributes but those that a login of ours has for its part: backups have to hold all
+    rows, and copy the cluster."""
+    part = _names(facts).part_of(role.name)
+    due = LOGIN_ATTRIBUTES.get(part, ()) if part else ()
+    return tuple(power for power in role.powers if power not in due)
+
+
+def _is_of_our_part(power: Power, facts: Facts) -> bool:
+    """Whether a role of ours has it for its part, so that `security roles` would grant it again."""
+    part = _names(facts).part_of(power.role)
+    return part is not None and power.power in MEMBERSHIPS.get(part, ())
+
+
+def _names(facts: Facts) -> RoleNames:
+    return RoleNames(facts.server.database, facts.server.owner)
 
 
 def _powers(say: Say, facts: Facts, policy: Policy) -> Said:
@@ -95,9 +108,10 @@ def _powers(say: Say, facts: Facts, policy: Policy) -> Said:
             via=one.via,
         )
         for one in facts.powers
+        if not _is_of_our_part(one, facts)
     ]
     found.sort(key=lambda one: one.level != "warning")
-    total = facts.powers[0].total if facts.powers else 0
+    total = facts.powers[0].total - len(facts.powers) + len(found) if facts.powers else 0
     ok = say("ok", N_("no role is a member of one of PostgreSQL's that can do much"))
     return rest(say, found[: policy.told], total) or (ok,)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -100,8 +100,7 @@ def _due(say: Say, one: Age, now: datetime, policy: Policy) -> Finding | None:
 
 
 def _unrecorded(say: Say, unknown: list[Age]) -> Finding:
-    names = ", ".join(one.role for one in unknown[:_NAMED])
-    more = ", …" if len(unknown) > _NAMED else ""
+    names = _named([one.role for one in unknown])
     text = N_("nothing says when the passwords of {number} roles were changed: {names}")
     otherwise = [one.role for one in unknown if one.why == "otherwise"]
     cause = N_("they were set by other means than agentpg, which keep no date")
@@ -112,7 +111,7 @@ def _unrecorded(say: Say, unknown: list[Age]) -> Finding:
         (_change(unknown[0].role),),
         cause=cause,
         number=len(unknown),
-        names=f"{names}{more}",
+        names=names,
         otherwise=otherwise,
     )
 
@@ -166,18 +165,25 @@ def _turn(say: Say, turn: Turn, now: datetime) -> Finding:
 def _pairs(say: Say, facts: Facts, policy: Policy) -> Said:
     del policy
     under_way = {turn.group for turn in facts.turns}
-    found = []
-    for group in facts.pairs:
-        if group not in under_way:
-            first, second = logins_of(group)
-            lock = Remedy(
-                sentence=N_("A rotation locks the one that is not used."),
-                command=shlex.join(["agentpg", "security", "password", "rotate", group]),
-                risk="careful",
-            )
-            text = N_("both logins of {subject} are open: {first} and {second}")
-            found.append(say("info", text, group, (lock,), first=first, second=second))
-    return tuple(_few(say, found)) or (say("ok", N_("of every pair of logins one is locked")),)
+    open_ones = [group for group in facts.pairs if group not in under_way]
+    if not open_ones:
+        return (say("ok", N_("of every pair of logins one is locked")),)
+    lock = Remedy(
+        sentence=N_("A rotation locks the one that is not used."),
+        command=shlex.join(["agentpg", "security", "password", "rotate", open_ones[0]]),
+        risk="careful",
+    )
+    if len(open_ones) == 1:
+        first, second = logins_of(open_ones[0])
+        text = N_("both logins of {subject} are open: {first} and {second}")
+        return (say("info", text, open_ones[0], (lock,), first=first, second=second),)
+    text = N_("both logins of {number} pairs are open: {pairs}")
+    pairs = _named(open_ones)
+    return (say("info", text, "", (lock,), number=len(open_ones), pairs=pairs),)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _few(say: Say, found: list[Finding]) -> list[Finding]:

@@ -23,6 +23,7 @@ LOGIN_NUMBERS = (1, 2)
 
 # A name has up to 63 bytes; `_readonly_2` is the longest that stands behind the prefix.
 _LONGEST_PREFIX = 63 - len("_readonly_2")
+_LONGEST_GROUP = _LONGEST_PREFIX + len("_readonly")
 _HASH_DIGITS = 8
 
 
@@ -51,7 +52,7 @@ class RoleNames:
 
     def login(self, part: Part, number: int) -> str:
         """The first or second role that logs in for a part."""
-        return f"{_cut(self.group(part), _LONGEST_PREFIX + len('_readonly'))}_{number}"
+        return login_of(self.group(part), number)
 
     def logins(self, part: Part) -> tuple[str, str]:
         """Both of them."""
@@ -63,6 +64,11 @@ class RoleNames:
             if role in (self.group(part), *self.logins(part)):
                 return part
         return None
+
+
+def login_of(group: str, number: int) -> str:
+    """The first or second role that logs in for a group."""
+    return f"{_cut(group, _LONGEST_GROUP)}_{number}"
 
 
 def _cut(name: str, longest: int) -> str:

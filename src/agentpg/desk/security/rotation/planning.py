@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agentpg.desk.security.roles.names import RoleNames, login_of
 from agentpg.errors import PairUnknown
 
 _ENDS = ("_1", "_2")
@@ -35,26 +36,25 @@ class Plan:
     is_owner: bool
 
 
-def names_of(name: str, prefix: str) -> tuple[str, ...]:
+def names_of(name: str, database: str) -> tuple[str, ...]:
     """The groups that a name may mean, the likeliest first: a group, a login of one, or a short
-    name such as `agent`."""
+    name such as `agent` in the installation of this database."""
     stem = name[:-2] if name.endswith(_ENDS) else name
-    return tuple(dict.fromkeys((stem, f"{prefix}_{stem}")))
+    return tuple(dict.fromkeys((stem, f"{RoleNames(database).prefix}_{stem}")))
 
 
 def logins_of(group: str) -> tuple[str, str]:
     """The two logins of a group."""
-    first, second = _ENDS
-    return f"{group}{first}", f"{group}{second}"
+    return login_of(group, 1), login_of(group, 2)
 
 
 def plan_of(
-    name: str, prefix: str, roles: Mapping[str, Role], owner: str, led_to: Mapping[str, str]
+    name: str, database: str, roles: Mapping[str, Role], owner: str, led_to: Mapping[str, str]
 ) -> Plan:
     """Decide. `led_to` says to which role the service of a group leads. Raises PairUnknown."""
-    group = next((one for one in names_of(name, prefix) if one in roles), None)
+    group = next((one for one in names_of(name, database) if one in roles), None)
     if group is None:
-        raise PairUnknown(name=name, group=names_of(name, prefix)[-1])
+        raise PairUnknown(name=name, group=names_of(name, database)[-1])
     pair = logins_of(group)
     old = _in_use(pair, roles, led_to.get(group, ""))
     new = pair[1] if old == pair[0] else pair[0]
