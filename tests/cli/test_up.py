@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agentpg.cli.parted import agent_database
+from agentpg.cli.session import Session
 from agentpg.db import Database, connect, make_conninfo
 from agentpg.embedded import EmbeddedServer
 from agentpg.schema import released_migrations
@@ -63,9 +65,32 @@ def _works_as_its_role(call: Call) -> None:
     found = json.loads(call("doctor", "security", "--json").out)["rooms"]["security"]
     said = {one["code"]: one["level"] for one in found if one["code"].startswith("R")}
     assert said == dict.fromkeys(("R01", "R02", "R03", "R04", "R05", "R06"), "ok")
+    # Nothing is to be taken from a role that `security roles apply` would give it again.
+    assert [one["level"] for one in found if one["code"] in ("A24", "A25")] == ["ok", "ok"]
 
 
-def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: Path) -> None:
+def _changes_its_password(call: Call, home: Path) -> None:
+    """The workers follow to the other login of the pair, and so does who starts next."""
+    quick = ("--yes", "--quiet-for", "200ms")
+    assert call("security", "password", "rotate", "agent", *quick).code == 0
+    dsn = call("server", "dsn", "--role", "agentic_ai_agent_2").out.strip()
+    assert call("--dsn", dsn, "config", "check").code == 0
+    session = Session()
+    session.override("home", home)
+    found = agent_database(session)
+    assert found is not None
+    with connect(found) as connection:
+        said = connection.execute(
+            "SELECT current_user, array_agg(DISTINCT usename::text) FROM pg_stat_activity"
+            " WHERE usename ~ '_agent_' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert said == [("agentic_ai_agent_2", ["agentic_ai_agent_2"])]
+
+
+def test_everything_from_start_to_stop(
+    call: Call, launch: Launch, server_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSERVICEFILE", str(server_home / "logins" / "pg_service.conf"))
     up = launch("up", "--app", write_greeter())
     up.says("started, with", timeout=60)
     for part in (
@@ -76,6 +101,7 @@ def test_everything_from_start_to_stop(call: Call, launch: Launch, server_home: 
         assert part in " ".join(up.text.split())
     _greeted(call)
     _works_as_its_role(call)
+    _changes_its_password(call, server_home)
     for kind in ("dump", "base"):
         made = call(
             "task", "submit", "BackupAgent", "make_backup", f'{{"kind": "{kind}"}}', "--wait"

@@ -156,8 +156,10 @@ def dsn(session: Session, role: str, database: str) -> None:
 
     It holds no password but the name of the file with the passwords.
     """
+    from agentpg.cli.parted import dsn_as
+
     _require_running(session)
-    session.out.line(session.server.dsn(role, database))
+    session.out.line(dsn_as(session, role, database))
 
 
 @server.command(
@@ -186,12 +188,13 @@ def psql(session: Session, role: str, database: str, arguments: tuple[str, ...])
 
     Another database of the server is `-d NAME`, another role `-U NAME`.
     """
+    from agentpg.cli.parted import dsn_as
     from agentpg.db import environment_of
 
     _require_running(session)
     stay_on_the_server(arguments)
     tool = str(session.server.tool("psql"))
-    environment = environment_of(session.server.dsn(role, database))
+    environment = environment_of(dsn_as(session, role, database))
     sys.stdout.flush()
     os.execve(tool, [tool, *arguments], environment)  # noqa: S606 - no shell
 

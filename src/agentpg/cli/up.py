@@ -87,7 +87,6 @@ def up(session: Session, apps: tuple[str, ...], concurrency: int | None) -> int:
 def _server(session: Session) -> Iterator[None]:
     """The private server, where no database is configured; stopped again if we started it."""
     from agentpg.db import configured
-    from agentpg.embedded.folder import SUPERUSER
 
     database = configured(session.settings)
     if database is not None:
@@ -103,11 +102,7 @@ def _server(session: Session) -> Iterator[None]:
         with suppress(AgentpgError):  # a server in need starts all the same
             session.server.let_owner_watch()
         _see_to_roles(session, is_new=is_new)
-        # As on the command line: backups of kind base and marks want the superuser, and so does
-        # who looks at the server's own files.
-        for name in ("dsn_backup", "dsn_monitor"):
-            if not getattr(session.settings, name):
-                session.override(name, session.server.dsn(SUPERUSER))
+        _let_agents_in_by_part(session)
         _let_built_in_agents_in(session, session.server.dsn())
         yield
     finally:
@@ -125,6 +120,21 @@ def _see_to_roles(session: Session, *, is_new: bool) -> None:
     elif agent_database(session) is not None:
         with suppress(AgentpgError):  # as above; the worker waits, or says what is wrong
             bring_parted_up_to_date(session)
+
+
+def _let_agents_in_by_part(session: Session) -> None:
+    """Who makes backups has the role of that part, or on a server from before the roles is its
+    superuser. Who looks at the server's own files is that in any case: the monitor's role may read
+    neither pg_hba.conf nor the settings' files, nor plan what workers do."""
+    from agentpg.cli.parted import part_database
+    from agentpg.embedded.folder import SUPERUSER
+
+    superuser = session.server.dsn(SUPERUSER)
+    if not session.settings.dsn_backup:
+        found = part_database(session, "backup")
+        session.override("dsn_backup", found.dsn if found else superuser)
+    if not session.settings.dsn_monitor:
+        session.override("dsn_monitor", superuser)
 
 
 def _let_built_in_agents_in(session: Session, dsn: str) -> None:

@@ -40,6 +40,7 @@ from agentpg.db.connect import (
 )
 from agentpg.db.conninfo import (
     Conninfo,
+    by_service,
     password_file,
     password_for,
     read_conninfo,
@@ -87,6 +88,7 @@ __all__ = [
     "TupleRow",
     "array_literal",
     "bare_signs",
+    "by_service",
     "channel_of",
     "class_row",
     "completed",

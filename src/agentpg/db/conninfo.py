@@ -27,6 +27,7 @@ _UNASKED = "unasked"
 
 _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'")
 _KEYS = (re.compile(r"(?:^|\s)([A-Za-z_]\w*)\s*="), re.compile(r"[?&]([A-Za-z_]\w*)="))
+_OF_LOGIN = ("user", "password", "passfile")
 _SECRETS = ("password", "sslpassword", "passfile", "oauth_client_secret")
 
 
@@ -90,6 +91,13 @@ def password_for(dsn: str, *, passfile: str | None = None) -> str:
     """
     replaced = {} if passfile is None else {"passfile": passfile}
     return _begin(dsn, **replaced).password
+
+
+def by_service(dsn: str, service: str) -> str:
+    """The same place, as the login that a service names by then."""
+    said = conninfo_to_dict(dsn)
+    place = {name: value for name, value in said.items() if name not in _OF_LOGIN}
+    return make_conninfo("", **{**place, "service": service})
 
 
 def _default(name: str) -> str:

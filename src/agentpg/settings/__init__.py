@@ -16,6 +16,7 @@ from agentpg.settings.environment import (
     program_folders,
     storage_variables,
     take_variables,
+    use_service_file,
 )
 from agentpg.settings.hiding import REDACTED_KINDS, SEALED_COLUMNS
 from agentpg.settings.loading import load_settings
@@ -42,5 +43,6 @@ __all__ = [
     "program_folders",
     "storage_variables",
     "take_variables",
+    "use_service_file",
     "variable_of",
 ]

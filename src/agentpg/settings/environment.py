@@ -32,6 +32,15 @@ def hand_over_service_file() -> None:
         os.environ.setdefault(_SERVICE_FILE, named)
 
 
+def use_service_file(path: Path) -> bool:
+    """Let libpq find services in this file, unless this account has another one; whether it does
+    so now."""
+    named = libpq_variables().get(_SERVICE_FILE)
+    if named is None and not (Path.home() / ".pg_service.conf").exists():
+        os.environ[_SERVICE_FILE] = named = str(path)
+    return named == str(path)
+
+
 def drop_libpq_variables() -> list[str]:
     """Take libpq's variables out of this process's environment; the names of those it had."""
     names = sorted(filter(_LIBPQ_VARIABLE.fullmatch, os.environ))

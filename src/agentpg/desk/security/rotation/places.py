@@ -135,6 +135,22 @@ def led_to(service_file: Path, service: str) -> str:
     return (read_service(read_text(service_file), service) or {}).get("user", "")
 
 
+def lead_first(service_file: Path, database: Database, service: str, user: str) -> None:
+    """Make the service of a pair that was never rotated: to the server that `database` says, as
+    this login, by the same password file. Raises FileNotWritten."""
+    passfile = password_file(database.dsn)
+    named = {"passfile": passfile} if passfile else {}
+    values = {**shared_values(database), "user": user, **named}
+    write_text(service_file, with_service(read_text(service_file), service, values))
+
+
+def knows_login(password_file: Path, database: Database) -> bool:
+    """Whether a password file has a password for the login that `database` names."""
+    host, port = database.address()
+    key = host, str(port), database.name(), database.user()
+    return password_in(read_text(password_file), key) is not None
+
+
 def service_string(service: str) -> str:
     """The connection string of a service; libpq finds its file by the variable PGSERVICEFILE."""
     return make_conninfo("", service=service)
