@@ -11,6 +11,8 @@ from agentpg.db import Database, connect
 from tests.cli.conftest import Call
 from tests.desk.history import write_history
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def busy(installed: Database) -> Database:

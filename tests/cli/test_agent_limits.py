@@ -10,6 +10,8 @@ from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database, connect
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 def test_limits_are_set_changed_shown_and_lifted(call: Call, installed: Database) -> None:
     assert "Nothing is limited." in call("agent", "limit").out

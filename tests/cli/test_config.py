@@ -12,6 +12,8 @@ from agentpg.db import Database
 from agentpg.settings import Settings
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 def test_show_lists_every_setting(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")

@@ -13,6 +13,8 @@ from agentpg.cli.wrapping import cell_width
 from agentpg.db import Database
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:

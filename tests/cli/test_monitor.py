@@ -19,6 +19,8 @@ from tests.desk.monitor.quarrel import SECRET, quarrel
 from tests.guide.blocks import blocks
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.mark.parametrize(("lang", "width"), [("en", 80), ("ko", 80), ("en", 120)])
 def test_sessions_fit_and_the_culprit_comes_first(

@@ -24,6 +24,8 @@ from agentpg.tasks.retry import LOSSES_TO_QUARANTINE
 from tests.cli.conftest import Call
 from tests.tasks.claimed import claimed
 
+pytestmark = pytest.mark.one_server
+
 KOREAN = translation("ko")
 PACKAGE = Path(agentpg.__path__[0])
 

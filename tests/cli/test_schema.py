@@ -12,6 +12,8 @@ from agentpg.schema import released_migrations
 from tests.cli.conftest import Call
 from tests.schema.old import DEPENDENTS, GUIDE_ROWS, GUIDE_TABLE, rows, run
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def empty(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:

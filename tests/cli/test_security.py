@@ -13,6 +13,8 @@ from agentpg.embedded import EmbeddedServer
 from tests.cli.conftest import Call
 from tests.desk.security.conftest import faulty_home, reloaded
 
+pytestmark = pytest.mark.one_server
+
 __all__ = ["faulty_home", "reloaded"]
 
 

@@ -13,6 +13,8 @@ from agentpg.settings import load_settings
 from agentpg.tasks.client import Client
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def keys(call: Call, installed: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -23,6 +23,8 @@ from tests.cli.conftest import Call, Running
 from tests.servers import SharedServer
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.one_server
+
 QUICK = ("--yes", "--quiet-for", "200ms")
 
 

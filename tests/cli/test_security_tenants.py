@@ -12,6 +12,8 @@ from agentpg.desk.security.roles.applying import apply_roles, plan_roles
 from agentpg.desk.security.tenants.binding import look_at_tenants
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def north_app(installed: Database, superuser_dsn: Callable[..., str]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from agentpg.cli.session import Session
 from agentpg.errors import NoDatabase, ServerNotRunning
 from tests.servers import PG_BIN, OwnServers
 
+pytestmark = pytest.mark.one_server
+
 
 def test_a_configured_database_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTPG_DSN", "host=one dbname=a")

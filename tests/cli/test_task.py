@@ -19,6 +19,8 @@ from tests.cli.apps import write_greeter
 from tests.cli.conftest import Call, Running
 from tests.servers import write_times_in
 
+pytestmark = pytest.mark.one_server
+
 NOWHERE = "0198c1a2-7d3e-7c41-9f0a-3b1d5e6f7a8b"
 
 

@@ -11,6 +11,8 @@ from agentpg.db import Database, connect
 from agentpg.tasks.client import Client
 from tests.cli.conftest import Call
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def failed(installed: Database) -> Database:

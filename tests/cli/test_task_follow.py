@@ -25,6 +25,8 @@ from tests.apps.telling import app as telling
 from tests.cli.conftest import Call
 from tests.tasks.engine import ThreadWorker
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def client(installed: Database) -> Iterator[Client]:

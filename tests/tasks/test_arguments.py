@@ -14,6 +14,8 @@ from agentpg.tasks.model import NewTask
 from tests.tasks.colours import Colour
 from tests.tasks.engine import Engine
 
+pytestmark = pytest.mark.one_server
+
 NOWHERE = "host=127.0.0.1 port=1 connect_timeout=1"
 HALF = "z\ud800"
 ID = uuid4()

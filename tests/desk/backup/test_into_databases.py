@@ -280,6 +280,7 @@ def test_sessions_are_seen_by_a_role_that_may_not_see_what_they_are(
             require_free(connection, Statements("restore", SCHEMA), name, Ends(workers=True))
 
 
+@pytest.mark.one_server
 def test_a_role_that_may_not_end_a_session_is_told(
     backup: Backup, restore: Restore, old: Database, name: str, server: Database
 ) -> None:
