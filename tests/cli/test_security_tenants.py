@@ -44,6 +44,9 @@ def test_a_login_is_bound_and_tenants_are_turned_on_and_off(call: Call, north_ap
     assert "CREATE POLICY" not in call("security", "tenants", "on", "--yes").out
     assert call("security", "tenants", "unbind", north_app).code == 0
     assert call("security", "tenants", "unbind", north_app).code == 1
+    told = json.loads(call("security", "log", "show", "--json").out)
+    unbound = [one for one in told if one["details"].get("was")]
+    assert [one["details"]["was"] for one in unbound] == ["north"]
     assert "DISABLE ROW LEVEL SECURITY" in call("security", "tenants", "off", "--yes").out
     assert not json.loads(call("security", "tenants", "show", "--json").out)["on"]
 
@@ -51,8 +54,9 @@ def test_a_login_is_bound_and_tenants_are_turned_on_and_off(call: Call, north_ap
 def test_what_cannot_be_done_is_said(call: Call, installed: Database, north_app: str) -> None:
     nobody = call("security", "tenants", "bind", "nobody_there", "north")
     assert (nobody.code, "there is no such role" in nobody.err) == (4, True)
-    assert call("security", "tenants", "bind", north_app, "").code == 2
-    assert call("security", "tenants", "bind", north_app, "n" * 101).code == 2
+    for name in ("", "n" * 101, "a\nb"):
+        wrong = call("security", "tenants", "bind", north_app, name)
+        assert (wrong.code, "cannot be the name of a tenant" in wrong.err) == (2, True)
     assert call("security", "tenants", "on").code == 2  # nobody can be asked
 
 

@@ -12,7 +12,7 @@ from agentpg.audit.acting import Action
 from agentpg.cli.command import Command, Group
 from agentpg.cli.output import Column, json_option
 from agentpg.cli.session import Session
-from agentpg.errors import UsageError
+from agentpg.errors import TenantNameWrong, UsageError
 from agentpg.language import N_
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def bind(session: Session, login: str, tenant: str) -> None:
     from agentpg.desk.security.tenants.binding import bind as bind_login
 
     if not tenant or len(tenant) > _LONGEST_TENANT or not tenant.isprintable():
-        raise click.BadParameter(f"a tenant has 1 to {_LONGEST_TENANT} printable signs: {tenant!r}")
+        raise TenantNameWrong(name=tenant)
     with session.recorded(Action.SECURITY_TENANTS, login, tenant=tenant):
         bind_login(_owning(session), login, tenant)
     text = N_("{login} works for {tenant}.")
@@ -173,8 +173,9 @@ def unbind(session: Session, login: str) -> int:
     """Let a login work for no tenant: while tenants are on, it sees nothing."""
     from agentpg.desk.security.tenants.binding import unbind as unbind_login
 
-    with session.recorded(Action.SECURITY_TENANTS, login, tenant=None):
+    with session.recorded(Action.SECURITY_TENANTS, login) as course:
         tenant = unbind_login(_owning(session), login)
+        course.changed, course.details["was"] = tenant is not None, tenant
     if tenant is None:
         text = N_("{login} worked for no tenant.")
         session.out.line(session.translate(text).format(login=login))

@@ -67,6 +67,7 @@ AgentpgError                    exit 1   failed
 │   ├── PairUnknown                      no group with two logins has the name
 │   ├── NoRotation                       none waits to be resumed or rolled back
 │   ├── AccountNameWrong                 a name that no account can have
+│   ├── TenantNameWrong
 │   ├── ScopesWrong                      a token can't have them
 │   ├── PasswordTooWeak
 │   ├── AnchorWrong                      no place in the audit log
@@ -316,6 +317,7 @@ from agentpg.errors.addresses import (
     LoginNotForTenants as LoginNotForTenants,
     NothingPending as NothingPending,
     RolesNotThere as RolesNotThere,
+    TenantNameWrong as TenantNameWrong,
     TlsNotBuilt as TlsNotBuilt,
     TlsNotOffered as TlsNotOffered,
     TlsNotProved as TlsNotProved,

@@ -112,6 +112,13 @@ class RolesNotThere(Refused):
     hint = N_("`agentpg security roles apply` makes the roles, and shows the SQL first.")
 
 
+class TenantNameWrong(UsageError):
+    """A name that no tenant can have."""
+
+    sentence = N_("{name!r} cannot be the name of a tenant")
+    hint = N_("A tenant's name has 1 to 100 printable characters.")
+
+
 class LoginNotForTenants(Refused):
     """A login that would get past its tenant, or that submits nothing."""
 
