@@ -301,13 +301,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT {privileges} ON {kind} TO {role}
 -- Take them; what PostgreSQL gives everybody can only be taken so.
 ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE {privileges} ON {kind} FROM {role};
 
--- name: keep_out_of_logs
--- Verifiers are no passwords, and still nothing for a log. For superusers.
-SELECT
-    pg_catalog.set_config('log_statement', 'none', true),
-    pg_catalog.set_config('log_min_error_statement', 'panic', true),
-    pg_catalog.set_config('log_min_duration_statement', '-1', true);
-
 -- name: lock
 -- One at a time changes roles here.
 SELECT pg_advisory_xact_lock(

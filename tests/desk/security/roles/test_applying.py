@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentpg.db import Database, connect
+from agentpg.desk.security.passwords.records import mark_of, read_record
 from agentpg.desk.security.roles.applying import (
     apply_roles,
     plan_roles,
@@ -113,14 +114,19 @@ def test_logins_get_in_with_verifiers_alone(superuser: Database) -> None:
             assert connection.execute(f"SELECT FROM {superuser.schema}.tasks").fetchall() == []
     with connect(superuser) as connection:
         rows = connection.execute(
-            "SELECT rolname, rolreplication AND rolbypassrls, rolpassword FROM pg_authid"
+            "SELECT rolname, rolreplication AND rolbypassrls, rolpassword,"
+            " shobj_description(oid, 'pg_authid') FROM pg_authid"
             " WHERE rolname = ANY (%s) ORDER BY 1",
             [list(told)],
         ).fetchall()
-    assert [(name, mighty) for name, mighty, _ in rows] == [
+    assert [(name, mighty) for name, mighty, *_ in rows] == [
         (name, name in names.logins("backup")) for name in sorted(told)
     ]
-    assert all(verifier.startswith("SCRAM-SHA-256$") for *_, verifier in rows)
+    for _, _, verifier, comment in rows:
+        assert verifier.startswith("SCRAM-SHA-256$")
+        noted = read_record(comment)
+        assert noted is not None
+        assert noted.mark == mark_of(verifier)
     assert examine_roles(superuser)[0].level == "ok"
     _run(superuser, f"GRANT {names.group('web')} TO {names.login('agent', 1)}")
     assert _levels(superuser)["R05"] == "warning"

@@ -60,16 +60,23 @@ def store_password(
     """
     verifier = scram_verifier(connection, role, password)
     with _errors(connection), connection.transaction():
-        comment = _one(connection, "comment_of", {"role": role})
-        if comment is None:
-            raise NoSuchRole(role=role)
-        at: datetime = _one(connection, "now")
-        recorded = _record(connection, role, with_record(comment, Record(at, mark_of(verifier))))
-        hidden = _hide(connection)
+        at, recorded = note_change(connection, role, verifier)
+        hidden = hide_statements(connection)
         _run(connection, statement, role=role, login=role, verifier=Fragment(literal(verifier)))
         if until is not None:
             _run(connection, "set_end", role=role, until=Fragment(literal(until.isoformat())))
     return Stored(at, recorded, hidden)
+
+
+def note_change(connection: Connection[Any], role: str, verifier: str) -> tuple[datetime, bool]:
+    """Write about a role, within the transaction that is open, that its password is changed now;
+    when that is, and whether it could be written. Raises NoSuchRole."""
+    comment = _one(connection, "comment_of", {"role": role})
+    if comment is None:
+        raise NoSuchRole(role=role)
+    at: datetime = _one(connection, "now")
+    record = Record(at, mark_of(verifier))
+    return at, _record(connection, role, with_record(comment, record))
 
 
 def _record(connection: Connection[Any], role: str, comment: str) -> bool:
@@ -82,7 +89,9 @@ def _record(connection: Connection[Any], role: str, comment: str) -> bool:
     return True
 
 
-def _hide(connection: Connection[Any]) -> bool:
+def hide_statements(connection: Connection[Any]) -> bool:
+    """Keep the statements of the transaction that is open out of the log and of
+    pg_stat_statements, as far as this role may; whether out of the log."""
     found = connection.execute(_SQL["hideable"], {"names": list(_HIDING)}).fetchall()
     names = [name for (name,) in found]
     for name in names:

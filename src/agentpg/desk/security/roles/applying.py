@@ -19,6 +19,7 @@ from agentpg.db import (
     scram_verifier,
 )
 from agentpg.desk.files import create_files
+from agentpg.desk.security.passwords.storing import hide_statements, note_change
 from agentpg.desk.security.roles.comparing import compare, only_grants, unmet
 from agentpg.desk.security.roles.facts import Present
 from agentpg.desk.security.roles.looking import look_at_roles, read_present
@@ -95,13 +96,14 @@ def apply_over(connection: Connection[Any], plan: Plan, password: Password | Non
 
 
 def run_steps(connection: Connection[Any], plan: Plan, verifiers: Mapping[str, str]) -> None:
-    """Run the steps within the transaction that is open; `verifiers` are those of new logins."""
-    sql = Statements("roles", plan.present.schema)
-    if plan.present.me.superuser:
-        connection.execute(sql["keep_out_of_logs"])
-    connection.execute(sql["lock"])
+    """Run the steps within the transaction that is open; `verifiers` are those of new logins,
+    about which it is written when they got their passwords."""
+    hide_statements(connection)
+    connection.execute(Statements("roles", plan.present.schema)["lock"])
     for step in plan.steps:
         connection.execute(_with_verifier(step, verifiers).encode())
+        if VERIFIER in step.sql:
+            note_change(connection, step.role, verifiers[step.role])
 
 
 def regrant(database: Database) -> tuple[Step, ...]:
