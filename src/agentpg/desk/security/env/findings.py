@@ -9,23 +9,21 @@ from datetime import timedelta
 
 from agentpg.desk.check import Check, Say, Unlooked, amount
 from agentpg.desk.finding import Finding, Level, Remedy
-from agentpg.desk.security.env.facts import Committed, Facts, Repository, SecretFile
-from agentpg.desk.security.env.patterns import IN_USE
+from agentpg.desk.security.env.facts import Facts, SecretFile
+from agentpg.desk.security.env.findings_git import (
+    by_repository,
+    ever,
+    history,
+    ignored,
+    lines,
+    tracked,
+)
+from agentpg.desk.security.env.saying import ROTATE, TOLD, Said
 from agentpg.language import N_
-
-Said = tuple[Finding, ...]
 
 # A quarter, as most policies have it, and a year, which none has.
 _OLD, _VERY_OLD = timedelta(days=90), timedelta(days=365)
 
-# So many are told one by one.
-_TOLD = 20
-
-_NOT_ALL = Unlooked(N_("the time was over before all of the history was read"))
-
-_ROTATE = Remedy(
-    sentence=N_("Take what stood there for known: change the password, then clean up.")
-)
 _AS_ROOT = Remedy(
     sentence=N_("Run it on the server's machine, as root or as the server's account.")
 )
@@ -80,91 +78,6 @@ def _mode(say: Say, file: SecretFile) -> Finding | None:
     )
 
 
-def _repository(
-    decide: Callable[[Say, Repository], Said],
-) -> Callable[[Say, Facts], Said]:
-    def decided(say: Say, facts: Facts) -> Said:
-        if facts.repository is None:
-            return (say("ok", N_("{subject} is in no git repository"), facts.folder),)
-        if isinstance(facts.repository, Unlooked):
-            return (say.unknown(facts.repository),)
-        return decide(say, facts.repository)
-
-    return decided
-
-
-def _tracked(say: Say, repository: Repository) -> Said:
-    found = tuple(
-        say(
-            "critical",
-            N_("git tracks {subject}: everybody with a copy of the repository has it"),
-            path,
-            (
-                _ROTATE,
-                Remedy(
-                    sentence=N_("Let git forget it; the file itself stays."),
-                    command=f"git rm --cached -- {shlex.quote(path)}",
-                    risk="careful",
-                ),
-            ),
-        )
-        for path in repository.tracked[:_TOLD]
-    )
-    return found or (say("ok", N_("git tracks no file of secrets")),)
-
-
-def _ever(say: Say, repository: Repository) -> Said:
-    if isinstance(repository.ever, Unlooked):
-        return (say.unknown(repository.ever),)
-    found = tuple(
-        say(
-            "warning",
-            N_("{subject} is no longer tracked, and still stands in the history of git"),
-            path,
-            (
-                _ROTATE,
-                Remedy(
-                    sentence=N_("See which commits have it."),
-                    command=f"git log --all --full-history --oneline -- {shlex.quote(path)}",
-                ),
-            ),
-        )
-        for path in repository.ever[:_TOLD]
-    )
-    return found or (say("ok", N_("the history of git has no file of secrets")),)
-
-
-def _ignored(say: Say, repository: Repository) -> Said:
-    found = tuple(
-        say(
-            "warning",
-            N_("git does not ignore {subject}: the next `git add` takes it"),
-            path,
-            (
-                Remedy(
-                    sentence=N_("Have git ignore it."),
-                    command=f"printf '%s\\n' {shlex.quote(path.rsplit('/', 1)[-1])} >> .gitignore",
-                ),
-            ),
-        )
-        for path in repository.not_ignored
-    )
-    return found or (say("ok", N_("git ignores the files of secrets")),)
-
-
-def _lines(say: Say, repository: Repository) -> Said:
-    if isinstance(repository.lines, Unlooked):
-        return (say.unknown(repository.lines),)
-    found = [
-        say("warning", N_("a tracked line holds a password or a key: {subject}"), line, (_ROTATE,))
-        for line in repository.lines[:_TOLD]
-    ]
-    left = len(repository.lines) - _TOLD
-    if left > 0:
-        found.append(say("warning", N_("and {number} more of the same kind"), "…", number=left))
-    return tuple(found) or (say("ok", N_("no tracked line holds a password or a key")),)
-
-
 def _ages(say: Say, facts: Facts) -> Said:
     found = tuple(_old(say, facts))
     return found or (say("ok", N_("every file of secrets was changed within {age}"), age="90 d"),)
@@ -204,7 +117,7 @@ def _processes(say: Say, facts: Facts) -> Said:
             account=one.account,
             variable=one.variable,
         )
-        for one in facts.processes[:_TOLD]
+        for one in facts.processes[:TOLD]
     ]
     return tuple(found) or (
         say("ok", N_("no process of this account or of the installation shows a password")),
@@ -236,7 +149,7 @@ def _logs(say: Say, facts: Facts) -> Said:
             N_("{number} lines of the log {subject} hold a password, the first is line {first}"),
             one.path,
             (
-                _ROTATE,
+                ROTATE,
                 Remedy(
                     sentence=N_(
                         "Send verifiers, as agentpg and psql's \\password do, and never passwords."
@@ -251,34 +164,6 @@ def _logs(say: Say, facts: Facts) -> Said:
     return found or (say("ok", N_("the server's log holds no password")),)
 
 
-def _history(say: Say, facts: Facts) -> Said:
-    if facts.history is None:
-        return ()
-    if facts.repository is None:
-        return (say("ok", N_("{subject} is in no git repository"), facts.folder),)
-    if isinstance(facts.history, Unlooked):
-        return (say.unknown(facts.history),)
-    found = [_committed(say, one) for one in facts.history.found[:_TOLD]]
-    left = len(facts.history.found) - _TOLD
-    if left > 0:
-        found.append(say("warning", N_("and {number} more of the same kind"), "…", number=left))
-    if not facts.history.whole:
-        found.append(say.unknown(_NOT_ALL))
-    text = N_("none of {number} contents of files that were ever committed holds a secret")
-    return tuple(found) or (say("ok", text, number=facts.history.contents),)
-
-
-def _committed(say: Say, one: Committed) -> Finding:
-    level: Level = "critical" if one.kind == IN_USE else "warning"
-    show = Remedy(
-        sentence=N_("See where it came from; it is shown there."),
-        command=f"git show {one.commit} -- {shlex.quote(one.path)}",
-    )
-    where = f"{one.path}:{one.line}"
-    text = N_("{because} stands in {subject}, since commit {commit}")
-    return say(level, text, where, (_ROTATE, show), commit=one.commit or "?", because=one.kind)
-
-
 def _units(say: Say, facts: Facts) -> Said:
     if isinstance(facts.units, Unlooked):
         return (say.unknown(facts.units),)
@@ -291,10 +176,10 @@ def _units(say: Say, facts: Facts) -> Said:
             "warning",
             N_("a unit of systemd holds {because}: {subject}"),
             f"{one.path}:{one.line}",
-            (hand, _ROTATE),
+            (hand, ROTATE),
             because=one.kind,
         )
-        for one in facts.units[:_TOLD]
+        for one in facts.units[:TOLD]
     )
     return found or (say("ok", N_("no unit of systemd holds a secret")),)
 
@@ -360,7 +245,7 @@ CHECKS = (
         "OWASP ASVS 2.10.4; operations guide, security",
         ("critical",),
         ".env, .pgpass, pg_service.conf, *.key",
-        _repository(_tracked),
+        by_repository(tracked),
     ),
     _check(
         "E03",
@@ -369,7 +254,7 @@ CHECKS = (
         "OWASP ASVS 2.10.4",
         ("warning",),
         "git log --all --full-history",
-        _repository(_ever),
+        by_repository(ever),
     ),
     _check(
         "E04",
@@ -378,7 +263,7 @@ CHECKS = (
         "operations guide, security",
         ("warning",),
         "git check-ignore",
-        _repository(_ignored),
+        by_repository(ignored),
     ),
     _check(
         "E05",
@@ -387,7 +272,7 @@ CHECKS = (
         "OWASP ASVS 2.10.4; CIS 1.6",
         ("warning",),
         N_("connection strings, PASSWORD '…', secret keys"),
-        _repository(_lines),
+        by_repository(lines),
     ),
     _check(
         "E06",
@@ -432,7 +317,7 @@ CHECKS = (
         "OWASP ASVS 2.10.4",
         ("warning", "critical"),
         N_("`security env --scan`; critical for passwords in use"),
-        _history,
+        history,
     ),
     _check(
         "E11",
