@@ -124,12 +124,14 @@ def test_everything_from_start_to_stop(
 def test_a_server_that_was_running_is_left_running(
     call: Call, launch: Launch, server_home: Path
 ) -> None:
+    """And has the roles like a new one, where nothing was in it."""
     EmbeddedServer(server_home, PG_BIN).start()
     up = launch("up")
     up.says("started, with", timeout=60)
     up.tell(signal.SIGINT)
     assert up.ends(timeout=30) == 0
     assert call("server", "status").code == 0
+    assert "agentic_ai_agent_1" in call("security", "roles", "show", "agent").out
 
 
 def test_what_goes_wrong_stops_the_server_again(

@@ -28,6 +28,17 @@ def make_roles(session: Session) -> None:
     apply_roles(superuser, plan_roles(superuser, PARTS), private_keeping(session).make)
 
 
+def is_unused(session: Session) -> bool:
+    """Whether the private server has no schema yet; False where it does not say."""
+    from agentpg.errors import AgentpgError
+    from agentpg.schema import plan, released_migrations
+
+    try:
+        return len(plan(session.database)) == len(released_migrations())
+    except AgentpgError:
+        return False
+
+
 def bring_parted_up_to_date(session: Session) -> None:
     """Migrate as the owner, and give the roles what a migration made. Raises what `migrate` and
     its like raise."""

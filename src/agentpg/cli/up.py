@@ -111,11 +111,12 @@ def _server(session: Session) -> Iterator[None]:
 
 
 def _see_to_roles(session: Session, *, is_new: bool) -> None:
-    """On a new private server each part has a role of its own; one from before stays as it is
-    until `agentpg security roles apply --logins all`."""
-    from agentpg.cli.parted import agent_database, bring_parted_up_to_date, make_roles
+    """On a new private server, also one that was started and not yet used, each part has a role
+    of its own; one with a schema stays as it is until `agentpg security roles apply --logins all`.
+    """
+    from agentpg.cli.parted import agent_database, bring_parted_up_to_date, is_unused, make_roles
 
-    if is_new:
+    if is_new or is_unused(session):
         make_roles(session)
     elif agent_database(session) is not None:
         with suppress(AgentpgError):  # as above; the worker waits, or says what is wrong
